@@ -1,0 +1,236 @@
+"""What the core asks of a connector: a small required interface, optional powers, limits as data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, OutboundMessage
+
+
+class TextUnit(StrEnum):
+    """What a channel counts when it limits a text."""
+
+    CHARACTERS = "characters"
+    UTF16 = "utf16"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a channel can carry."""
+
+    #: longest text of one message, in `text_unit`
+    text_max: int
+    text_unit: TextUnit = TextUnit.CHARACTERS
+    #: choices one message can offer; the rest is written out as text
+    choices_max: int = 0
+    choice_title_max: int = 20
+    #: kinds of files it can send; others become a line of text that says so
+    attachments: frozenset[AttachmentKind] = frozenset()
+    attachment_max_bytes: int = 0
+    #: whether a repeated send with the same key is seen once by the customer
+    is_send_idempotent: bool = False
+    #: whether customers' edits arrive
+    has_edits: bool = False
+    #: how long after the customer's last message we may write freely; none: always
+    reply_window: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookRequest:
+    """An HTTP request of a channel, as it came."""
+
+    method: str
+    #: lower-case names
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    #: raw bytes: signatures are over these
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookAnswer:
+    """What to answer when a channel only asks who we are."""
+
+    status: int
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendText:
+    """One API call that shows a text, maybe with choices below it."""
+
+    address: ChannelAddress
+    text: str
+    choices: tuple[Choice, ...] = ()
+    #: who speaks, where the channel shows names
+    author_name: str | None = None
+    #: one of `bot.domain.messages.Author`, as text
+    author: str = "bot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendAttachment:
+    """One API call that shows a file."""
+
+    address: ChannelAddress
+    attachment: Attachment
+    author_name: str | None = None
+    author: str = "bot"
+
+
+SendOperation = SendText | SendAttachment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A message this channel cannot carry at all, with the reason in plain words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """The channel has it."""
+
+    #: the channel's id of the message; receipts name it
+    external_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """It was certainly not sent; the same call may succeed later."""
+
+    reason: str
+    #: how long the channel asks us to wait; none: our own backoff
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permanent:
+    """It was certainly not sent and never will be."""
+
+    reason: str
+    #: the channel's own code
+    code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ambiguous:
+    """Nobody knows whether it was sent: the request left, no answer came."""
+
+    reason: str
+
+
+SendResult = Sent | Retry | Permanent | Ambiguous
+
+
+class Connector(Protocol):
+    """The code that speaks one channel, for one channel account."""
+
+    @property
+    def channel(self) -> ChannelName:
+        """The channel's name: stable, lower case, part of every address."""
+        ...
+
+    @property
+    def account(self) -> AccountId:
+        """Our identity on the channel."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the channel can carry."""
+        ...
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Return if the request is the channel's own, over its raw bytes; raise `WebhookRejectedError` if not."""
+        ...
+
+    def parse(self, request: WebhookRequest) -> list[InboundEvent]:
+        """Return every event of the request, N in and N out; raise `MalformedWebhookError` for anything else."""
+        ...
+
+    def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
+        """Return the API calls that show the message, in order, degraded visibly to what the channel can carry."""
+        ...
+
+    async def send(self, operation: SendOperation, key: str) -> SendResult:
+        """Make one API call, once: no retries of its own. `key` is the same whenever this call is repeated."""
+        ...
+
+
+@runtime_checkable
+class Challenging(Protocol):
+    """A connector whose channel first asks who we are."""
+
+    def challenge(self, request: WebhookRequest) -> WebhookAnswer | None:
+        """Return the answer to a handshake; none when the request is not one."""
+        ...
+
+
+@runtime_checkable
+class ShowsTyping(Protocol):
+    """A connector that can show that an answer is being written."""
+
+    async def show_typing(self, address: ChannelAddress) -> None:
+        """Show it for some seconds; failures are the connector's own to swallow: typing is decoration."""
+        ...
+
+
+@runtime_checkable
+class FetchesMedia(Protocol):
+    """A connector whose attachments are fetched by reference."""
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Return the file's bytes; raise `MediaError` when it is too large, gone or refused."""
+        ...
+
+
+#: Makes one polled batch durable: called with the events, returns after the commit.
+Sink = Callable[[list[InboundEvent]], Awaitable[None]]
+
+
+@runtime_checkable
+class Polling(Protocol):
+    """A connector that asks its channel for events instead of being called."""
+
+    async def poll(self, sink: Sink) -> None:
+        """Fetch events and give them to `sink` until cancelled; advance only after `sink` has returned.
+
+        Network failures are its own to wait out, with growing pauses.
+        """
+        ...
+
+
+@runtime_checkable
+class Registering(Protocol):
+    """A connector that tells its channel where we are."""
+
+    async def register(self) -> None:
+        """Make the channel call us (or stop calling, when polling); safe to repeat."""
+        ...
+
+    async def check(self) -> str:
+        """Return one line on the account's health for `doctor`; raise `SettingsError` that says what to fix."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectorRegistry:
+    """Finds the connector of an address."""
+
+    connectors: tuple[Connector, ...] = field(default=())
+
+    def find(self, channel: str, account: str) -> Connector | None:
+        """Return the connector of that channel account, or none."""
+        for connector in self.connectors:
+            if connector.channel == channel and connector.account == account:
+                return connector
+        return None

@@ -1,0 +1,171 @@
+"""Messages as the pipeline sees them, whatever channel they come from or go to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from bot.domain.channels import ChannelAddress
+
+#: Ours, opaque random hex: the turn id in Rasa's metadata, log context, idempotency key.
+MessageId = NewType("MessageId", str)
+#: Ours, opaque random hex: a stored file.
+MediaId = NewType("MediaId", str)
+
+#: What is kept of a customer's text; longer ones are cut there, with a mark.
+TEXT_MAX = 8_000
+
+
+class Author(StrEnum):
+    """Who wrote a message."""
+
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AGENT = "agent"
+    #: the pipeline itself: "Sam from our team is with you now"
+    SYSTEM = "system"
+
+
+class AttachmentKind(StrEnum):
+    """What a file is to the reader."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that belongs to a message."""
+
+    kind: AttachmentKind
+    #: what the channel's API fetches it by; empty once only we have it
+    reference: str = ""
+    #: as the sender called it; never used as a path
+    name: str = ""
+    #: MIME type, as far as known
+    media_type: str = ""
+    #: in bytes, as far as known
+    size: int | None = None
+    #: ours, once it is stored
+    media_id: MediaId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Something the customer can tap instead of typing."""
+
+    title: str
+    #: short opaque key of what it means, kept in our database (≤ 24 ASCII characters)
+    payload: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a tapped choice stands for: an intent and its entities, made by the bot and never by the customer."""
+
+    intent: str
+    entities: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboundMessage:
+    """Something a customer wrote, tapped or sent."""
+
+    address: ChannelAddress
+    #: the channel's id of this event; unique for ever on one channel account
+    external_id: str
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    #: payload of the choice the customer tapped
+    choice: str | None = None
+    #: the channel's id of the message this one replaces, when it is an edit
+    edits: str | None = None
+    #: what the channel calls the customer
+    display_name: str | None = None
+    #: when the channel says it was written
+    sent_at: datetime | None = None
+
+
+class ReceiptKind(StrEnum):
+    """What a channel reports on a message of ours; later ones include the earlier ones."""
+
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """A channel's report on a message of ours."""
+
+    address: ChannelAddress
+    #: the channel's id of this report
+    external_id: str
+    #: the channel's id of the message it speaks of
+    of_external_id: str
+    kind: ReceiptKind
+    #: why it failed, in the channel's words
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsupported:
+    """An event we know of and do nothing with; it is counted, and acknowledged."""
+
+    external_id: str
+    #: the channel's word for it
+    kind: str
+
+
+InboundEvent = InboundMessage | Receipt | Unsupported
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboundMessage:
+    """Something to tell a customer, before it is cut to what a channel can carry."""
+
+    author: Author
+    text: str = ""
+    choices: tuple[Choice, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    #: what the customer sees as the sender, for agents
+    author_name: str | None = None
+
+
+class DeliveryState(StrEnum):
+    """How far a message of ours has come; it never goes back."""
+
+    PENDING = "pending"
+    #: the channel has it
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    #: given up; a person has to look
+    FAILED = "failed"
+    #: not sent on purpose: the conversation changed hands first
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscriptLine:
+    """One message of a conversation as people read it."""
+
+    id: MessageId
+    author: Author
+    #: agent's name, or what the channel calls the customer
+    author_name: str | None
+    text: str
+    attachments: tuple[Attachment, ...]
+    #: titles of the choices that were offered
+    choices: tuple[str, ...]
+    at: datetime
+    #: of our messages
+    delivery: DeliveryState | None
+    #: what went wrong, in plain words
+    delivery_detail: str = ""
+    #: the text an edit replaced
+    edited_from: str | None = None

@@ -1,0 +1,99 @@
+"""Cutting a message to what a channel can carry; connectors call it from `plan`."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from bot.domain.channels import ChannelAddress
+from bot.domain.connectors import Capabilities, SendAttachment, SendOperation, SendText, TextUnit
+from bot.domain.messages import OutboundMessage
+
+_JOINERS = {"\u200d", "\ufe0f"}
+
+
+def measure(text: str, unit: TextUnit) -> int:
+    """Return the length of `text` as the channel counts it."""
+    match unit:
+        case TextUnit.CHARACTERS:
+            return len(text)
+        case TextUnit.UTF16:
+            return len(text.encode("utf-16-le", "surrogatepass")) // 2
+        case TextUnit.BYTES:
+            return len(text.encode("utf-8", "surrogatepass"))
+
+
+def split(text: str, limit: int, unit: TextUnit) -> list[str]:
+    """Return `text` in pieces of at most `limit` units, cut at paragraphs, lines or spaces where possible.
+
+    Joined by nothing the pieces are the text again; a character and the marks that belong to it stay together unless
+    they alone exceed the limit.
+    """
+    pieces: list[str] = []
+    rest = text
+    while measure(rest, unit) > limit:
+        cut = _cut(rest, limit, unit)
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    if rest or not pieces:
+        pieces.append(rest)
+    return pieces
+
+
+def _cut(text: str, limit: int, unit: TextUnit) -> int:
+    low, high = 1, min(len(text), limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if measure(text[:middle], unit) <= limit:
+            low = middle
+        else:
+            high = middle - 1
+    for separator in ("\n\n", "\n", " "):
+        at = text.rfind(separator, low // 2, low)
+        if at > 0:
+            return at + len(separator)
+    cut = low
+    while cut > 1 and _continues(text, cut):
+        cut -= 1
+    return cut if cut > 1 else low
+
+
+def _continues(text: str, at: int) -> bool:
+    """Whether the character at `at` belongs to the one before it."""
+    here = text[at]
+    return bool(unicodedata.combining(here)) or here in _JOINERS or text[at - 1] == "\u200d"
+
+
+def plan(
+    message: OutboundMessage, address: ChannelAddress, capabilities: Capabilities
+) -> tuple[SendOperation, ...]:
+    """Return the calls that show `message`: attachments first, then the text, with the choices under its last piece.
+
+    Choices beyond what the channel shows are written out as a numbered list; files it cannot carry become a line of
+    text that names them.
+    """
+    carried, left_out = [], []
+    for attachment in message.attachments:
+        fits = attachment.kind in capabilities.attachments and (attachment.size or 0) <= capabilities.attachment_max_bytes
+        (carried if fits else left_out).append(attachment)
+    text = message.text
+    for attachment in left_out:
+        text += f"\n[{attachment.kind.value}: {attachment.name or 'file'} – it cannot be shown on this channel]"
+    choices = message.choices if len(message.choices) <= capabilities.choices_max else ()
+    if message.choices and not choices:
+        text += "\n" + "\n".join(f"{n}. {choice.title}" for n, choice in enumerate(message.choices, 1))
+    operations: list[SendOperation] = [
+        SendAttachment(address=address, attachment=attachment, author_name=message.author_name, author=message.author)
+        for attachment in carried
+    ]
+    pieces = split(text.strip(), capabilities.text_max, capabilities.text_unit) if text.strip() else []
+    for n, piece in enumerate(pieces):
+        operations.append(
+            SendText(
+                address=address,
+                text=piece,
+                choices=choices if n == len(pieces) - 1 else (),
+                author_name=message.author_name,
+                author=message.author,
+            )
+        )
+    return tuple(operations)

@@ -1,0 +1,40 @@
+"""When to try again, and when to give up."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter above a floor, up to a number of attempts.
+
+    The shape is "full jitter" of the AWS Architecture Blog (2015), kept above half the exponential delay so that a
+    retry never comes at once.
+    """
+
+    first: timedelta
+    longest: timedelta
+    #: attempts after which the row becomes a dead letter
+    attempts_max: int
+
+    def delay(self, attempt_count: int, asked: timedelta | None, dice: random.Random) -> timedelta | None:
+        """Return how long to wait after that many attempts (≥ 1); none: give up.
+
+        `asked` is what the other side told us to wait: never less, and it does not count against patience.
+        """
+        if attempt_count >= self.attempts_max:
+            return None
+        ceiling = min(self.first * 2 ** min(attempt_count - 1, 30), self.longest)
+        ours = ceiling * dice.uniform(0.5, 1.0)
+        return max(ours, asked) if asked is not None else ours
+
+
+#: A turn that failed: the engine restarts within seconds, so be quick, then patient.
+TURN_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), attempts_max=12)
+#: A message that could not be sent.
+SEND_RETRY = RetryPolicy(first=timedelta(seconds=1), longest=timedelta(minutes=10), attempts_max=30)
+#: A row whose worker died this often is set aside: one bad message must not silence a customer.
+CRASHES_MAX = 3

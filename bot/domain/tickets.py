@@ -1,0 +1,98 @@
+"""Tickets: the piece of work a handoff creates, and what agents see of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from bot.domain.assurance import Level
+from bot.domain.conversations import Conversation, ConversationId
+from bot.domain.customers import CustomerRecord
+from bot.domain.handoff import HandoffRequest
+from bot.domain.messages import TranscriptLine
+
+#: Opaque random hex.
+TicketId = NewType("TicketId", str)
+#: `slack:U123` or `local:Sam`.
+AgentId = NewType("AgentId", str)
+
+
+class TicketState(StrEnum):
+    """Where a ticket stands."""
+
+    #: waits for a person: it is in the queue
+    QUEUED = "queued"
+    #: an agent owns the conversation
+    CLAIMED = "claimed"
+    #: done; the conversation is the bot's again
+    RESOLVED = "resolved"
+    #: the bot goes on with what the agent told it
+    HANDED_BACK = "handed_back"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether people still have to do something."""
+        return self in {TicketState.QUEUED, TicketState.CLAIMED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A person who answers."""
+
+    id: AgentId
+    #: what the customer sees
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """The piece of work a handoff creates."""
+
+    id: TicketId
+    #: counts up; what people say aloud
+    number: int
+    conversation_id: ConversationId
+    state: TicketState
+    request: HandoffRequest
+    opened_at: datetime
+    #: who has it, while claimed and after
+    agent: Agent | None
+    claimed_at: datetime | None
+    closed_at: datetime | None
+    #: what the agent said was done
+    outcome: str
+    #: the desk's own reference of the card (Slack: `channel:ts`), once it is posted
+    desk_reference: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketEvent:
+    """One line of a ticket's history."""
+
+    at: datetime
+    #: "opened", "claimed", "note", "reply", "resolved", "handed_back", "delivery_failed"
+    kind: str
+    #: who did it; none: the bot or the pipeline
+    agent: Agent | None
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketView:
+    """A ticket with everything an agent needs to see on one screen."""
+
+    ticket: Ticket
+    conversation: Conversation
+    #: oldest first, the last ones only
+    transcript: tuple[TranscriptLine, ...]
+    #: history, oldest first; notes among it
+    events: tuple[TicketEvent, ...]
+    #: the brand's record, when the customer is known and the records can be read
+    record: CustomerRecord | None
+    #: why there is no record, in plain words
+    record_note: str
+    level: Level
+    #: 1 is next; none: not in the queue
+    place_in_queue: int | None
