@@ -1,0 +1,151 @@
+"""Conversations, their owner and epoch, and the channel identity behind each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, update
+
+from bot.domain.assurance import Assurance, Level
+from bot.domain.channels import ChannelAddress
+from bot.domain.conversations import Conversation, ConversationId, Owner
+from bot.domain.customers import CustomerId
+from bot.domain.errors import OwnerChangedError
+from bot.store.database import Database, insert_once
+from bot.store.ids import new_conversation_id
+from bot.store.schema import conversations, identities
+
+_JOINED = conversations.join(identities, identities.c.address == conversations.c.address)
+
+
+def meet(connection: Connection, address: ChannelAddress, display_name: str | None, now: datetime) -> Conversation:
+    """Return the conversation of an address, made if this is its first message, and note that the customer is here."""
+    key = str(address)
+    is_new = insert_once(
+        connection,
+        identities,
+        {"address": key, "display_name": display_name, "first_seen_at": now, "last_seen_at": now, "level": 0},
+    )
+    if not is_new:
+        seen: dict[str, object] = {"last_seen_at": now}
+        if display_name:
+            seen["display_name"] = display_name
+        connection.execute(update(identities).where(identities.c.address == key).values(**seen))
+    insert_once(
+        connection,
+        conversations,
+        {
+            "id": new_conversation_id(),
+            "address": key,
+            "owner": Owner.BOT.value,
+            "epoch": 0,
+            "started_at": now,
+            "last_inbound_at": now,
+        },
+    )
+    connection.execute(update(conversations).where(conversations.c.address == key).values(last_inbound_at=now))
+    found = find_by_address(connection, address)
+    if found is None:
+        raise AssertionError("a conversation vanished inside its own transaction")
+    return found
+
+
+def find_by_address(connection: Connection, address: ChannelAddress) -> Conversation | None:
+    """Return the conversation of an address, or none."""
+    row = connection.execute(_select().where(conversations.c.address == str(address))).one_or_none()
+    return _conversation(row) if row else None
+
+
+def get(connection: Connection, conversation_id: ConversationId) -> Conversation:
+    """Return a conversation; raises `LookupError`."""
+    row = connection.execute(_select().where(conversations.c.id == conversation_id)).one_or_none()
+    if row is None:
+        raise LookupError(f"no conversation {conversation_id}")
+    return _conversation(row)
+
+
+def lock(connection: Connection, conversation_id: ConversationId) -> Conversation:
+    """Return a conversation that nobody else can change until this transaction ends; raises `LookupError`."""
+    connection.execute(
+        select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
+    )
+    return get(connection, conversation_id)
+
+
+def lock_at(connection: Connection, conversation_id: ConversationId, epoch: int) -> Conversation:
+    """Like `lock`; raises `OwnerChangedError` when the epoch is not `epoch` any more."""
+    conversation = lock(connection, conversation_id)
+    if conversation.epoch != epoch:
+        raise OwnerChangedError
+    return conversation
+
+
+def give_to(connection: Connection, conversation: Conversation, owner: Owner) -> int:
+    """Make `owner` the owner of a locked conversation and return the new epoch."""
+    epoch = conversation.epoch + 1
+    connection.execute(
+        update(conversations).where(conversations.c.id == conversation.id).values(owner=owner.value, epoch=epoch)
+    )
+    return epoch
+
+
+def read_assurance(connection: Connection, conversation_id: ConversationId) -> Assurance:
+    """Return how surely we know who writes; an empty assurance for an unknown conversation."""
+    query = select(identities).select_from(_JOINED).where(conversations.c.id == conversation_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return Assurance()
+    return Assurance(
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        level=Level(row.level),
+        method=row.method,
+        proved_at=row.proved_at,
+        last_seen_at=row.last_seen_at,
+        failure_count=row.failure_count,
+        failed_at=row.failed_at,
+    )
+
+
+def bind_customer(
+    connection: Connection, address: ChannelAddress, customer_id: CustomerId, method: str, now: datetime
+) -> None:
+    """Record that the identity proved to be a customer, at level L1; failures are forgotten."""
+    values = {"customer_id": customer_id, "level": Level.L1.value, "method": method, "proved_at": now, "failure_count": 0}
+    connection.execute(update(identities).where(identities.c.address == str(address)).values(**values))
+
+
+def count_failed_proof(connection: Connection, address: ChannelAddress, now: datetime) -> None:
+    """Record that a proof did not fit."""
+    mine = identities.c.address == str(address)
+    connection.execute(
+        update(identities).where(mine).values(failure_count=identities.c.failure_count + 1, failed_at=now)
+    )
+
+
+class StoredAssurances:
+    """`bot.domain.ports.Assurances` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from `database`."""
+        self._database = database
+
+    async def assurance(self, conversation_id: ConversationId) -> Assurance:
+        """Return what is held of who writes in the conversation."""
+        return await self._database.read(read_assurance, conversation_id)
+
+
+def _select() -> Select[Any]:
+    return select(conversations, identities.c.display_name).select_from(_JOINED)
+
+
+def _conversation(row: Row[Any]) -> Conversation:
+    return Conversation(
+        id=ConversationId(row.id),
+        address=ChannelAddress.parse(row.address),
+        owner=Owner(row.owner),
+        epoch=row.epoch,
+        display_name=row.display_name,
+        started_at=row.started_at,
+        last_inbound_at=row.last_inbound_at,
+    )

@@ -1,0 +1,240 @@
+"""One database at a time, SQLite or PostgreSQL; the only module that knows the difference.
+
+Transactions are plain functions `body(connection, ...)` that `Database` runs in its own threads. A body cannot await, so
+no network call can happen inside a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pysqlite3.dbapi2
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from bot.domain.errors import SettingsError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: The first SQLite whose write-ahead log survives two connections racing at a checkpoint
+#: (https://sqlite.org/wal.html#walreset).
+SQLITE_MIN = (3, 51, 3)
+#: Bodies that share one commit, and so one fsync, when they wait at the same moment.
+GROUP_MAX = 64
+SQLITE_BUSY_MS = 15_000
+#: PostgreSQL: serialization failure, deadlock, and "the server goes away" (class 57P, 08): the whole body runs again.
+RETRIED_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "08")
+RETRIES_MAX = 5
+
+#: An ever-growing primary key; SQLite counts only in a column of exactly this type.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite, which has no time zones, keeps it naive."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive datetimes and store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment must be aware")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment, aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine for a `sqlite:///file` or `postgresql://` URL; raises `SettingsError` for any other."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError("the database URL is not a URL; write sqlite:///FILE or postgresql://USER@HOST/NAME") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(url)
+        case "postgresql":
+            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=12, pool_pre_ping=True)
+        case other:
+            raise SettingsError(f"the database is {other!r}; Tandem runs on sqlite:///FILE or postgresql://USER@HOST/NAME")
+
+
+def _open_sqlite(url: str) -> Engine:
+    if pysqlite3.dbapi2.sqlite_version_info < SQLITE_MIN:
+        raise SettingsError(f"SQLite {pysqlite3.dbapi2.sqlite_version} can lose committed rows; install pysqlite3 0.6.1")
+    engine = create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": SQLITE_BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        is_writer = connection.get_execution_options().get("is_writer", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    return engine
+
+
+def insert_once(connection: Connection, table: Table, values: dict[str, object]) -> bool:
+    """Insert a row unless one with the same unique key is there; return whether it was inserted."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    result = connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    return result.rowcount == 1
+
+
+@dataclass
+class _Job:
+    body: Callable[[Connection], Any]
+    future: Future[Any] = field(default_factory=Future)
+    result: Any = None
+    error: Exception | None = None
+
+
+class _GroupWriter(threading.Thread):
+    """The one writer of a SQLite file: takes every waiting body into one transaction, each in a savepoint."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(name="database-writer", daemon=True)
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+
+    def submit(self, body: Callable[[Connection], T]) -> Future[T]:
+        job = _Job(body)
+        self._jobs.put(job)
+        return job.future
+
+    def stop(self) -> None:
+        self._jobs.put(None)
+        self.join()
+
+    def run(self) -> None:
+        is_last = False
+        while not is_last:
+            first = self._jobs.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < GROUP_MAX and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:
+                    is_last = True
+                    break
+                group.append(job)
+            self._commit(group)
+
+    def _commit(self, group: list[_Job]) -> None:
+        try:
+            with self._engine.connect().execution_options(is_writer=True) as connection, connection.begin():
+                for job in group:
+                    self._run(connection, job)
+        except Exception as error:  # noqa: BLE001 - whatever broke the commit belongs to each who waits for it
+            for job in group:
+                job.future.set_exception(error)
+            return
+        for job in group:
+            if job.error is None:
+                job.future.set_result(job.result)
+            else:
+                job.future.set_exception(job.error)
+
+    @staticmethod
+    def _run(connection: Connection, job: _Job) -> None:
+        savepoint = connection.begin_nested()
+        try:
+            job.result = job.body(connection)
+        except OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a failing body undoes only itself
+            savepoint.rollback()
+            job.error = error
+        else:
+            savepoint.commit()
+
+
+class Database:
+    """Runs transaction bodies in threads, so that the event loop never waits for a disk."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take over `engine`; nothing is connected before the first body."""
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
+        self._writer: _GroupWriter | None = None
+        if self.is_sqlite:
+            self._writer = _GroupWriter(engine)
+            self._writer.start()
+
+    async def write(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `body` in a transaction and return what it returns, once that is committed and on the disk.
+
+        Any error undoes the body. On PostgreSQL a body that lost a race or its connection is run again from its start.
+        """
+
+        def bound(connection: Connection) -> T:
+            return body(connection, *args, **kwargs)
+
+        if self._writer is not None:
+            return await asyncio.wrap_future(self._writer.submit(bound))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
+
+    async def read(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `body`, which only reads, in a transaction of its own and return what it returns."""
+
+        def bound() -> T:
+            with self.engine.connect() as connection, connection.begin():
+                return body(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+
+    def _run_again_if_raced(self, bound: Callable[[Connection], T]) -> T:
+        for attempt in range(RETRIES_MAX):
+            try:
+                with self.engine.connect() as connection, connection.begin():
+                    return bound(connection)
+            except DBAPIError as error:
+                sqlstate = getattr(error.orig, "sqlstate", None) or ("08" if error.connection_invalidated else "")
+                if attempt == RETRIES_MAX - 1 or not str(sqlstate).startswith(RETRIED_SQLSTATES):
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads racers, keeps no secret
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Finish what was handed in and let go of the database."""
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.stop)
+        self._threads.shutdown(wait=True)
+        self.engine.dispose()

@@ -1,0 +1,34 @@
+"""New opaque ids."""
+
+from __future__ import annotations
+
+import secrets
+
+from bot.domain.conversations import ConversationId
+from bot.domain.messages import MediaId, MessageId
+from bot.domain.tickets import TicketId
+
+
+def new_conversation_id() -> ConversationId:
+    """Return 128 random bits as hex."""
+    return ConversationId(secrets.token_hex(16))
+
+
+def new_message_id() -> MessageId:
+    """Return 128 random bits as hex."""
+    return MessageId(secrets.token_hex(16))
+
+
+def new_ticket_id() -> TicketId:
+    """Return 128 random bits as hex."""
+    return TicketId(secrets.token_hex(16))
+
+
+def new_media_id() -> MediaId:
+    """Return 128 random bits as hex."""
+    return MediaId(secrets.token_hex(16))
+
+
+def new_choice_key() -> str:
+    """Return 96 random bits in 16 characters that every channel carries."""
+    return secrets.token_urlsafe(12)

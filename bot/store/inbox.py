@@ -1,0 +1,111 @@
+"""The inbox: everything that came in, durable before it is acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from bot.domain.messages import MessageId
+from bot.store import lanes
+from bot.store.database import insert_once
+from bot.store.lanes import Lease
+from bot.store.schema import inbox
+
+
+class InboxKind(StrEnum):
+    """What a row asks for."""
+
+    #: a customer's message
+    MESSAGE = "message"
+    #: a channel's report on a message of ours
+    RECEIPT = "receipt"
+    #: a server-made intent: a timer that fired, a hand back
+    TRIGGER = "trigger"
+    #: something an agent did on the desk, as the desk told it
+    DESK = "desk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """Something to put into the inbox."""
+
+    #: channel/account, with `external_id` the key that makes a repeat vanish
+    account: str
+    external_id: str
+    #: the lane
+    address: str
+    kind: InboxKind
+    body: object
+    message_id: MessageId
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxRow:
+    """A claimed row."""
+
+    lease: Lease
+    address: str
+    kind: InboxKind
+    body: Any
+    message_id: MessageId
+    received_at: datetime
+    #: this attempt included
+    attempt_count: int
+
+
+def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
+    """Put it into the inbox; return whether it is new."""
+    values = {
+        "account": arrival.account,
+        "external_id": arrival.external_id,
+        "address": arrival.address,
+        "kind": arrival.kind.value,
+        "body": arrival.body,
+        "message_id": arrival.message_id,
+        "received_at": now,
+        "ready_at": now,
+        "state": "pending",
+    }
+    return insert_once(connection, inbox, values)
+
+
+def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[InboxRow]:
+    """Claim the next row of up to `limit` idle addresses."""
+    return [_row(row) for row in lanes.claim(connection, inbox, now, lease_for, limit)]
+
+
+def finish(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Mark the row as handled; raises `StaleLeaseError`."""
+    lanes.finish(connection, inbox, lease, "done", now)
+
+
+def bury(connection: Connection, lease: Lease, now: datetime, error: str) -> None:
+    """Make the row a dead letter; raises `StaleLeaseError`."""
+    lanes.finish(connection, inbox, lease, "dead", now, error)
+
+
+def defer(connection: Connection, lease: Lease, until: datetime, error: str) -> None:
+    """Try the row again, not before `until`; raises `StaleLeaseError`."""
+    lanes.defer(connection, inbox, lease, until, error)
+
+
+def release_lapsed(connection: Connection, now: datetime | None) -> Sequence[Row[Any]]:
+    """Make rows whose worker died pending again; see `lanes.release_lapsed`."""
+    return lanes.release_lapsed(connection, inbox, now)
+
+
+def _row(row: Row[Any]) -> InboxRow:
+    return InboxRow(
+        lease=Lease(row_id=row.id, token=row.lease),
+        address=row.address,
+        kind=InboxKind(row.kind),
+        body=row.body,
+        message_id=MessageId(row.message_id),
+        received_at=row.received_at,
+        attempt_count=row.attempt_count,
+    )

@@ -1,0 +1,133 @@
+"""The outbox: everything that goes out, durable before it is sent. A claimed row is one whose call may be on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from bot.domain.conversations import ConversationId
+from bot.domain.messages import MessageId
+from bot.store import lanes
+from bot.store.database import insert_once
+from bot.store.lanes import Lease
+from bot.store.schema import outbox
+
+
+class OutboxKind(StrEnum):
+    """Who takes a row."""
+
+    #: a message to a customer, through a connector
+    MESSAGE = "message"
+    #: a post on the agents' desk
+    DESK = "desk"
+    #: an effect in the brand's own systems
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """Something to put into the outbox."""
+
+    #: never sent twice under the same key
+    key: str
+    #: the lane
+    address: str
+    kind: OutboxKind
+    body: object
+    conversation_id: ConversationId | None = None
+    message_id: MessageId | None = None
+    #: refused when the conversation's epoch has moved on; none: not fenced
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxRow:
+    """A claimed row."""
+
+    lease: Lease
+    key: str
+    address: str
+    kind: OutboxKind
+    body: Any
+    conversation_id: ConversationId | None
+    message_id: MessageId | None
+    epoch: int | None
+    #: calls already made of those the message was cut into
+    progress: int
+    #: whether the next call may have left already, in an earlier life
+    is_ambiguous: bool
+    #: this attempt included
+    attempt_count: int
+
+
+def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
+    """Put it into the outbox; return whether its key is new."""
+    values = {
+        "key": outgoing.key,
+        "address": outgoing.address,
+        "kind": outgoing.kind.value,
+        "body": outgoing.body,
+        "conversation_id": outgoing.conversation_id,
+        "message_id": outgoing.message_id,
+        "epoch": outgoing.epoch,
+        "created_at": now,
+        "ready_at": now,
+        "state": "pending",
+    }
+    return insert_once(connection, outbox, values)
+
+
+def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+    """Claim the next row of up to `limit` idle addresses; from this commit on the call counts as perhaps made."""
+    return [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]
+
+
+def advance(connection: Connection, lease: Lease, progress: int) -> None:
+    """Record that `progress` calls are made and the next one is about to leave; raises `StaleLeaseError`."""
+    lanes.write(connection, outbox, lease, progress=progress, is_ambiguous=False)
+
+
+def finish(connection: Connection, lease: Lease, state: str, now: datetime, error: str = "") -> None:
+    """Put the row into a final state: sent, withheld, dead or held; raises `StaleLeaseError`."""
+    lanes.finish(connection, outbox, lease, state, now, error)
+
+
+def defer(connection: Connection, lease: Lease, until: datetime, error: str, *, is_ambiguous: bool) -> None:
+    """Try the row again, not before `until`; raises `StaleLeaseError`."""
+    lanes.write(connection, outbox, lease, is_ambiguous=is_ambiguous)
+    lanes.defer(connection, outbox, lease, until, error)
+
+
+def release_lapsed(connection: Connection, now: datetime | None) -> list[OutboxRow]:
+    """Make rows whose worker died pending again, marked ambiguous: their call may have left."""
+    rows = lanes.release_lapsed(connection, outbox, now)
+    if rows:
+        ids = [row.id for row in rows]
+        connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(is_ambiguous=True))
+    return [_row(row) for row in rows]
+
+
+def state_of(connection: Connection, key: str) -> str | None:
+    """Return the state of the row with that key, or none."""
+    state: str | None = connection.scalar(select(outbox.c.state).where(outbox.c.key == key))
+    return state
+
+
+def _row(row: Row[Any]) -> OutboxRow:
+    return OutboxRow(
+        lease=Lease(row_id=row.id, token=row.lease or ""),
+        key=row.key,
+        address=row.address,
+        kind=OutboxKind(row.kind),
+        body=row.body,
+        conversation_id=ConversationId(row.conversation_id) if row.conversation_id else None,
+        message_id=MessageId(row.message_id) if row.message_id else None,
+        epoch=row.epoch,
+        progress=row.progress,
+        is_ambiguous=row.is_ambiguous,
+        attempt_count=row.attempt_count,
+    )

@@ -1,0 +1,243 @@
+"""Every table of Tandem's own database."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from bot.store.database import Moment, RowId
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _only(condition: str) -> dict[str, object]:
+    """Return the arguments that make an index partial on both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    # channel/account and the channel's id of the event: a repeat of either is the same event, for ever
+    Column("account", String(200), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    # the lane: rows of one address are handled one after the other
+    Column("address", String(400), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("message_id", String(32), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("ready_at", Moment, nullable=False),
+    Column("attempt_count", Integer, nullable=False, default=0),
+    Column("crash_count", Integer, nullable=False, default=0),
+    Column("lease", String(32)),
+    Column("leased_until", Moment),
+    Column("error", Text, nullable=False, default=""),
+    Column("finished_at", Moment),
+    UniqueConstraint("account", "external_id"),
+)
+Index("ix_inbox_open", inbox.c.address, inbox.c.id, **_only("state IN ('pending', 'claimed')"))
+Index("ix_inbox_ready", inbox.c.ready_at, **_only("state = 'pending'"))
+Index("uq_inbox_claimed", inbox.c.address, unique=True, **_only("state = 'claimed'"))
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("address", String(400), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("conversation_id", String(32)),
+    Column("message_id", String(32)),
+    # what the bot decided under this epoch is not sent under a later one; none: not fenced
+    Column("epoch", Integer),
+    Column("body", JSON, nullable=False),
+    Column("state", String(12), nullable=False),
+    # calls already made of the ones the message was cut into
+    Column("progress", Integer, nullable=False, default=0),
+    # whether the call after `progress` may have left already
+    Column("is_ambiguous", Boolean, nullable=False, default=False),
+    Column("ready_at", Moment, nullable=False),
+    Column("attempt_count", Integer, nullable=False, default=0),
+    Column("crash_count", Integer, nullable=False, default=0),
+    Column("lease", String(32)),
+    Column("leased_until", Moment),
+    Column("error", Text, nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+)
+Index("ix_outbox_open", outbox.c.address, outbox.c.id, **_only("state IN ('pending', 'claimed')"))
+Index("ix_outbox_ready", outbox.c.ready_at, **_only("state = 'pending'"))
+Index("uq_outbox_claimed", outbox.c.address, unique=True, **_only("state = 'claimed'"))
+
+identities = Table(
+    "channel_identities",
+    metadata,
+    Column("address", String(400), primary_key=True),
+    Column("display_name", String(200)),
+    Column("customer_id", String(200)),
+    Column("level", Integer, nullable=False, default=0),
+    Column("method", String(60)),
+    Column("proved_at", Moment),
+    Column("failure_count", Integer, nullable=False, default=0),
+    Column("failed_at", Moment),
+    Column("first_seen_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("address", String(400), nullable=False, unique=True),
+    Column("owner", String(8), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("last_inbound_at", Moment, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("conversation_id", String(32), nullable=False),
+    Column("number", Integer, nullable=False),
+    # the engine's events of this turn, and the dialogue's state after it
+    Column("events", JSON, nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("intent", String(100)),
+    Column("confidence", Float),
+    Column("ranking", JSON, nullable=False),
+    Column("is_fallback", Boolean, nullable=False),
+    Column("model_id", String(100)),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("conversation_id", "number"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("conversation_id", String(32), nullable=False),
+    Column("author", String(10), nullable=False),
+    Column("author_name", String(200)),
+    Column("text", Text, nullable=False),
+    Column("attachments", JSON, nullable=False),
+    Column("choices", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("external_id", String(300)),
+    Column("delivery", String(10)),
+    Column("delivery_detail", Text, nullable=False, default=""),
+    Column("edited_from", Text),
+)
+Index("ix_messages_conversation", messages.c.conversation_id, messages.c.position)
+Index("ix_messages_external", messages.c.external_id)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("number", RowId, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("conversation_id", String(32), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", String(30), nullable=False),
+    Column("topic", String(200), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("tried", JSON, nullable=False),
+    Column("order_number", String(60)),
+    Column("opened_at", Moment, nullable=False),
+    Column("agent_id", String(100)),
+    Column("agent_name", String(200)),
+    Column("claimed_at", Moment),
+    Column("closed_at", Moment),
+    Column("outcome", Text, nullable=False, default=""),
+    Column("desk_reference", String(200)),
+)
+Index(
+    "uq_tickets_open", tickets.c.conversation_id, unique=True, **_only("state IN ('queued', 'claimed')")
+)
+Index("ix_tickets_reference", tickets.c.desk_reference)
+
+ticket_events = Table(
+    "ticket_events",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("agent_id", String(100)),
+    Column("agent_name", String(200)),
+    Column("detail", Text, nullable=False),
+    # of the act that caused it: the same act again changes nothing
+    Column("key", String(300), unique=True),
+)
+Index("ix_ticket_events_ticket", ticket_events.c.ticket_id, ticket_events.c.id)
+
+choices = Table(
+    "choices",
+    metadata,
+    Column("key", String(24), primary_key=True),
+    Column("conversation_id", String(32), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("intent", String(100), nullable=False),
+    Column("entities", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("conversation_id", String(32), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("fire_at", Moment, nullable=False),
+    Column("intent", String(100), nullable=False),
+    Column("entities", JSON, nullable=False),
+    UniqueConstraint("conversation_id", "name"),
+)
+Index("ix_timers_due", timers.c.fire_at)
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", String(100), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("visitor", String(100), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("key", String(200), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("visitor", "key"),
+)

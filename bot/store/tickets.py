@@ -1,0 +1,140 @@
+"""Tickets and their history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from bot.domain.conversations import ConversationId
+from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.tickets import Agent, AgentId, Ticket, TicketEvent, TicketId, TicketState
+from bot.store.database import insert_once
+from bot.store.ids import new_ticket_id
+from bot.store.schema import ticket_events, tickets
+
+_OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
+
+
+def open_ticket(
+    connection: Connection, conversation_id: ConversationId, request: HandoffRequest, now: datetime
+) -> Ticket:
+    """Open a ticket for a conversation that has none open; the caller has locked the conversation."""
+    values = {
+        "id": new_ticket_id(),
+        "conversation_id": conversation_id,
+        "state": TicketState.QUEUED.value,
+        "reason": request.reason.value,
+        "topic": request.topic[:200],
+        "summary": request.summary,
+        "tried": list(request.tried),
+        "order_number": request.order_number,
+        "opened_at": now,
+    }
+    row = connection.execute(tickets.insert().values(**values).returning(*tickets.c)).one()
+    ticket = _ticket(row)
+    log(connection, ticket.id, now, "opened", None, request.summary)
+    return ticket
+
+
+def get(connection: Connection, ticket_id: TicketId) -> Ticket | None:
+    """Return a ticket, or none."""
+    row = connection.execute(select(tickets).where(tickets.c.id == ticket_id)).one_or_none()
+    return _ticket(row) if row else None
+
+
+def open_of(connection: Connection, conversation_id: ConversationId) -> Ticket | None:
+    """Return the open ticket of a conversation, or none."""
+    mine = (tickets.c.conversation_id == conversation_id) & tickets.c.state.in_(_OPEN)
+    row = connection.execute(select(tickets).where(mine)).one_or_none()
+    return _ticket(row) if row else None
+
+
+def by_reference(connection: Connection, desk_reference: str) -> TicketId | None:
+    """Return the ticket whose card the desk calls so, or none."""
+    found: str | None = connection.scalar(select(tickets.c.id).where(tickets.c.desk_reference == desk_reference))
+    return TicketId(found) if found else None
+
+
+def all_open(connection: Connection) -> list[Ticket]:
+    """Return the queue, oldest first, then the claimed tickets."""
+    rows = connection.execute(
+        select(tickets).where(tickets.c.state.in_(_OPEN)).order_by(tickets.c.state.desc(), tickets.c.number)
+    )
+    return [_ticket(row) for row in rows]
+
+
+def place_in_queue(connection: Connection, ticket: Ticket) -> int | None:
+    """Return the ticket's place, 1 being next; none when it is not in the queue."""
+    if ticket.state is not TicketState.QUEUED:
+        return None
+    ahead = connection.scalar(
+        select(func.count()).where(tickets.c.state == TicketState.QUEUED.value, tickets.c.number < ticket.number)
+    )
+    return int(ahead or 0) + 1
+
+
+def change(connection: Connection, ticket_id: TicketId, **values: object) -> Ticket:
+    """Write columns of a ticket and return it as it is now."""
+    row = connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(**values).returning(*tickets.c))
+    return _ticket(row.one())
+
+
+def log(
+    connection: Connection,
+    ticket_id: TicketId,
+    now: datetime,
+    kind: str,
+    agent: Agent | None,
+    detail: str = "",
+    key: str | None = None,
+) -> bool:
+    """Append to a ticket's history; return false, and change nothing, when the act of that key is there already."""
+    values = {
+        "ticket_id": ticket_id,
+        "at": now,
+        "kind": kind,
+        "agent_id": agent.id if agent else None,
+        "agent_name": agent.name if agent else None,
+        "detail": detail,
+        "key": key,
+    }
+    return insert_once(connection, ticket_events, values)
+
+
+def events(connection: Connection, ticket_id: TicketId) -> list[TicketEvent]:
+    """Return a ticket's history, oldest first."""
+    rows = connection.execute(
+        select(ticket_events).where(ticket_events.c.ticket_id == ticket_id).order_by(ticket_events.c.id)
+    )
+    return [
+        TicketEvent(at=row.at, kind=row.kind, agent=_agent(row.agent_id, row.agent_name), detail=row.detail)
+        for row in rows
+    ]
+
+
+def _agent(agent_id: str | None, name: str | None) -> Agent | None:
+    return Agent(id=AgentId(agent_id), name=name or "") if agent_id else None
+
+
+def _ticket(row: Row[Any]) -> Ticket:
+    return Ticket(
+        id=TicketId(row.id),
+        number=row.number,
+        conversation_id=ConversationId(row.conversation_id),
+        state=TicketState(row.state),
+        request=HandoffRequest(
+            reason=Reason(row.reason),
+            topic=row.topic,
+            summary=row.summary,
+            tried=tuple(row.tried),
+            order_number=row.order_number,
+        ),
+        opened_at=row.opened_at,
+        agent=_agent(row.agent_id, row.agent_name),
+        claimed_at=row.claimed_at,
+        closed_at=row.closed_at,
+        outcome=row.outcome,
+        desk_reference=row.desk_reference,
+    )

@@ -1,0 +1,91 @@
+"""The ledger of what was said in a conversation, by whom, and whether it arrived."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from bot.domain.conversations import ConversationId
+from bot.domain.messages import Author, DeliveryState, MessageId, TranscriptLine
+from bot.store.codec import ATTACHMENTS, to_json
+from bot.store.database import insert_once
+from bot.store.schema import messages
+
+#: A delivery state is only overwritten by a later one.
+_RANK = {state: rank for rank, state in enumerate(("pending", "withheld", "failed", "sent", "delivered", "read"))}
+
+
+def add(connection: Connection, conversation_id: ConversationId, line: TranscriptLine, external_id: str | None) -> None:
+    """Append a line; one whose id is there already is left as it is."""
+    values = {
+        "id": line.id,
+        "conversation_id": conversation_id,
+        "author": line.author.value,
+        "author_name": line.author_name,
+        "text": line.text,
+        "attachments": to_json(ATTACHMENTS, line.attachments),
+        "choices": list(line.choices),
+        "at": line.at,
+        "external_id": external_id,
+        "delivery": line.delivery.value if line.delivery else None,
+        "delivery_detail": line.delivery_detail,
+        "edited_from": line.edited_from,
+    }
+    insert_once(connection, messages, values)
+
+
+def mark(connection: Connection, message_id: MessageId, delivery: DeliveryState, detail: str = "") -> bool:
+    """Move one of our messages to a later delivery state; return whether that changed anything."""
+    row = connection.execute(select(messages.c.delivery).where(messages.c.id == message_id)).one_or_none()
+    if row is None or row.delivery is None or _RANK[row.delivery] >= _RANK[delivery.value]:
+        return False
+    connection.execute(
+        update(messages).where(messages.c.id == message_id).values(delivery=delivery.value, delivery_detail=detail)
+    )
+    return True
+
+
+def name_externally(connection: Connection, message_id: MessageId, external_id: str) -> None:
+    """Record what the channel calls one of our messages, so that receipts find it."""
+    connection.execute(update(messages).where(messages.c.id == message_id).values(external_id=external_id))
+
+
+def find_external(connection: Connection, conversation_id: ConversationId, external_id: str) -> TranscriptLine | None:
+    """Return the message of a conversation that the channel calls so, or none."""
+    mine = (messages.c.conversation_id == conversation_id) & (messages.c.external_id == external_id)
+    row = connection.execute(select(messages).where(mine).order_by(messages.c.position.desc()).limit(1)).first()
+    return _line(row) if row else None
+
+
+def get(connection: Connection, message_id: MessageId) -> TranscriptLine | None:
+    """Return one line, or none."""
+    row = connection.execute(select(messages).where(messages.c.id == message_id)).one_or_none()
+    return _line(row) if row else None
+
+
+def last(connection: Connection, conversation_id: ConversationId, limit: int) -> list[TranscriptLine]:
+    """Return the last lines of a conversation, oldest first."""
+    query = (
+        select(messages)
+        .where(messages.c.conversation_id == conversation_id)
+        .order_by(messages.c.position.desc())
+        .limit(limit)
+    )
+    return [_line(row) for row in reversed(connection.execute(query).all())]
+
+
+def _line(row: Row[Any]) -> TranscriptLine:
+    return TranscriptLine(
+        id=MessageId(row.id),
+        author=Author(row.author),
+        author_name=row.author_name,
+        text=row.text,
+        attachments=ATTACHMENTS.validate_python(row.attachments),
+        choices=tuple(row.choices),
+        at=row.at,
+        delivery=DeliveryState(row.delivery) if row.delivery else None,
+        delivery_detail=row.delivery_detail,
+        edited_from=row.edited_from,
+    )

@@ -1,0 +1,84 @@
+"""The dialogue of a conversation, turn by turn: what the engine is given back with the next message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from bot.domain.conversations import ConversationId
+from bot.domain.messages import MessageId
+from bot.store.schema import turns
+
+#: Turns whose events the engine sees whole; of earlier ones it sees the state they left.
+TURNS_KEPT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnRecord:
+    """One turn as it is kept."""
+
+    id: MessageId
+    conversation_id: ConversationId
+    #: the engine's events, as it gave them
+    events: list[dict[str, Any]]
+    #: the dialogue's state after the turn: {"slots": {...}, "active_loop": name or none}
+    state: dict[str, Any]
+    intent: str | None = None
+    confidence: float | None = None
+    ranking: tuple[tuple[str, float], ...] = ()
+    is_fallback: bool = False
+    model_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What the next turn builds on."""
+
+    #: state before the first of `turns`; none: nothing was left out
+    state_before: dict[str, Any] | None
+    #: events of the last turns, oldest first
+    turns: tuple[list[dict[str, Any]], ...]
+    #: state now
+    state: dict[str, Any]
+
+
+def add(connection: Connection, turn: TurnRecord, now: datetime) -> None:
+    """Append a turn to its conversation, which the caller has locked."""
+    last = connection.scalar(
+        select(func.max(turns.c.number)).where(turns.c.conversation_id == turn.conversation_id)
+    )
+    connection.execute(
+        turns.insert().values(
+            id=turn.id,
+            conversation_id=turn.conversation_id,
+            number=(last or 0) + 1,
+            events=turn.events,
+            state=turn.state,
+            intent=turn.intent,
+            confidence=turn.confidence,
+            ranking=[list(entry) for entry in turn.ranking],
+            is_fallback=turn.is_fallback,
+            model_id=turn.model_id,
+            created_at=now,
+        )
+    )
+
+
+def history(connection: Connection, conversation_id: ConversationId) -> History:
+    """Return the last `TURNS_KEPT` turns of a conversation and the state before them."""
+    query = (
+        select(turns.c.events, turns.c.state)
+        .where(turns.c.conversation_id == conversation_id)
+        .order_by(turns.c.number.desc())
+        .limit(TURNS_KEPT + 1)
+    )
+    rows = connection.execute(query).all()
+    kept = rows[:TURNS_KEPT]
+    return History(
+        state_before=rows[TURNS_KEPT].state if len(rows) > TURNS_KEPT else None,
+        turns=tuple(row.events for row in reversed(kept)),
+        state=rows[0].state if rows else {},
+    )
