@@ -1,0 +1,73 @@
+# Tandem. `make help` says what there is; `make run` is all that a newcomer needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Deselects and options for a quick look: make test PYTEST="-k outbox"
+PYTEST ?=
+
+.PHONY: help setup run test check test-setup chromium bench faults lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready  ## Make the environment in .venv (needs nothing but Python 3.11)
+	@:
+
+run: setup  ## Start Tandem with the sample shop and print where to go
+	@exec $(PYTHON) -m bot run
+
+test: test-setup chromium  ## Make what the checks need and run all of them
+	@$(MAKE) check
+
+check:  ## The checks alone: format, lint, types, layers, tests
+	@$(VENV)/bin/ruff format --check --quiet . || { echo 'Not formatted: run ".venv/bin/ruff format"'; exit 1; }
+	@$(VENV)/bin/ruff check --quiet .
+	@$(PYTHON) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report= $(PYTEST)
+	@$(PYTHON) -m coverage report | tail -1
+
+bench: test-setup  ## Measure the figures that the README states
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) "$$script"; done
+
+faults: test-setup  ## Kill the service and the engine at random moments under load
+	@$(PYTHON) -m pytest tests/faults -p no:xdist --timeout 1800 $(PYTEST)
+
+# There is no uv.lock: it would record the address that each file was downloaded from, which differs from place to place.
+# requirements.txt records names, versions and hashes, which do not.
+lock: setup  ## Compile requirements.txt and tests/requirements.txt anew from pyproject.toml (UPGRADE=1 raises versions)
+	@compile() { $(VENV)/bin/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header $(if $(UPGRADE),--upgrade) "$$@"; }; \
+	compile pyproject.toml --output-file requirements.txt; \
+	compile --group test --constraint requirements.txt --output-file tests/requirements.txt
+
+clean:  ## Remove the environment, caches and all run-time state (the database too)
+	@rm -rf $(VENV) var .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+test-setup: $(VENV)/ready-for-tests
+	@:
+
+# Each stamp is a file, so a second run finds it and does nothing.
+$(VENV)/ready: requirements.txt pyproject.toml .ci/environment
+	@.ci/environment $(VENV) requirements.txt $$([ ! -e $(VENV)/ready-for-tests ] || echo tests/requirements.txt)
+	@touch $@ $$([ ! -e $(VENV)/ready-for-tests ] || echo $(VENV)/ready-for-tests)
+
+$(VENV)/ready-for-tests: $(VENV)/ready tests/requirements.txt
+	@.ci/environment $(VENV) requirements.txt tests/requirements.txt
+	@touch $@
+
+# The browser tests drive Debian's Chromium. Where it cannot be had they are skipped at home and fail where CI=true.
+chromium:
+	@command -v chromium > /dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo 'Installing Chromium for the browser tests'; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; } \
+	        > /tmp/tandem-chromium.log 2>&1 || { tail -3 /tmp/tandem-chromium.log; echo 'Chromium could not be installed: the browser tests will not run'; }; \
+	else echo 'No Chromium on PATH: the browser tests will not run'; fi
