@@ -1,11 +1,13 @@
 """What the brand's own records say about a customer, and who may be told.
 
-Records are views of the brand's database: amounts are in minor units of one currency, dates are the brand's local dates,
-moments are aware UTC.
+Records are views of the brand's database: amounts are in minor units of one currency, dates are the brand's local
+dates, moments are aware UTC.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -13,6 +15,28 @@ from typing import NewType
 
 CustomerId = NewType("CustomerId", str)
 OrderNumber = NewType("OrderNumber", str)
+
+#: Nobody types a longer order number.
+_TYPED_MAX = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderNumberForm:
+    """How the brand writes its order numbers."""
+
+    #: what they begin with and people leave out
+    prefix: str = "CL-"
+    #: what follows: a regular expression over capital letters and digits, without groups
+    pattern: str = "[0-9]{6}"
+
+    def read(self, text: str) -> OrderNumber | None:
+        """Return the order number `text` stands for (`cl 104233`, `#104233`) as the brand writes it, or none."""
+        if len(text) > _TYPED_MAX:
+            return None
+        bare = re.sub(r"[^0-9A-Z]", "", unicodedata.normalize("NFKC", text).upper())
+        start = re.sub(r"[^0-9A-Z]", "", self.prefix.upper())
+        match = re.fullmatch(f"(?:{start})?({self.pattern})", bare)
+        return OrderNumber(self.prefix + match[1]) if match else None
 
 
 class OrderStatus(StrEnum):

@@ -1,1 +1,1 @@
-"""Copperleaf, the sample brand: a small tea and coffee shop whose records Tandem answers from when no brand is connected."""
+"""Copperleaf, the sample brand: a small tea and coffee shop to try Tandem on when no brand is connected."""
