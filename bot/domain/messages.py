@@ -69,6 +69,8 @@ class Meaning:
 
     intent: str
     entities: dict[str, str]
+    #: what the tap says instead, when the button stands for words and not for an intent
+    words: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import unicodedata
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Capabilities, SendAttachment, SendOperation, SendText, TextUnit
-from bot.domain.messages import OutboundMessage
+from bot.domain.messages import Attachment, OutboundMessage
 
 _JOINERS = {"\u200d", "\ufe0f"}
 
@@ -71,7 +71,8 @@ def plan(
     Choices beyond what the channel shows are written out as a numbered list; files it cannot carry become a line of
     text that names them.
     """
-    carried, left_out = [], []
+    carried: list[Attachment] = []
+    left_out: list[Attachment] = []
     for attachment in message.attachments:
         fits = attachment.kind in capabilities.attachments and (attachment.size or 0) <= capabilities.attachment_max_bytes
         (carried if fits else left_out).append(attachment)

@@ -27,7 +27,7 @@ class RetryPolicy:
         """
         if attempt_count >= self.attempts_max:
             return None
-        ceiling = min(self.first * 2 ** min(attempt_count - 1, 30), self.longest)
+        ceiling = min(self.first * (1 << min(attempt_count - 1, 30)), self.longest)
         ours = ceiling * dice.uniform(0.5, 1.0)
         return max(ours, asked) if asked is not None else ours
 

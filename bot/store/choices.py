@@ -24,6 +24,7 @@ def add(
             title=title,
             intent=meaning.intent,
             entities=meaning.entities,
+            words=meaning.words,
             created_at=now,
         )
     )
@@ -34,4 +35,4 @@ def meaning_of(connection: Connection, conversation_id: ConversationId, key: str
     """Return title and meaning of a choice that was offered in this conversation; none for any other key."""
     mine = (choices.c.key == key) & (choices.c.conversation_id == conversation_id)
     row = connection.execute(select(choices).where(mine)).one_or_none()
-    return (row.title, Meaning(intent=row.intent, entities=row.entities)) if row else None
+    return (row.title, Meaning(intent=row.intent, entities=row.entities, words=row.words)) if row else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, exists, func, literal, select, update
 
 from bot.domain.errors import StaleLeaseError
 from bot.domain.retry import CRASHES_MAX
@@ -20,6 +20,10 @@ from bot.domain.retry import CRASHES_MAX
 OPEN = ("pending", "claimed")
 #: Given up on, kept for a person to look at. `held` ones may or may not have been sent.
 DEAD_LETTER = ("dead", "held")
+# Written into the SQL as they are: only so does a planner see that the partial indexes fit.
+_PENDING = literal("pending", literal_execute=True)
+_CLAIMED = literal("claimed", literal_execute=True)
+_UNLEASED: dict[str, object] = {"lease": None, "leased_until": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +37,11 @@ class Lease:
 def claim(connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int) -> Sequence[Row[Any]]:
     """Claim the heads of up to `limit` lanes that are ready, oldest first, and return their rows."""
     rival = table.alias("rival")
-    is_behind = exists().where(
-        rival.c.address == table.c.address,
-        or_(rival.c.state == "claimed", and_(rival.c.state == "pending", rival.c.id < table.c.id)),
-    )
+    is_busy = exists().where(rival.c.address == table.c.address, rival.c.state == _CLAIMED)
+    is_behind = exists().where(rival.c.address == table.c.address, rival.c.state == _PENDING, rival.c.id < table.c.id)
     heads = (
         select(table.c.id)
-        .where(table.c.state == "pending", table.c.ready_at <= now, ~is_behind)
+        .where(table.c.state == _PENDING, table.c.ready_at <= now, ~is_busy, ~is_behind)
         .order_by(table.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=table)
@@ -57,21 +59,21 @@ def claim(connection: Connection, table: Table, now: datetime, lease_for: timede
     return sorted(connection.execute(claimed).all(), key=lambda row: int(row.id))
 
 
-def write(connection: Connection, table: Table, lease: Lease, **values: object) -> None:
+def write(connection: Connection, table: Table, lease: Lease, values: dict[str, object]) -> None:
     """Write `values` to the claimed row; raises `StaleLeaseError` when somebody else has taken it over."""
     mine = (table.c.id == lease.row_id) & (table.c.lease == lease.token) & (table.c.state == "claimed")
-    if connection.execute(update(table).where(mine).values(**values)).rowcount != 1:
+    if connection.execute(update(table).where(mine).values(values)).rowcount != 1:
         raise StaleLeaseError
 
 
 def finish(connection: Connection, table: Table, lease: Lease, state: str, now: datetime, error: str = "") -> None:
     """Put the claimed row into a final state; raises `StaleLeaseError`."""
-    write(connection, table, lease, state=state, finished_at=now, error=error, lease=None, leased_until=None)
+    write(connection, table, lease, {"state": state, "finished_at": now, "error": error} | _UNLEASED)
 
 
 def defer(connection: Connection, table: Table, lease: Lease, until: datetime, error: str) -> None:
     """Make the claimed row pending again, not before `until`; its lane waits with it. Raises `StaleLeaseError`."""
-    write(connection, table, lease, state="pending", ready_at=until, error=error, lease=None, leased_until=None)
+    write(connection, table, lease, {"state": "pending", "ready_at": until, "error": error} | _UNLEASED)
 
 
 def release_lapsed(connection: Connection, table: Table, now: datetime | None) -> Sequence[Row[Any]]:

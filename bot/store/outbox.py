@@ -88,7 +88,7 @@ def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: in
 
 def advance(connection: Connection, lease: Lease, progress: int) -> None:
     """Record that `progress` calls are made and the next one is about to leave; raises `StaleLeaseError`."""
-    lanes.write(connection, outbox, lease, progress=progress, is_ambiguous=False)
+    lanes.write(connection, outbox, lease, {"progress": progress, "is_ambiguous": False})
 
 
 def finish(connection: Connection, lease: Lease, state: str, now: datetime, error: str = "") -> None:
@@ -98,7 +98,7 @@ def finish(connection: Connection, lease: Lease, state: str, now: datetime, erro
 
 def defer(connection: Connection, lease: Lease, until: datetime, error: str, *, is_ambiguous: bool) -> None:
     """Try the row again, not before `until`; raises `StaleLeaseError`."""
-    lanes.write(connection, outbox, lease, is_ambiguous=is_ambiguous)
+    lanes.write(connection, outbox, lease, {"is_ambiguous": is_ambiguous})
     lanes.defer(connection, outbox, lease, until, error)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -29,9 +31,9 @@ metadata = MetaData(
 )
 
 
-def _only(condition: str) -> dict[str, object]:
-    """Return the arguments that make an index partial on both databases."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+def _partial_index(name: str, *columns: Column[Any], where: str, unique: bool = False) -> None:
+    """Add an index over the rows that fulfil `where`, on both databases."""
+    Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 inbox = Table(
@@ -57,9 +59,9 @@ inbox = Table(
     Column("finished_at", Moment),
     UniqueConstraint("account", "external_id"),
 )
-Index("ix_inbox_open", inbox.c.address, inbox.c.id, **_only("state IN ('pending', 'claimed')"))
-Index("ix_inbox_ready", inbox.c.ready_at, **_only("state = 'pending'"))
-Index("uq_inbox_claimed", inbox.c.address, unique=True, **_only("state = 'claimed'"))
+_partial_index("ix_inbox_pending", inbox.c.address, inbox.c.id, where="state = 'pending'")
+_partial_index("ix_inbox_ready", inbox.c.ready_at, where="state = 'pending'")
+_partial_index("uq_inbox_claimed", inbox.c.address, unique=True, where="state = 'claimed'")
 
 outbox = Table(
     "outbox",
@@ -87,9 +89,9 @@ outbox = Table(
     Column("created_at", Moment, nullable=False),
     Column("finished_at", Moment),
 )
-Index("ix_outbox_open", outbox.c.address, outbox.c.id, **_only("state IN ('pending', 'claimed')"))
-Index("ix_outbox_ready", outbox.c.ready_at, **_only("state = 'pending'"))
-Index("uq_outbox_claimed", outbox.c.address, unique=True, **_only("state = 'claimed'"))
+_partial_index("ix_outbox_pending", outbox.c.address, outbox.c.id, where="state = 'pending'")
+_partial_index("ix_outbox_ready", outbox.c.ready_at, where="state = 'pending'")
+_partial_index("uq_outbox_claimed", outbox.c.address, unique=True, where="state = 'claimed'")
 
 identities = Table(
     "channel_identities",
@@ -175,9 +177,7 @@ tickets = Table(
     Column("outcome", Text, nullable=False, default=""),
     Column("desk_reference", String(200)),
 )
-Index(
-    "uq_tickets_open", tickets.c.conversation_id, unique=True, **_only("state IN ('queued', 'claimed')")
-)
+_partial_index("uq_tickets_open", tickets.c.conversation_id, unique=True, where="state IN ('queued', 'claimed')")
 Index("ix_tickets_reference", tickets.c.desk_reference)
 
 ticket_events = Table(
@@ -203,6 +203,7 @@ choices = Table(
     Column("title", Text, nullable=False),
     Column("intent", String(100), nullable=False),
     Column("entities", JSON, nullable=False),
+    Column("words", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
 

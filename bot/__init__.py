@@ -1,0 +1,1 @@
+"""Tandem: bot and people answer customers together."""

@@ -1,0 +1,31 @@
+"""Cleaning what customers type, before anything else sees it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from bot.domain.messages import TEXT_MAX
+
+#: Control characters except newline and tab; bidirectional overrides; zero-width spaces (joiners stay: emoji need them).
+_DROPPED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff]")
+_MARKS_MAX = 4
+
+
+def clean(text: str) -> str:
+    """Return `text` as valid, composed Unicode of at most `TEXT_MAX` characters.
+
+    Lone surrogates become U+FFFD, control characters and bidirectional overrides go, and no character carries more than
+    four combining marks. A text that had to be cut ends in an ellipsis.
+    """
+    valid = text[: TEXT_MAX * 4].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    valid = valid.replace("\r\n", "\n").replace("\r", "\n")
+    composed = unicodedata.normalize("NFC", _DROPPED.sub("", valid))
+    kept: list[str] = []
+    mark_count = 0
+    for character in composed:
+        mark_count = mark_count + 1 if unicodedata.combining(character) else 0
+        if mark_count <= _MARKS_MAX:
+            kept.append(character)
+    cleaned = "".join(kept).strip()
+    return cleaned if len(cleaned) <= TEXT_MAX else cleaned[: TEXT_MAX - 1] + "…"

@@ -1,0 +1,79 @@
+"""Structured logs: constant event names with fields, ids rather than objects, secrets never."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+#: Shapes of credentials, wherever they turn up: in URLs that libraries log, in exception texts.
+_SECRET_SHAPES = re.compile(
+    r"bot\d{5,}:[\w-]{20,}|\b\d{5,}:[\w-]{30,}|xox[abpers]-[\w-]{8,}|xapp-[\w-]{8,}|(?<=Bearer )[\w.~+/=-]{12,}"
+)
+#: Libraries that log whole payloads or URLs with tokens.
+_QUIET = ("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp", "sanic.access", "asyncio", "rasa_sdk")
+
+
+class Redactor:
+    """Replaces secrets in everything that is logged."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Know these exact values, and the shapes of credentials in general."""
+        self._values = sorted((value for value in secrets if len(value) > 5), key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """Return `text` without any secret."""
+        for value in self._values:
+            text = text.replace(value, "***")
+        return _SECRET_SHAPES.sub("***", text)
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Clean every text of an event, the traceback included."""
+        for key, value in event.items():
+            if isinstance(value, str):
+                event[key] = self.clean(value)
+            elif isinstance(value, BaseException):
+                event[key] = self.clean(repr(value))
+        return event
+
+
+def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO = sys.stderr) -> None:
+    """Send all logs, our own and the libraries', to `stream` as JSON lines or for a person's eyes.
+
+    `style` is `json`, `console`, or `auto`: console when `stream` is a terminal.
+    """
+    is_json = style == "json" or (style == "auto" and not stream.isatty())
+    redactor = Redactor(secrets)
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    ending: list[Processor] = (
+        [structlog.processors.format_exc_info, redactor, structlog.processors.JSONRenderer(ensure_ascii=True)]
+        if is_json
+        else [structlog.processors.format_exc_info, redactor, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

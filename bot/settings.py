@@ -1,0 +1,203 @@
+"""Everything an operator can set, read once at start from one file and the environment.
+
+The file is TOML (`deploy/tandem.example.toml` explains every line). An environment variable `TANDEM_SECTION__NAME` overrides
+`name` of `[section]`. Anything that is not known is refused by its name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from bot.domain.errors import SettingsError
+
+PREFIX = "TANDEM_"
+#: Environment variables of ours that are not settings.
+FILE_VARIABLE = "TANDEM_SETTINGS"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServiceSettings(_Section):
+    """Where the service listens and keeps its state."""
+
+    host: str = "127.0.0.1"
+    #: webhooks, web chat, local desk
+    port: int = Field(default=8080, ge=1, le=65535)
+    #: metrics, health and the engine's calls to actions; bound to loopback
+    internal_port: int = Field(default=8081, ge=1, le=65535)
+    #: how customers' networks reach us (https://care.example.com); none: channels are polled
+    public_url: str | None = None
+    #: sqlite:///FILE or postgresql://USER@HOST/NAME
+    database: str = "sqlite:///var/tandem.db"
+    #: run-time state: models, files, sockets
+    state_dir: Path = Path("var")
+    #: messages that are worked on at once
+    concurrency: int = Field(default=8, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.port == self.internal_port:
+            raise ValueError("service.port and service.internal_port are the same; give them different numbers")
+        return self
+
+
+class BrandSettings(_Section):
+    """How the brand presents itself."""
+
+    name: str = "Copperleaf"
+    #: whether `/` shows the sample brand's page
+    has_sample_site: bool = True
+
+
+class WebChatSettings(_Section):
+    """The chat on the brand's own site."""
+
+    is_enabled: bool = True
+    #: sites that may embed the chat, as https://shop.example.com; the service's own address may always
+    allowed_origins: tuple[str, ...] = ()
+
+
+class TelegramSettings(_Section):
+    """One Telegram bot."""
+
+    #: from @BotFather; none: no Telegram
+    token: SecretStr | None = None
+    #: sent back by Telegram with each webhook call; needed with `service.public_url`
+    webhook_secret: SecretStr | None = None
+    base_url: str = "https://api.telegram.org"
+    #: what to do with a message that may or may not have arrived: tell a person, or send it again
+    on_ambiguous: Literal["hold", "resend"] = "hold"
+
+
+class SlackSettings(_Section):
+    """The workspace where agents work."""
+
+    #: xoxb-…; none: the local desk is the desk
+    bot_token: SecretStr | None = None
+    #: xapp-…: Socket Mode; none: Slack calls `service.public_url`/slack/events
+    app_token: SecretStr | None = None
+    #: needed without `app_token`
+    signing_secret: SecretStr | None = None
+    #: id of the channel that holds the queue (C…)
+    channel: str | None = None
+    #: id of the user group whose members may act (S…); none: every full member of the workspace
+    user_group: str | None = None
+    base_url: str = "https://slack.com/api/"
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.bot_token is None:
+            return self
+        if self.channel is None:
+            raise ValueError("slack.channel is missing: give the id of the queue's channel (it starts with C)")
+        if self.app_token is None and self.signing_secret is None:
+            raise ValueError("slack needs app_token (Socket Mode) or signing_secret (HTTP); give one of them")
+        return self
+
+
+class RecordsSettings(_Section):
+    """The brand's own records."""
+
+    #: none: the sample shop
+    url: SecretStr | None = None
+    #: which tables and columns hold what; needed with `url`
+    mapping: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.url is None) != (self.mapping is None):
+            raise ValueError("records.url and records.mapping belong together; give both or neither")
+        return self
+
+
+class EngineSettings(_Section):
+    """The process that understands."""
+
+    #: a model file; none: the newest one trained from this project
+    model: Path | None = None
+    #: seconds a turn may take
+    timeout: float = Field(default=20.0, gt=0, le=120)
+
+
+class LogSettings(_Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(_Section):
+    """All settings."""
+
+    service: ServiceSettings = ServiceSettings()
+    brand: BrandSettings = BrandSettings()
+    webchat: WebChatSettings = WebChatSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    slack: SlackSettings = SlackSettings()
+    records: RecordsSettings = RecordsSettings()
+    engine: EngineSettings = EngineSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.service.public_url and not self.service.public_url.startswith("https://"):
+            raise ValueError("service.public_url must start with https://: the channels call nothing else")
+        if self.telegram.token and self.service.public_url and not self.telegram.webhook_secret:
+            raise ValueError("telegram.webhook_secret is missing: with service.public_url Telegram calls us, and must prove it")
+        if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
+            raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
+        return self
+
+
+def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Return the settings of `file` (or of `TANDEM_SETTINGS`, or none) with the environment's on top.
+
+    Raises `SettingsError` that names every line that is wrong.
+    """
+    path = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    values = _read(path) if path else {}
+    for name, text in environ.items():
+        if name.startswith(PREFIX) and name != FILE_VARIABLE:
+            _overlay(values, name, text)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"there is no settings file {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+
+
+def _overlay(values: dict[str, Any], name: str, text: str) -> None:
+    section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+    if not separator:
+        raise SettingsError(f"{name} is not a setting; write {PREFIX}SECTION__NAME")
+    chosen = values.setdefault(section, {})
+    if not isinstance(chosen, dict):
+        raise SettingsError(f"[{section}] must be a section of the settings file")
+    is_list = section == "webchat" and key == "allowed_origins"
+    chosen[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such setting"
+        lines.append(f"{where}: {message}" if where else message)
+    return "; ".join(lines)
