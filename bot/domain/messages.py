@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,15 @@ from bot.domain.channels import ChannelAddress
 MessageId = NewType("MessageId", str)
 #: Ours, opaque random hex: a stored file.
 MediaId = NewType("MediaId", str)
+
+
+def message_id_of(act_key: str) -> MessageId:
+    """Return the id of the message that the act of that key makes: the same act again makes the same message.
+
+    So a desk that knows which post it handed in as an act knows which message that post became.
+    """
+    return MessageId(hashlib.blake2b(act_key.encode(), digest_size=16).hexdigest())
+
 
 #: What is kept of a customer's text; longer ones are cut there, with a mark.
 TEXT_MAX = 8_000
