@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
-from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, OutboundMessage
+from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, InboundMessage, OutboundMessage
 
 
 class TextUnit(StrEnum):
@@ -181,6 +181,15 @@ class ShowsTyping(Protocol):
 
     async def show_typing(self, address: ChannelAddress) -> None:
         """Show it for some seconds; failures are the connector's own to swallow: typing is decoration."""
+        ...
+
+
+@runtime_checkable
+class Acknowledging(Protocol):
+    """A connector whose channel shows a tapped choice as busy until it is told that the tap arrived."""
+
+    async def acknowledge(self, message: InboundMessage) -> None:
+        """Tell it, once the message is durable; failures are the connector's own to swallow."""
         ...
 
 
