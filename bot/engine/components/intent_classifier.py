@@ -1,0 +1,151 @@
+"""`LinearIntentClassifier`: which intent a message has, how surely, and whether it has any."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.nlu.featurizers.featurizer import Featurizer
+from rasa.shared.exceptions import InvalidConfigException
+from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.engine.components.knowledge import Knowledge, read_knowledge, write_knowledge
+from bot.engine.components.learning import learn, sentence_vector
+from bot.engine.components.softmax import Verdict, judge
+
+logger = logging.getLogger(__name__)
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class LinearIntentClassifier(IntentClassifier, GraphComponent):
+    """Softmax regression on the sentence vector and n-grams, with honest confidences and an out-of-scope gate.
+
+    Sets `intent`, `intent_ranking` and `in_scope` (0 to 1). A message that a gate turns away gets the fallback intent first and
+    its best guesses after it. Nothing is pickled: a model holds numbers (npz) and text (json).
+    """
+
+    @classmethod
+    def required_components(cls) -> list[type]:
+        """Name what must stand before this in the pipeline."""
+        return [Featurizer]
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        """Name the packages whose versions make a trained model stale."""
+        return ["numpy", "scipy"]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the settings that `config.yml` may change."""
+        return {
+            "l2": 1e-5,
+            "max_iterations": 150,
+            "folds": 3,
+            # Shares of in-scope messages that the two gates may turn away; see `softmax`.
+            "far_rejects": 0.02,
+            "near_rejects": 0.02,
+            # Weight and width of the n-gram features beside the sentence vector.
+            "ngram_weight": 0.5,
+            "ngram_width": 256,
+            "ranking_length": 10,
+            "fallback_intent": "nlu_fallback",
+            "seed": 0,
+        }
+
+    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource, knowledge: Knowledge | None) -> None:
+        self._config = {**self.get_default_config(), **config}
+        self._storage = storage
+        self._resource = resource
+        self._knowledge = knowledge
+        self._told = False
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+    ) -> LinearIntentClassifier:
+        """Make a component that is yet to be trained."""
+        return cls(config, model_storage, resource, None)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+        **_: Any,
+    ) -> LinearIntentClassifier:
+        """Make the component from what training kept."""
+        with model_storage.read_from(resource) as folder:
+            return cls(config, model_storage, resource, read_knowledge(folder))
+
+    @classmethod
+    def validate_config(cls, config: dict[str, Any]) -> None:
+        """Refuse a setting that has no effect or no meaning.
+
+        Raises:
+            InvalidConfigException: names the setting.
+        """
+        for share in ("far_rejects", "near_rejects"):
+            if not 0 <= config.get(share, 0) < 1:
+                raise InvalidConfigException(f"LinearIntentClassifier: {share} is a share of messages, from 0 to below 1.")
+        if config.get("folds", 2) < 2:
+            raise InvalidConfigException("LinearIntentClassifier: folds must be 2 or more.")
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Learn from all examples that have an intent, and keep what was learnt."""
+        examples = [example for example in training_data.intent_examples if example.get(INTENT) and example.get(TEXT)]
+        if len({example.get(INTENT) for example in examples}) < 2:
+            raise InvalidConfigException("The training data has examples of fewer than two intents; nothing can be learnt.")
+        self._knowledge = learn(examples, self._config)
+        with self._storage.write_to(self._resource) as folder:
+            write_knowledge(self._knowledge, folder)
+        return self._resource
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Pass the data on: no later component needs the predictions."""
+        return training_data
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Set the intent of each message."""
+        if self._knowledge is not None:
+            for message in messages:
+                self._set_intent(message, self._judge(message, self._knowledge), self._knowledge.intents)
+        return messages
+
+    def _judge(self, message: Message, knowledge: Knowledge) -> Verdict:
+        sight = knowledge.plain
+        dense = sentence_vector(message, TEXT, knowledge.encoder) if knowledge.full is not None else None
+        rows, weights = knowledge.vectorizer.weigh(message.get(TEXT) or "")
+        if knowledge.full is not None and dense is not None:
+            sight = knowledge.full
+        elif knowledge.full is not None and message.get(TEXT) and not self._told:
+            logger.warning("The encoder that the model was trained with (%s) is missing: n-grams alone.", knowledge.encoder)
+            self._told = True
+        logits = sight.head.bias + weights @ sight.ngram_logits[rows]
+        if dense is not None:
+            logits = logits + dense @ sight.head.weights[: len(dense)]
+        return judge(sight.head, logits)
+
+    def _set_intent(self, message: Message, verdict: Verdict, intents: list[str]) -> None:
+        length = self._config["ranking_length"]
+        order = np.argsort(-verdict.probabilities, kind="stable")[:length]
+        ranking = [{"name": intents[i], "confidence": float(verdict.probabilities[i])} for i in order]
+        if not verdict.accepted or not message.get(TEXT):
+            fallback = {"name": self._config["fallback_intent"], "confidence": 1 - verdict.in_scope}
+            ranking = [fallback, *ranking[: length - 1]]
+        message.set(INTENT, ranking[0], add_to_output=True)
+        message.set("intent_ranking", ranking, add_to_output=True)
+        message.set("in_scope", verdict.in_scope, add_to_output=True)

@@ -1,0 +1,105 @@
+"""`SentenceEmbeddingFeaturizer`: the meaning of a message as one dense vector."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.featurizers.dense_featurizer.dense_featurizer import DenseFeaturizer
+from rasa.nlu.tokenizers.tokenizer import Tokenizer
+from rasa.shared.nlu.constants import FEATURE_TYPE_SENTENCE, TEXT
+from rasa.shared.nlu.training_data.features import Features
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.engine.components.sentence_encoder import load_encoder
+from bot.engine.components.typos import with_typos
+
+logger = logging.getLogger(__name__)
+
+#: The attribute of a training message that holds its mistyped copy.
+TYPO_TEXT = "text_with_typos"
+#: How the origin of sentence vectors begins; the start of the encoder's hash follows.
+ORIGIN = "SentenceEmbeddingFeaturizer:"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=False)
+class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
+    """Adds a sentence vector to each message, and to each training message one mistyped copy with its vector.
+
+    Without the encoder's files it adds no vectors and says so in the log: the classifier then works from n-grams alone.
+    The features' origin ends with the start of the encoder's hash, by which the classifier knows them again.
+    """
+
+    @classmethod
+    def required_components(cls) -> list[type]:
+        """Name what must stand before this in the pipeline."""
+        return [Tokenizer]
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        """Name the packages whose versions make a trained model stale."""
+        return ["onnxruntime", "tokenizers"]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the settings that `config.yml` may change."""
+        return {
+            **DenseFeaturizer.get_default_config(),
+            # Folder of the encoder's files, seen from where the process was started.
+            "encoder": "var/encoder",
+            # Share of letters mistyped in a training message's noisy copy; 0 makes no copies.
+            "typo_rate": 0.06,
+            "seed": 0,
+        }
+
+    def __init__(self, config: dict[str, Any], name: str) -> None:
+        super().__init__(name, config)
+        self._encoder = load_encoder(Path(self._config["encoder"]))
+        if self._encoder is None:
+            logger.warning(
+                "No sentence encoder in %s: understanding falls back to n-grams. `python -m bot train` prepares the encoder.",
+                self._config["encoder"],
+            )
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,  # noqa: ARG003
+        resource: Resource,  # noqa: ARG003
+        execution_context: ExecutionContext,
+    ) -> SentenceEmbeddingFeaturizer:
+        """Make the component for training and for use alike."""
+        return cls(config, execution_context.node_name)
+
+    @classmethod
+    def validate_config(cls, config: dict[str, Any]) -> None:
+        """Accept any settings: what is wrong with a folder shows when it is read."""
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Add the vector of each message that has a text."""
+        for message in messages:
+            self._add_vector(message, TEXT)
+        return messages
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Add vectors and noisy copies to the training messages."""
+        for message in training_data.training_examples:
+            self._add_vector(message, TEXT)
+            if message.get(TEXT) and self._config["typo_rate"]:
+                message.set(TYPO_TEXT, with_typos(message.get(TEXT), self._config["typo_rate"], self._config["seed"]))
+                self._add_vector(message, TYPO_TEXT)
+        return training_data
+
+    def _add_vector(self, message: Message, attribute: str) -> None:
+        text = message.get(attribute)
+        if self._encoder is not None and text:
+            origin = f"{ORIGIN}{self._encoder.sha256[:16]}"
+            vector = self._encoder.encode(text)[None, :]
+            message.add_features(Features(vector, FEATURE_TYPE_SENTENCE, attribute, origin))

@@ -1,0 +1,39 @@
+"""The `rasa` command of this environment: Rasa's own, with TensorFlow never imported, and `rasa shell` served by our engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+#: Commands of Rasa that start its own server or need its TensorFlow parts, and what to use instead.
+REPLACED = {
+    "run": "Tandem does not use Rasa's server: `python -m bot run` starts the service and its engine.",
+    "interactive": "`rasa interactive` needs Rasa's own server. `rasa shell` talks to the model; write what you learn into data/.",
+    "x": "Rasa X needs Rasa's own server. Tandem lists what it did not understand: `python -m bot --help`.",
+    "export": "Tandem keeps conversations in its own database: `python -m bot --help` shows how to get at them.",
+}
+
+
+def main() -> int:
+    """Run the command line of Rasa from the project's root; the arguments are Rasa's own."""
+    # One thread computes as fast on data of this size, and gives the same model each time.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    sys.path.insert(1, str(Path.cwd()))
+    from bot.engine import without_tensorflow
+
+    without_tensorflow.install()
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in REPLACED:
+        print(REPLACED[command], file=sys.stderr)
+        return 2
+    if command == "shell":
+        from bot.engine.shell import main as shell
+
+        return shell(sys.argv[2:])
+    import rasa.__main__
+
+    sys.argv[0] = "rasa"
+    rasa.__main__.main()
+    return 0

@@ -1,0 +1,167 @@
+"""Lets Rasa be imported with neither TensorFlow nor the packages of its unused parts installed.
+
+Rasa imports every built-in component, channel and store whether a bot uses it or not. `install` puts small stand-ins in
+`sys.modules` for exactly the modules that would pull those packages in. A stand-in holds the names that the rest of Rasa
+takes from the module; using one of them says so clearly instead of crashing deep inside.
+
+The same table carries what newer releases of numpy, packaging and setuptools removed from under Rasa 3.6.21, and replaces
+its Dask runner by ours.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.resources
+import os
+import sys
+import types
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: Modules that are not loaded -> the classes that Rasa takes from them by name.
+ABSENT_CLASSES: Mapping[str, tuple[str, ...]] = {
+    "rasa.utils.tensorflow.callback": ("RasaTrainingLogger", "RasaModelCheckpoint"),
+    "rasa.utils.tensorflow.data_generator": ("RasaBatchDataGenerator", "RasaDataGenerator"),
+    "rasa.nlu.classifiers.diet_classifier": ("DIETClassifier", "DIET"),
+    "rasa.nlu.selectors.response_selector": ("ResponseSelector",),
+    "rasa.nlu.featurizers.dense_featurizer.lm_featurizer": ("LanguageModelFeaturizer",),
+    "rasa.nlu.featurizers.dense_featurizer.convert_featurizer": ("ConveRTFeaturizer",),
+    "rasa.core.policies.ted_policy": ("TEDPolicy", "TED"),
+    "rasa.core.policies.unexpected_intent_policy": ("UnexpecTEDIntentPolicy",),
+    "rasa.core.channels.botframework": ("BotFrameworkInput",),
+    "rasa.core.channels.callback": ("CallbackInput",),
+    "rasa.core.channels.facebook": ("FacebookInput",),
+    "rasa.core.channels.hangouts": ("HangoutsInput",),
+    "rasa.core.channels.mattermost": ("MattermostInput",),
+    "rasa.core.channels.rasa_chat": ("RasaChatInput",),
+    "rasa.core.channels.rocketchat": ("RocketChatInput",),
+    "rasa.core.channels.slack": ("SlackInput",),
+    "rasa.core.channels.socketio": ("SocketIOInput",),
+    "rasa.core.channels.telegram": ("TelegramInput",),
+    "rasa.core.channels.twilio": ("TwilioInput",),
+    "rasa.core.channels.twilio_voice": ("TwilioVoiceInput",),
+    "rasa.core.channels.webexteams": ("WebexTeamsInput",),
+    "boto3.dynamodb.conditions": ("Key",),
+    "pymongo.collection": ("Collection",),
+    "aiormq": (),
+    "rasa.core.brokers.pika": ("PikaEventBroker",),
+}
+
+#: The components of Rasa that a `config.yml` may name, by the module they live in.
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    "rasa.nlu.classifiers.fallback_classifier": ("FallbackClassifier",),
+    "rasa.nlu.classifiers.keyword_intent_classifier": ("KeywordIntentClassifier",),
+    "rasa.nlu.classifiers.logistic_regression_classifier": ("LogisticRegressionClassifier",),
+    "rasa.nlu.extractors.duckling_entity_extractor": ("DucklingEntityExtractor",),
+    "rasa.nlu.extractors.entity_synonyms": ("EntitySynonymMapper",),
+    "rasa.nlu.extractors.regex_entity_extractor": ("RegexEntityExtractor",),
+    "rasa.nlu.featurizers.sparse_featurizer.count_vectors_featurizer": ("CountVectorsFeaturizer",),
+    "rasa.nlu.featurizers.sparse_featurizer.lexical_syntactic_featurizer": ("LexicalSyntacticFeaturizer",),
+    "rasa.nlu.featurizers.sparse_featurizer.regex_featurizer": ("RegexFeaturizer",),
+    "rasa.nlu.tokenizers.whitespace_tokenizer": ("WhitespaceTokenizer",),
+    "rasa.core.policies.memoization": ("AugmentedMemoizationPolicy", "MemoizationPolicy"),
+    "rasa.core.policies.rule_policy": ("RulePolicy",),
+    "bot.engine.components.intent_classifier": ("LinearIntentClassifier",),
+    "bot.engine.components.sentence_featurizer": ("SentenceEmbeddingFeaturizer",),
+}
+
+
+class StandIn(types.ModuleType):
+    """A module whose names are made when first asked for, and which has no others."""
+
+    def __init__(self, name: str, names: Mapping[str, Callable[[], object]]) -> None:
+        super().__init__(name, "Stands in for a module that this environment leaves out.")
+        self._names = names
+
+    def __getattr__(self, name: str) -> object:
+        maker = self._names.get(name)
+        if maker is None:
+            message = f"{self.__name__}.{name} is left out of this environment"
+            raise AttributeError(message)
+        value = maker()
+        setattr(self, name, value)
+        return value
+
+
+class AbsentError(ImportError):
+    """Somebody tried to use a part of Rasa that this environment leaves out."""
+
+
+class Absent:
+    """The base of every class in `ABSENT_CLASSES`: it can be named and compared, never used."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        message = f"{type(self).__module__}.{type(self).__name__} is left out: it needs TensorFlow or a package not installed"
+        raise AbsentError(message)
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name under which Rasa lists a channel."""
+        return cls.__name__
+
+
+def install() -> None:
+    """Put the stand-ins in place; to be called before anything imports Rasa. A second call changes nothing."""
+    if "rasa.engine.recipes.default_components" in sys.modules:
+        return
+    os.environ["RASA_TELEMETRY_ENABLED"] = "false"
+    _restore_removed_names()
+    for module in _stand_ins():
+        sys.modules[module.__name__] = module
+
+
+def _restore_removed_names() -> None:
+    import numpy as np
+    import packaging.version
+
+    # Named in Rasa's list of warnings to hush; numpy 2 moved it.
+    vars(np)["VisibleDeprecationWarning"] = np.exceptions.VisibleDeprecationWarning
+    # Rasa asks whether a version is one of these; packaging 22 removed it, so none is.
+    vars(packaging.version)["LegacyVersion"] = type("LegacyVersion", (packaging.version.Version,), {})
+
+
+def _stand_ins() -> list[StandIn]:
+    absent = [
+        StandIn(module, {name: _maker(type(name, (Absent,), {"__module__": module})) for name in names})
+        for module, names in ABSENT_CLASSES.items()
+    ]
+    return [
+        *absent,
+        StandIn("rasa.engine.recipes.default_components", {"DEFAULT_COMPONENTS": _components}),
+        StandIn("rasa.engine.runner.dask", {"DaskGraphRunner": _graph_runner}),
+        StandIn("pkg_resources", {"resource_filename": lambda: _resource_filename, "get_distribution": lambda: _distribution}),
+        StandIn("randomname", {"get_name": lambda: _model_name}),
+        StandIn("structlog_sentry", {"SentryProcessor": lambda: _pass_on}),
+    ]
+
+
+def _maker(value: object) -> Callable[[], object]:
+    return lambda: value
+
+
+def _components() -> list[object]:
+    return [getattr(importlib.import_module(module), name) for module, names in COMPONENTS.items() for name in names]
+
+
+def _graph_runner() -> object:
+    from bot.engine.graph_runner import SequentialGraphRunner
+
+    return SequentialGraphRunner
+
+
+def _resource_filename(package: str, path: str) -> str:
+    return str(importlib.resources.files(package) / path)
+
+
+def _distribution(package: str) -> importlib.metadata.Distribution:
+    return importlib.metadata.distribution(package)
+
+
+def _model_name() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+def _pass_on(**_: object) -> Callable[[Any, str, Any], Any]:
+    return lambda _logger, _method, event: event
