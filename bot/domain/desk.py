@@ -16,6 +16,8 @@ class DeskPostKind(StrEnum):
 
     #: the ticket's card: posted once, then updated in place
     CARD = "card"
+    #: what was said before the ticket was opened, folded into one post of its thread
+    TRANSCRIPT = "transcript"
     #: one line of the transcript, in the ticket's thread
     LINE = "line"
     #: whether an agent's message arrived, shown at that message
@@ -66,7 +68,7 @@ class DeskActs(Protocol):
     async def reply(
         self, ticket_id: TicketId, agent: Agent, text: str, attachments: tuple[Attachment, ...], key: str
     ) -> MessageId:
-        """Send the customer a message; a queued ticket is claimed by it."""
+        """Send the customer a message; a queued ticket is claimed by it. The message's id is `message_id_of(key)`."""
         ...
 
     async def note(self, ticket_id: TicketId, agent: Agent, text: str, key: str) -> None:

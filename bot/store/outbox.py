@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from bot.domain.conversations import ConversationId
-from bot.domain.messages import MessageId
-from bot.store import lanes
+from bot.domain.messages import DeliveryState, MessageId
+from bot.store import lanes, transcript
 from bot.store.database import insert_once
 from bot.store.lanes import Lease
-from bot.store.schema import outbox
+from bot.store.schema import conversations, outbox
 
 
 class OutboxKind(StrEnum):
@@ -82,8 +82,28 @@ def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
 
 
 def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
-    """Claim the next row of up to `limit` idle addresses; from this commit on the call counts as perhaps made."""
-    return [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]
+    """Claim the next row of up to `limit` idle addresses; from this commit on the call counts as perhaps made.
+
+    Rows that were decided under an epoch that has passed are withheld in the same transaction.
+    """
+    claimed = [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]
+    stale = _stale(connection, claimed)
+    for row in stale:
+        finish(connection, row.lease, "withheld", now, "the conversation changed hands first")
+        if row.message_id is not None:
+            transcript.mark(connection, row.message_id, DeliveryState.WITHHELD)
+    return [row for row in claimed if row not in stale]
+
+
+def _stale(connection: Connection, rows: list[OutboxRow]) -> list[OutboxRow]:
+    fenced = [row for row in rows if row.epoch is not None]
+    if not fenced:
+        return []
+    ids = {row.conversation_id for row in fenced}
+    query = select(conversations.c.id, conversations.c.epoch).where(conversations.c.id.in_(ids))
+    epochs = {row.id: row.epoch for row in connection.execute(query)}
+    # A message that may have left already is reconciled whoever owns the conversation now.
+    return [row for row in fenced if not row.is_ambiguous and epochs.get(row.conversation_id) != row.epoch]
 
 
 def advance(connection: Connection, lease: Lease, progress: int) -> None:
@@ -111,10 +131,10 @@ def release_lapsed(connection: Connection, now: datetime | None) -> list[OutboxR
     return [_row(row) for row in rows]
 
 
-def state_of(connection: Connection, key: str) -> str | None:
-    """Return the state of the row with that key, or none."""
-    state: str | None = connection.scalar(select(outbox.c.state).where(outbox.c.key == key))
-    return state
+def message_of(connection: Connection, key: str) -> MessageId | None:
+    """Return the message that was put into the outbox under that key, or none."""
+    found: str | None = connection.scalar(select(outbox.c.message_id).where(outbox.c.key == key))
+    return MessageId(found) if found else None
 
 
 def _row(row: Row[Any]) -> OutboxRow:

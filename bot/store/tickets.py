@@ -51,6 +51,13 @@ def open_of(connection: Connection, conversation_id: ConversationId) -> Ticket |
     return _ticket(row) if row else None
 
 
+def last_of(connection: Connection, conversation_id: ConversationId) -> Ticket | None:
+    """Return the newest ticket of a conversation, open or closed, or none."""
+    mine = tickets.c.conversation_id == conversation_id
+    row = connection.execute(select(tickets).where(mine).order_by(tickets.c.number.desc()).limit(1)).first()
+    return _ticket(row) if row else None
+
+
 def by_reference(connection: Connection, desk_reference: str) -> TicketId | None:
     """Return the ticket whose card the desk calls so, or none."""
     found: str | None = connection.scalar(select(tickets.c.id).where(tickets.c.desk_reference == desk_reference))

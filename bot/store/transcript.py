@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from bot.domain.conversations import ConversationId
-from bot.domain.messages import Author, DeliveryState, MessageId, TranscriptLine
+from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
 from bot.store.codec import ATTACHMENTS, to_json
 from bot.store.database import insert_once
 from bot.store.schema import messages
@@ -45,6 +44,12 @@ def mark(connection: Connection, message_id: MessageId, delivery: DeliveryState,
         update(messages).where(messages.c.id == message_id).values(delivery=delivery.value, delivery_detail=detail)
     )
     return True
+
+
+def set_attachments(connection: Connection, message_id: MessageId, attachments: tuple[Attachment, ...]) -> None:
+    """Record where the files of a message are kept."""
+    stored = to_json(ATTACHMENTS, attachments)
+    connection.execute(update(messages).where(messages.c.id == message_id).values(attachments=stored))
 
 
 def name_externally(connection: Connection, message_id: MessageId, external_id: str) -> None:

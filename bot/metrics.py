@@ -1,0 +1,21 @@
+"""What is counted and timed, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+RECEIVED = Counter("tandem_received", "Events of channels, by what became of them.", ["channel", "kind"], registry=REGISTRY)
+TURNS = Counter("tandem_turns", "Messages worked on, by what became of them.", ["outcome"], registry=REGISTRY)
+TURN_SECONDS = Histogram(
+    "tandem_turn_seconds",
+    "From a message's arrival to the commit of its answer.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+SENT = Counter("tandem_sent", "Rows of the outbox, by kind and result.", ["kind", "result"], registry=REGISTRY)
+TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], registry=REGISTRY)
+BOXES = Gauge("tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY)
+ENGINE_READY = Gauge("tandem_engine_ready", "Whether an engine answers.", registry=REGISTRY)
+ENGINE_RESTARTS = Counter("tandem_engine_restarts", "Engine processes that had to be started again.", registry=REGISTRY)

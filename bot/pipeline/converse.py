@@ -1,0 +1,251 @@
+"""From the inbox to the outbox: one message becomes one turn, decided by whoever owns the conversation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from bot.dialogue.client import Engine
+from bot.dialogue.memory import recall
+from bot.dialogue.wire import Turn, TurnRequest
+from bot.domain.channels import ChannelAddress
+from bot.domain.connectors import Acknowledging, ConnectorRegistry, FetchesMedia, ShowsTyping
+from bot.domain.conversations import Conversation, Owner
+from bot.domain.customers import CustomerId, OrderNumber
+from bot.domain.errors import DirectoryUnavailableError, EngineError, EngineUnavailableError, MediaError
+from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, OutboundMessage
+from bot.domain.ports import Clock, CustomerDirectory, MediaStore
+from bot.domain.retry import TURN_RETRY, RetryPolicy
+from bot.domain.tickets import Ticket
+from bot.pipeline import phrases
+from bot.pipeline.background import Background
+from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.pipeline.turns import Decision, commit_turn
+from bot.store import choices, conversations, inbox, tickets, transcript, turns
+from bot.store.codec import INBOUND
+from bot.store.database import Database
+from bot.store.inbox import InboxKind, InboxRow
+from bot.store.turns import History
+
+log = structlog.get_logger()
+
+#: How long a customer waits for a turn before being told that it takes longer.
+HOLDING_AFTER = timedelta(seconds=20)
+#: A turn that the engine calls failed is tried this often: a broken action rarely mends itself.
+FAILED_TURN_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(seconds=5), attempts_max=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConverseParts:
+    """What conversing needs."""
+
+    database: Database
+    clock: Clock
+    engine: Engine
+    directory: CustomerDirectory
+    media: MediaStore
+    connectors: ConnectorRegistry
+    background: Background
+    #: none: agents read the database itself
+    desk: DeskAddress | None
+    dice: random.Random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Where a conversation stands when a message of it is taken up."""
+
+    conversation: Conversation
+    history: History
+    ticket: Ticket | None
+    place_in_queue: int | None
+    #: what the tapped choice stands for
+    meaning: Meaning | None
+
+
+#: A transaction that ends a row's work without a turn.
+_Body = Callable[[Connection, Writer, InboxRow, Situation], None]
+
+
+class Conversing:
+    """Works on rows of the inbox."""
+
+    def __init__(self, parts: ConverseParts) -> None:
+        """Use `parts`."""
+        self._parts = parts
+
+    async def converse(self, row: InboxRow) -> None:
+        """Answer, relay or hand over the message of a claimed row, and finish the row in the same commit.
+
+        Raises `OwnerChangedError` when the conversation changed hands meanwhile (nothing was written: call it again) and
+        `StaleLeaseError` when somebody else has taken the row over.
+        """
+        if row.kind is InboxKind.TRIGGER:
+            await self._trigger(row)
+            return
+        message: InboundMessage = INBOUND.validate_python(row.body)
+        self._acknowledge(message)
+        situation = await self._parts.database.read(_situation, message.address, message.choice)
+        attachments = await self._keep_files(message)
+        if attachments:
+            await self._parts.database.write(transcript.set_attachments, row.message_id, attachments)
+        if situation.conversation.owner is Owner.AGENT:
+            await self._write(_relay, row, situation)
+        elif not message.text and not situation.meaning and attachments:
+            await self._write(_hand_off_files, row, situation)
+        else:
+            await self._answer(row, situation, message.text, situation.meaning)
+
+    async def _trigger(self, row: InboxRow) -> None:
+        address = ChannelAddress.parse(row.address)
+        situation = await self._parts.database.read(_situation, address, None)
+        if situation.conversation.owner is not Owner.BOT:
+            log.info("trigger_dropped", conversation=situation.conversation.id, owner=situation.conversation.owner)
+            await self._parts.database.write(inbox.finish, row.lease, self._parts.clock.now())
+            return
+        meaning = Meaning(intent=str(row.body["intent"]), entities=dict(row.body["entities"]))
+        await self._answer(row, situation, "", meaning)
+
+    async def _answer(self, row: InboxRow, situation: Situation, text: str, meaning: Meaning | None) -> None:
+        self._show_typing(situation.conversation.address)
+        says_words = meaning is not None and bool(meaning.words)
+        request = TurnRequest(
+            conversation_id=situation.conversation.id,
+            message_id=row.message_id,
+            channel=situation.conversation.address.channel,
+            text=meaning.words if meaning and says_words else text,
+            meaning=None if says_words else meaning,
+            events=recall(situation.history.state_before, situation.history.turns),
+            metadata={"owner": situation.conversation.owner.value, "place_in_queue": situation.place_in_queue},
+        )
+        try:
+            turn = await self._parts.engine.step(request)
+        except EngineError as error:
+            await self._try_later(row, situation, error)
+            return
+        decision = Decision(turn=turn, proved=await self._proved(turn))
+        await self._parts.database.write(
+            commit_turn, self._writer(), row, situation.conversation, decision
+        )
+
+    async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
+        now = self._parts.clock.now()
+        policy = TURN_RETRY if isinstance(error, EngineUnavailableError) else FAILED_TURN_RETRY
+        delay = policy.delay(row.attempt_count, None, self._parts.dice)
+        log.warning("turn_failed", message=row.message_id, attempt=row.attempt_count, error=str(error))
+        if delay is None:
+            await self._write(_give_up, row, situation)
+            return
+        is_waiting = now - row.received_at > HOLDING_AFTER
+        if is_waiting and situation.conversation.owner is Owner.BOT:
+            await self._write(_say_holding, row, situation)
+        await self._parts.database.write(inbox.defer, row.lease, now + delay, str(error))
+
+    async def _proved(self, turn: Turn) -> CustomerId | None:
+        """Look again at what an action believed: only the brand's records decide who somebody is."""
+        for attempt in turn.proofs:
+            if not attempt.succeeded:
+                continue
+            try:
+                order = await self._parts.directory.find_order(OrderNumber(attempt.order_number), attempt.proof)
+            except DirectoryUnavailableError:
+                return None
+            if order is not None:
+                return order.customer_id
+        return None
+
+    async def _keep_files(self, message: InboundMessage) -> tuple[Attachment, ...]:
+        connector = self._parts.connectors.find(message.address.channel, message.address.account)
+        if connector is None or not isinstance(connector, FetchesMedia):
+            return message.attachments
+        kept = []
+        for attachment in message.attachments:
+            try:
+                kept.append(await self._parts.media.put(await connector.fetch(attachment), attachment))
+            except MediaError as error:
+                log.warning("file_not_kept", channel=message.address.channel, error=str(error))
+                kept.append(attachment)
+        return tuple(kept)
+
+    def _acknowledge(self, message: InboundMessage) -> None:
+        connector = self._parts.connectors.find(message.address.channel, message.address.account)
+        if message.choice and isinstance(connector, Acknowledging):
+            self._parts.background.start(connector.acknowledge(message))
+
+    def _show_typing(self, address: ChannelAddress) -> None:
+        connector = self._parts.connectors.find(address.channel, address.account)
+        if connector is not None and isinstance(connector, ShowsTyping):
+            self._parts.background.start(connector.show_typing(address))
+
+    def _writer(self) -> Writer:
+        return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+
+    async def _write(self, body: _Body, row: InboxRow, situation: Situation) -> None:
+        await self._parts.database.write(body, self._writer(), row, situation)
+
+
+def _situation(connection: Connection, address: ChannelAddress, choice: str | None) -> Situation:
+    conversation = conversations.find_by_address(connection, address)
+    if conversation is None:
+        raise LookupError(f"no conversation at {address}")
+    ticket = tickets.open_of(connection, conversation.id)
+    chosen = choices.meaning_of(connection, conversation.id, choice) if choice else None
+    return Situation(
+        conversation=conversation,
+        history=turns.history(connection, conversation.id),
+        ticket=ticket,
+        place_in_queue=tickets.place_in_queue(connection, ticket) if ticket else None,
+        meaning=chosen[1] if chosen else None,
+    )
+
+
+def _relay(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
+    conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
+    ticket = tickets.open_of(connection, conversation.id)
+    if ticket is not None:
+        writer.post_line(connection, ticket.id, row.message_id)
+        writer.post_card(connection, ticket.id)
+    inbox.finish(connection, row.lease, writer.now)
+
+
+def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
+    conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
+    request = HandoffRequest(reason=Reason.OTHER, topic="a file", summary="The customer sent a file without any words.")
+    is_new = tickets.open_of(connection, conversation.id) is None
+    conversation, ticket = writer.hand_off(connection, conversation, request)
+    if is_new:
+        place = tickets.place_in_queue(connection, ticket) or 1
+        text = f"{phrases.FILE_RECEIVED} {phrases.place_in_queue(place)}"
+        message = OutboundMessage(author=Author.SYSTEM, text=text)
+        writer.say(connection, conversation, message, f"{row.message_id}:file")
+    else:
+        writer.post_line(connection, ticket.id, row.message_id)
+    inbox.finish(connection, row.lease, writer.now)
+
+
+def _give_up(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
+    conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
+    if row.kind is InboxKind.MESSAGE:
+        request = HandoffRequest(
+            reason=Reason.FAILED_ACTION,
+            topic="a message the bot could not work on",
+            summary="The bot failed on this customer's last message; see the transcript.",
+            tried=(f"{row.attempt_count} attempts to answer",),
+        )
+        conversation, ticket = writer.hand_off(connection, conversation, request)
+        writer.post_line(connection, ticket.id, row.message_id)
+        message = OutboundMessage(author=Author.SYSTEM, text=phrases.ENGINE_FAILED)
+        writer.say(connection, conversation, message, f"{row.message_id}:failed")
+    inbox.finish(connection, row.lease, writer.now)
+
+
+def _say_holding(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
+    conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
+    message = OutboundMessage(author=Author.SYSTEM, text=phrases.STILL_WORKING)
+    writer.say(connection, conversation, message, f"{row.message_id}:holding")

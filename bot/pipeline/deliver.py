@@ -1,0 +1,175 @@
+"""From the outbox to the outside: one claimed row, one result, recorded with everybody told who must know."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from bot import metrics
+from bot.domain.channels import ChannelAddress
+from bot.domain.connectors import (
+    Ambiguous,
+    Connector,
+    ConnectorRegistry,
+    Permanent,
+    Refusal,
+    Retry,
+    SendOperation,
+    SendResult,
+    Sent,
+)
+from bot.domain.desk import DeskPost, DeskPostKind, DeskPoster
+from bot.domain.errors import DirectoryUnavailableError
+from bot.domain.messages import OutboundMessage
+from bot.domain.ports import BusinessCommands, Clock
+from bot.domain.retry import SEND_RETRY
+from bot.pipeline.effects import record_command, record_desk_post, record_give_up, record_sent
+from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.store import outbox
+from bot.store.codec import DESK_POST, OUTBOUND
+from bot.store.database import Database
+from bot.store.outbox import OutboxKind, OutboxRow
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliverParts:
+    """What delivering needs."""
+
+    database: Database
+    clock: Clock
+    connectors: ConnectorRegistry
+    commands: BusinessCommands
+    #: none: no desk is posted to
+    poster: DeskPoster | None
+    desk: DeskAddress | None
+    dice: random.Random
+    #: channels on which a message that may have arrived is sent again rather than shown to a person
+    resending: frozenset[str] = frozenset()
+    #: called after each commit that changed what agents or customers see
+    changed: Callable[[], None] = lambda: None
+
+
+class Delivering:
+    """Works on rows of the outbox."""
+
+    def __init__(self, parts: DeliverParts) -> None:
+        """Use `parts`."""
+        self._parts = parts
+
+    async def deliver(self, row: OutboxRow) -> None:
+        """Make the row's calls and record what came of them; raises `StaleLeaseError` when somebody else took it over."""
+        match row.kind:
+            case OutboxKind.MESSAGE:
+                await self._message(row)
+            case OutboxKind.DESK:
+                await self._desk_post(row)
+            case OutboxKind.COMMAND:
+                await self._command(row)
+        self._parts.changed()
+
+    async def _message(self, row: OutboxRow) -> None:
+        address = ChannelAddress.parse(row.address)
+        connector = self._parts.connectors.find(address.channel, address.account)
+        if connector is None:
+            await self._give_up(row, f"{address.channel}/{address.account} is not connected any more", "dead")
+            return
+        message: OutboundMessage = OUTBOUND.validate_python(row.body)
+        planned = connector.plan(message, address)
+        if isinstance(planned, Refusal):
+            await self._give_up(row, planned.reason, "dead")
+            return
+        can_repeat = connector.capabilities.is_send_idempotent or address.channel in self._parts.resending
+        if row.is_ambiguous and not can_repeat:
+            await self._give_up(row, "it may or may not have arrived", "held")
+            return
+        external_id = await self._send_all(row, connector, planned)
+        if external_id is not None:
+            await self._write(record_sent, row, external_id)
+            metrics.SENT.labels(row.kind, "sent").inc()
+
+    async def _send_all(self, row: OutboxRow, connector: Connector, planned: tuple[SendOperation, ...]) -> str | None:
+        """Make the calls that are still to be made; return the last one's external id, or none when the row waits or ended."""
+        external_id = ""
+        for index in range(row.progress, len(planned)):
+            result = await connector.send(planned[index], f"{row.key}:{index}")
+            if not isinstance(result, Sent):
+                can_repeat = connector.capabilities.is_send_idempotent or connector.channel in self._parts.resending
+                await self._not_sent(row, result, can_repeat=can_repeat)
+                return None
+            external_id = result.external_id
+            if index + 1 < len(planned):
+                await self._parts.database.write(outbox.advance, row.lease, index + 1)
+        return external_id
+
+    async def _desk_post(self, row: OutboxRow) -> None:
+        if self._parts.poster is None:
+            await self._give_up(row, "no desk is connected", "dead")
+            return
+        post: DeskPost = DESK_POST.validate_python(row.body)
+        # An update in place shows the same whether it is made once or twice.
+        if row.is_ambiguous and post.kind is not DeskPostKind.RECEIPT:
+            found = await self._parts.poster.find(post, row.key)
+            result = found if not isinstance(found, Retry) or found.after else None
+        else:
+            result = None
+        if result is None:
+            result = await self._parts.poster.send(post, row.key)
+        if isinstance(result, Sent):
+            await self._write(record_desk_post, row, result.external_id)
+            metrics.SENT.labels(row.kind, "sent").inc()
+        else:
+            await self._not_sent(row, result, can_repeat=True)
+
+    async def _command(self, row: OutboxRow) -> None:
+        try:
+            result = await self._parts.commands.execute(str(row.body["name"]), dict(row.body["arguments"]), row.key)
+        except DirectoryUnavailableError as error:
+            await self._not_sent(row, Retry(reason=str(error)), can_repeat=True)
+            return
+        await self._parts.database.write(record_command, self._writer(), row, result)
+        metrics.SENT.labels(row.kind, "done" if result.is_done else "refused").inc()
+
+    async def _not_sent(self, row: OutboxRow, result: SendResult, *, can_repeat: bool) -> None:
+        log.warning("send_failed", row=row.lease.row_id, kind=row.kind, result=type(result).__name__, reason=_reason(result))
+        match result:
+            case Permanent(reason=reason):
+                await self._give_up(row, reason, "dead")
+            case Ambiguous(reason=reason) if not can_repeat:
+                await self._give_up(row, reason, "held")
+            case Ambiguous(reason=reason):
+                await self._defer(row, reason, None, is_ambiguous=True)
+            case Retry(reason=reason, after=after):
+                await self._defer(row, reason, after, is_ambiguous=False)
+            case Sent():
+                raise AssertionError("a sent message was not recorded as such")
+
+    async def _defer(self, row: OutboxRow, reason: str, after: timedelta | None, *, is_ambiguous: bool) -> None:
+        delay = SEND_RETRY.delay(row.attempt_count, after, self._parts.dice)
+        if delay is None:
+            await self._give_up(row, reason, "held" if is_ambiguous else "dead")
+            return
+        until = self._parts.clock.now() + delay
+        await self._parts.database.write(outbox.defer, row.lease, until, reason, is_ambiguous=is_ambiguous)
+        metrics.SENT.labels(row.kind, "deferred").inc()
+
+    async def _give_up(self, row: OutboxRow, reason: str, state: str) -> None:
+        log.error("dead_letter", box="outbox", row=row.lease.row_id, kind=row.kind, state=state, reason=reason)
+        await self._parts.database.write(record_give_up, self._writer(), row, reason, state)
+        metrics.SENT.labels(row.kind, state).inc()
+
+    def _writer(self) -> Writer:
+        return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+
+    async def _write(self, body: Callable[[Connection, Writer, OutboxRow, str], None], row: OutboxRow, text: str) -> None:
+        await self._parts.database.write(body, self._writer(), row, text)
+
+
+def _reason(result: SendResult) -> str:
+    return result.external_id if isinstance(result, Sent) else result.reason

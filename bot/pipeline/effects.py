@@ -1,0 +1,117 @@
+"""What a delivery changes besides its own row; all functions are transaction bodies."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from bot.domain.conversations import Conversation
+from bot.domain.desk import DeskPost, DeskPostKind
+from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.messages import Author, DeliveryState, MessageId, OutboundMessage, Receipt, ReceiptKind
+from bot.domain.ports import CommandResult
+from bot.pipeline import phrases
+from bot.pipeline.outgoing import Writer
+from bot.store import conversations, inbox, outbox, tickets, transcript
+from bot.store.codec import DESK_POST, RECEIPT
+from bot.store.inbox import InboxRow
+from bot.store.outbox import OutboxKind, OutboxRow
+
+_STATE_OF = {
+    ReceiptKind.DELIVERED: DeliveryState.DELIVERED,
+    ReceiptKind.READ: DeliveryState.READ,
+    ReceiptKind.FAILED: DeliveryState.FAILED,
+}
+
+
+def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
+    """The channel has the message."""
+    outbox.finish(connection, row.lease, "sent", writer.now)
+    if row.message_id is None:
+        return
+    if external_id:
+        transcript.name_externally(connection, row.message_id, external_id)
+    if transcript.mark(connection, row.message_id, DeliveryState.SENT):
+        _show_receipt(connection, writer, row, row.message_id)
+
+
+def record_give_up(connection: Connection, writer: Writer, row: OutboxRow, reason: str, state: str) -> None:
+    """The row is a dead letter (`dead`: not sent; `held`: nobody knows); whoever works the conversation is told."""
+    outbox.finish(connection, row.lease, state, writer.now, reason)
+    if row.kind is not OutboxKind.MESSAGE or row.conversation_id is None or row.message_id is None:
+        return
+    transcript.mark(connection, row.message_id, DeliveryState.FAILED, reason)
+    _show_receipt(connection, writer, row, row.message_id)
+    ticket = tickets.open_of(connection, row.conversation_id)
+    if ticket is None:
+        conversation = conversations.lock(connection, row.conversation_id)
+        request = HandoffRequest(
+            reason=Reason.FAILED_ACTION,
+            topic="an answer that did not arrive",
+            summary=phrases.held() if state == "held" else phrases.undelivered(reason),
+        )
+        writer.hand_off(connection, conversation, request)
+        return
+    text = phrases.held() if state == "held" else phrases.undelivered(reason)
+    tickets.log(connection, ticket.id, writer.now, "delivery_failed", None, text)
+    writer.post_notice(connection, ticket.id, text, row.key)
+
+
+def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
+    """The desk shows the post; a first card's reference is what its ticket is found by."""
+    outbox.finish(connection, row.lease, "sent", writer.now)
+    post: DeskPost = DESK_POST.validate_python(row.body)
+    if post.kind is DeskPostKind.CARD:
+        ticket = tickets.get(connection, post.ticket_id)
+        if ticket is not None and ticket.desk_reference is None:
+            tickets.change(connection, ticket.id, desk_reference=external_id)
+
+
+def record_command(connection: Connection, writer: Writer, row: OutboxRow, result: CommandResult) -> None:
+    """The brand's system did it, or refused; the customer is told, and people are if it was refused."""
+    outbox.finish(connection, row.lease, "sent", writer.now)
+    if row.conversation_id is None:
+        return
+    conversation = conversations.lock(connection, row.conversation_id)
+    if not result.is_done:
+        conversation = _refused(connection, writer, row, conversation, result)
+    text = result.reason or ("Done." if result.is_done else phrases.COMMAND_FAILED)
+    writer.say(connection, conversation, OutboundMessage(author=Author.BOT, text=text), f"{row.key}:result")
+
+
+def record_receipt(connection: Connection, writer: Writer, row: InboxRow) -> None:
+    """A channel reports on a message of ours; states only move forward."""
+    receipt: Receipt = RECEIPT.validate_python(row.body)
+    conversation = conversations.find_by_address(connection, receipt.address)
+    line = transcript.find_external(connection, conversation.id, receipt.of_external_id) if conversation else None
+    if conversation is not None and line is not None:
+        is_later = transcript.mark(connection, line.id, _STATE_OF[receipt.kind], receipt.detail)
+        ticket = tickets.open_of(connection, conversation.id)
+        if is_later and ticket is not None and line.author is Author.AGENT:
+            post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.RECEIPT, message_id=line.id)
+            writer.post(connection, post, f"receipt:{line.id}:{receipt.kind}")
+    inbox.finish(connection, row.lease, writer.now)
+
+
+def _show_receipt(connection: Connection, writer: Writer, row: OutboxRow, message_id: MessageId) -> None:
+    line = transcript.get(connection, message_id)
+    if line is None or line.author is not Author.AGENT or row.conversation_id is None:
+        return
+    ticket = tickets.last_of(connection, row.conversation_id)
+    if ticket is not None:
+        post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.RECEIPT, message_id=message_id)
+        writer.post(connection, post, f"receipt:{message_id}:{line.delivery}")
+
+
+def _refused(
+    connection: Connection, writer: Writer, row: OutboxRow, conversation: Conversation, result: CommandResult
+) -> Conversation:
+    order_number = row.body["arguments"].get("order_number")
+    request = HandoffRequest(
+        reason=Reason.FAILED_ACTION,
+        topic=str(row.body["name"]).replace("_", " "),
+        summary=f"The bot was asked to {str(row.body['name']).replace('_', ' ')}; it was refused: {result.reason}",
+        tried=(str(row.body["name"]),),
+        order_number=str(order_number) if order_number else None,
+    )
+    conversation, _ = writer.hand_off(connection, conversation, request)
+    return conversation

@@ -1,0 +1,35 @@
+"""The few sentences the pipeline says itself; everything else is said by the bot's responses or by people."""
+
+from __future__ import annotations
+
+
+def place_in_queue(place: int) -> str:
+    """Say how many wait before the customer."""
+    if place <= 1:
+        return "You're next in line. You can keep writing here; I'll answer what I can while you wait."
+    return f"You're number {place} in line. You can keep writing here; I'll answer what I can while you wait."
+
+
+def agent_joined(name: str) -> str:
+    """Say that a person answers now."""
+    return f"{name} has joined the chat and will take it from here."
+
+
+FILE_RECEIVED = "Thanks, I've got your file. I can't read it myself, so I've passed it to a colleague."
+RESOLVED = "This conversation has been closed. Just write again if there is anything else."
+ENGINE_FAILED = "Sorry, something went wrong on our side. I've passed your message to a colleague, who will answer you here."
+STILL_WORKING = "Thanks for your message. It is taking longer than usual; you will get an answer here."
+COMMAND_FAILED = "I couldn't do that just now. A colleague will look at it and answer you here."
+
+
+def undelivered(reason: str) -> str:
+    """Tell the agent that a message did not arrive."""
+    return f"A message to the customer was not delivered: {reason}"
+
+
+def held() -> str:
+    """Tell the agent that nobody knows whether a message arrived."""
+    return (
+        "A message to the customer may or may not have arrived: the connection broke while it was sent, and this channel "
+        "cannot tell. It was not sent again; please check and repeat it if needed."
+    )

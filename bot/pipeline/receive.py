@@ -1,0 +1,117 @@
+"""From a channel into the inbox: verify, parse, commit, then acknowledge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from bot import metrics
+from bot.domain.connectors import Connector, WebhookRequest
+from bot.domain.messages import Author, InboundEvent, InboundMessage, Receipt, TranscriptLine, Unsupported
+from bot.domain.ports import Clock
+from bot.domain.texts import clean
+from bot.store import conversations, inbox, transcript
+from bot.store.codec import INBOUND, RECEIPT, to_json
+from bot.store.database import Database
+from bot.store.hints import Hint
+from bot.store.ids import new_message_id
+from bot.store.inbox import Arrival, InboxKind
+
+log = structlog.get_logger()
+
+
+class Receiver:
+    """Takes what channels bring."""
+
+    def __init__(self, database: Database, clock: Clock, hint: Hint) -> None:
+        """Write to `database`, and give `hint` after each commit."""
+        self._database = database
+        self._clock = clock
+        self._hint = hint
+
+    async def receive(self, connector: Connector, request: WebhookRequest) -> None:
+        """Make every event of a webhook request durable, then return.
+
+        Raises `WebhookRejectedError` or `MalformedWebhookError` for requests that are not the channel's; any other error
+        means that nothing was kept, and the channel must hear a 5xx.
+        """
+        connector.verify(request)
+        await self.take(connector, connector.parse(request))
+
+    async def take(self, connector: Connector, events: list[InboundEvent]) -> None:
+        """Make events durable in one transaction; what came before vanishes."""
+        if not events:
+            return
+        new_count = await self._database.write(_keep, str(connector.account), events, self._clock.now())
+        for event in events:
+            metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
+            if isinstance(event, Unsupported):
+                log.info("event_unsupported", channel=connector.channel, kind=event.kind)
+        if new_count:
+            self._hint.give()
+
+
+def _keep(connection: Connection, account: str, events: list[InboundEvent], now: datetime) -> int:
+    new_count = 0
+    for event in events:
+        match event:
+            case InboundMessage():
+                new_count += _keep_message(connection, account, _cleaned(event), now)
+            case Receipt():
+                new_count += _keep_receipt(connection, account, event, now)
+            case Unsupported():
+                pass
+    return new_count
+
+
+def _keep_message(connection: Connection, account: str, message: InboundMessage, now: datetime) -> bool:
+    message_id = new_message_id()
+    arrival = Arrival(
+        account=f"{message.address.channel}/{account}",
+        external_id=message.external_id,
+        address=str(message.address),
+        kind=InboxKind.MESSAGE,
+        body=to_json(INBOUND, message),
+        message_id=message_id,
+    )
+    if not inbox.add(connection, arrival, now):
+        return False
+    conversation = conversations.meet(connection, message.address, message.display_name, now)
+    edited = transcript.find_external(connection, conversation.id, message.edits) if message.edits else None
+    line = TranscriptLine(
+        id=message_id,
+        author=Author.CUSTOMER,
+        author_name=conversation.display_name,
+        text=message.text,
+        attachments=message.attachments,
+        choices=(),
+        at=now,
+        delivery=None,
+        edited_from=edited.text if edited else None,
+    )
+    transcript.add(connection, conversation.id, line, message.edits or message.external_id)
+    return True
+
+
+def _keep_receipt(connection: Connection, account: str, receipt: Receipt, now: datetime) -> bool:
+    arrival = Arrival(
+        account=f"{receipt.address.channel}/{account}",
+        external_id=receipt.external_id,
+        address=str(receipt.address),
+        kind=InboxKind.RECEIPT,
+        body=to_json(RECEIPT, receipt),
+        message_id=new_message_id(),
+    )
+    return inbox.add(connection, arrival, now)
+
+
+def _cleaned(message: InboundMessage) -> InboundMessage:
+    return replace(
+        message,
+        text=clean(message.text),
+        display_name=clean(message.display_name)[:200] if message.display_name else None,
+        attachments=tuple(replace(item, name=clean(item.name)[:200]) for item in message.attachments),
+    )

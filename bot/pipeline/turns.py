@@ -1,0 +1,147 @@
+"""Writing down a turn: dialogue, answers, ticket and everything else it decided, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bot import metrics
+from bot.dialogue.wire import Answer, Turn
+from bot.domain.conversations import Conversation, Owner
+from bot.domain.customers import CustomerId
+from bot.domain.handoff import Reason
+from bot.domain.messages import Author, MessageId, OutboundMessage
+from bot.domain.tickets import TicketId
+from bot.pipeline import phrases
+from bot.pipeline.outgoing import Writer
+from bot.store import choices, conversations, inbox, outbox, tickets, timers, turns
+from bot.store.inbox import InboxKind, InboxRow
+from bot.store.outbox import Outgoing, OutboxKind
+from bot.store.timers import Timer
+from bot.store.turns import TurnRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A turn and what the pipeline found out about it."""
+
+    turn: Turn
+    #: whom the brand's records confirm the customer to be
+    proved: CustomerId | None
+
+
+def commit_turn(
+    connection: Connection, writer: Writer, row: InboxRow, before: Conversation, decision: Decision
+) -> None:
+    """Write down the turn and finish its inbox row; the body of one transaction.
+
+    Raises `OwnerChangedError` when the conversation changed hands since `before`, `StaleLeaseError` when the row did.
+    """
+    conversation = conversations.lock_at(connection, before.id, before.epoch)
+    _record_proofs(connection, writer, conversation, decision)
+    if conversation.owner is Owner.QUEUE:
+        outcome = _while_queued(connection, writer, row, conversation, decision.turn)
+    else:
+        outcome = _as_owner(connection, writer, row, conversation, decision.turn)
+    inbox.finish(connection, row.lease, writer.now)
+    metrics.TURNS.labels(outcome).inc()
+    metrics.TURN_SECONDS.observe((writer.now - row.received_at).total_seconds())
+
+
+def _as_owner(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn) -> str:
+    _record_turn(connection, writer, row, conversation, turn)
+    if turn.handoff is None:
+        _say_answers(connection, writer, row, conversation, turn)
+        return "fallback" if turn.is_fallback else "answered"
+    conversation, ticket = writer.hand_off(connection, conversation, turn.handoff)
+    _say_answers(connection, writer, row, conversation, turn)
+    place = tickets.place_in_queue(connection, ticket) or 1
+    message = OutboundMessage(author=Author.SYSTEM, text=phrases.place_in_queue(place))
+    writer.say(connection, conversation, message, f"{row.message_id}:place")
+    return "handed_off"
+
+
+def _while_queued(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn) -> str:
+    """Answer what the bot is sure of, keep the customer's place, and show everything to the people in the thread."""
+    ticket = tickets.open_of(connection, conversation.id)
+    is_sure = not turn.is_fallback and turn.handoff is None
+    if ticket is not None and row.kind is InboxKind.MESSAGE:
+        writer.post_line(connection, ticket.id, row.message_id)
+    if is_sure:
+        _record_turn(connection, writer, row, conversation, turn)
+        for message_id in _say_answers(connection, writer, row, conversation, turn):
+            if ticket is not None:
+                writer.post_line(connection, ticket.id, message_id)
+    elif ticket is not None and turn.handoff is not None and turn.handoff.reason is Reason.EXPLICIT_WISH:
+        place = tickets.place_in_queue(connection, ticket) or 1
+        message = OutboundMessage(author=Author.SYSTEM, text=phrases.place_in_queue(place))
+        writer.say(connection, conversation, message, f"{row.message_id}:place")
+    if ticket is not None:
+        writer.post_card(connection, TicketId(ticket.id))
+    return "answered_in_queue" if is_sure else "left_to_people"
+
+
+def _say_answers(
+    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn
+) -> list[MessageId]:
+    message_ids = []
+    for index, answer in enumerate(turn.answers):
+        message = _message(connection, writer, conversation, answer)
+        message_ids.append(writer.say(connection, conversation, message, f"{row.message_id}:{index}"))
+    for index, command in enumerate(turn.commands):
+        key = f"{row.message_id}:command:{index}"
+        outgoing = Outgoing(
+            key=key,
+            address=f"command/brand/{conversation.id}",
+            kind=OutboxKind.COMMAND,
+            body={"name": command.name, "arguments": command.arguments},
+            conversation_id=conversation.id,
+        )
+        outbox.add(connection, outgoing, writer.now)
+    return message_ids
+
+
+def _message(connection: Connection, writer: Writer, conversation: Conversation, answer: Answer) -> OutboundMessage:
+    offered = tuple(
+        choices.add(connection, conversation.id, choice.title, choice.meaning, writer.now) for choice in answer.choices
+    )
+    text = f"{answer.text}\n{answer.image}".strip() if answer.image else answer.text
+    return OutboundMessage(author=Author.BOT, text=text, choices=offered)
+
+
+def _record_turn(
+    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn
+) -> None:
+    record = TurnRecord(
+        id=row.message_id,
+        conversation_id=conversation.id,
+        events=turn.events,
+        state=turn.state,
+        intent=turn.intent,
+        confidence=turn.confidence,
+        ranking=turn.ranking,
+        is_fallback=turn.is_fallback,
+        model_id=turn.model_id,
+    )
+    turns.add(connection, record, writer.now)
+    for reminder in turn.reminders:
+        if reminder.fire_at is None or reminder.name is None:
+            timers.cancel(connection, conversation.id, reminder.name)
+        else:
+            timer = Timer(
+                conversation_id=conversation.id,
+                name=reminder.name,
+                fire_at=reminder.fire_at,
+                meaning=reminder.meaning,
+            )
+            timers.set_timer(connection, timer)
+
+
+def _record_proofs(connection: Connection, writer: Writer, conversation: Conversation, decision: Decision) -> None:
+    for attempt in decision.turn.proofs:
+        if not attempt.succeeded:
+            conversations.count_failed_proof(connection, conversation.address, writer.now)
+    if decision.proved is not None:
+        method = "order and e-mail" if any("@" in attempt.proof for attempt in decision.turn.proofs) else "order and postcode"
+        conversations.bind_customer(connection, conversation.address, decision.proved, method, writer.now)
