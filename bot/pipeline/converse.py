@@ -175,7 +175,7 @@ class Conversing:
 
     def _acknowledge(self, message: InboundMessage) -> None:
         connector = self._parts.connectors.find(message.address.channel, message.address.account)
-        if message.choice and isinstance(connector, Acknowledging):
+        if message.choice and connector is not None and isinstance(connector, Acknowledging):
             self._parts.background.start(connector.acknowledge(message))
 
     def _show_typing(self, address: ChannelAddress) -> None:

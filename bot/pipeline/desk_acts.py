@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,6 +23,9 @@ from bot.store.database import Database
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 #: Lines of the transcript that an agent sees at once.
 TRANSCRIPT_MAX = 200
 #: The intent that tells the bot it answers again; its entity `outcome` is what the agent did.
@@ -36,6 +41,8 @@ class DeskParts:
     directory: CustomerDirectory
     #: none: agents read the database itself
     desk: DeskAddress | None
+    #: called after each act
+    changed: Callable[[], None] = lambda: None
 
 
 class Desk:
@@ -47,7 +54,7 @@ class Desk:
 
     async def claim(self, ticket_id: TicketId, agent: Agent, key: str) -> Ticket:
         """Make the agent the owner; raises `DeskError` when somebody else is, or when the ticket is closed."""
-        return await self._parts.database.write(_claim, self._writer(), ticket_id, agent, key)
+        return await self._act(_claim, ticket_id, agent, key)
 
     async def reply(
         self, ticket_id: TicketId, agent: Agent, text: str, attachments: tuple[Attachment, ...], key: str
@@ -58,25 +65,25 @@ class Desk:
         message = OutboundMessage(
             author=Author.AGENT, author_name=agent.name, text=text.strip(), attachments=attachments
         )
-        return await self._parts.database.write(_reply, self._writer(), ticket_id, (agent, message), key)
+        return await self._act(_reply, ticket_id, (agent, message), key)
 
     async def note(self, ticket_id: TicketId, agent: Agent, text: str, key: str) -> None:
         """Keep a remark that the customer never sees."""
         if not text.strip():
             raise DeskError("The note is empty.")
-        await self._parts.database.write(_note, self._writer(), ticket_id, (agent, text.strip()), key)
+        await self._act(_note, ticket_id, (agent, text.strip()), key)
 
     async def resolve(self, ticket_id: TicketId, agent: Agent, outcome: str, key: str) -> Ticket:
         """Close the ticket and give the conversation back to the bot, which starts afresh."""
         closing = _Closing(agent=agent, outcome=outcome.strip(), state=TicketState.RESOLVED)
-        return await self._parts.database.write(_close, self._writer(), ticket_id, closing, key)
+        return await self._act(_close, ticket_id, closing, key)
 
     async def hand_back(self, ticket_id: TicketId, agent: Agent, outcome: str, key: str) -> Ticket:
         """Give the conversation back to the bot, which tells the customer what was done."""
         if not outcome.strip():
             raise DeskError("Say what was done, in a sentence the customer may read: the bot will pass it on.")
         closing = _Closing(agent=agent, outcome=outcome.strip(), state=TicketState.HANDED_BACK)
-        return await self._parts.database.write(_close, self._writer(), ticket_id, closing, key)
+        return await self._act(_close, ticket_id, closing, key)
 
     async def view(self, ticket_id: TicketId) -> TicketView | None:
         """Return the ticket with all an agent needs to see, or none."""
@@ -112,8 +119,11 @@ class Desk:
             place_in_queue=view.place_in_queue,
         )
 
-    def _writer(self) -> Writer:
-        return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+    async def _act(self, body: Callable[Concatenate[Connection, Writer, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        writer = Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+        result = await self._parts.database.write(body, writer, *args, **kwargs)
+        self._parts.changed()
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +185,13 @@ def _reply(
 ) -> MessageId:
     agent, message = what
     ticket, conversation = _find(connection, ticket_id)
-    known = outbox.message_of(connection, f"reply:{key}")
+    known = outbox.message_of(connection, key)
     if known is not None:
         return known
     _require_mine(ticket, agent)
     _take(connection, writer, (ticket, conversation), agent)
-    message_id = writer.say(connection, conversation, message, f"reply:{key}")
-    tickets.log(connection, ticket.id, writer.now, "reply", agent, message.text, key=f"reply:{key}")
+    message_id = writer.say(connection, conversation, message, key)
+    tickets.log(connection, ticket.id, writer.now, "reply", agent, message.text, key=key)
     post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.LINE, message_id=message_id)
     writer.post(connection, post, f"line:{message_id}")
     writer.post_card(connection, ticket.id)

@@ -74,7 +74,7 @@ def record_command(connection: Connection, writer: Writer, row: OutboxRow, resul
     conversation = conversations.lock(connection, row.conversation_id)
     if not result.is_done:
         conversation = _refused(connection, writer, row, conversation, result)
-    text = result.reason or ("Done." if result.is_done else phrases.COMMAND_FAILED)
+    text = phrases.command_ended(str(row.body["name"]), row.body["arguments"].get("order_number"), result)
     writer.say(connection, conversation, OutboundMessage(author=Author.BOT, text=text), f"{row.key}:result")
 
 

@@ -15,7 +15,14 @@ from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.handoff import HandoffRequest
-from bot.domain.messages import DeliveryState, MessageId, OutboundMessage, TranscriptLine
+from bot.domain.messages import (
+    Author,
+    DeliveryState,
+    MessageId,
+    OutboundMessage,
+    TranscriptLine,
+    message_id_of,
+)
 from bot.domain.tickets import Ticket, TicketId
 from bot.store import conversations, outbox, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND, to_json
@@ -47,12 +54,12 @@ class Writer:
     desk: DeskAddress | None
 
     def say(self, connection: Connection, conversation: Conversation, message: OutboundMessage, key: str) -> MessageId:
-        """Tell the customer something; what is said twice under one key is said once.
+        """Tell the customer something, and return `message_id_of(key)`; what is said twice under one key is said once.
 
         What the bot and the pipeline say is fenced by the conversation's epoch; what people say is not.
         """
-        message_id = new_message_id()
-        is_fenced = message.author in {"bot", "system"}
+        message_id = message_id_of(key)
+        is_fenced = message.author in {Author.BOT, Author.SYSTEM}
         is_new = outbox.add(
             connection,
             Outgoing(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bot.domain.ports import CommandResult
+
 
 def place_in_queue(place: int) -> str:
     """Say how many wait before the customer."""
@@ -19,7 +21,6 @@ FILE_RECEIVED = "Thanks, I've got your file. I can't read it myself, so I've pas
 RESOLVED = "This conversation has been closed. Just write again if there is anything else."
 ENGINE_FAILED = "Sorry, something went wrong on our side. I've passed your message to a colleague, who will answer you here."
 STILL_WORKING = "Thanks for your message. It is taking longer than usual; you will get an answer here."
-COMMAND_FAILED = "I couldn't do that just now. A colleague will look at it and answer you here."
 
 
 def undelivered(reason: str) -> str:
@@ -33,3 +34,11 @@ def held() -> str:
         "A message to the customer may or may not have arrived: the connection broke while it was sent, and this channel "
         "cannot tell. It was not sent again; please check and repeat it if needed."
     )
+
+
+def command_ended(name: str, order_number: object, result: CommandResult) -> str:
+    """Tell the customer what came of something the bot was asked to do."""
+    what = name.replace("_", " ") + (f" {order_number}" if order_number else "")
+    if result.is_done:
+        return f"That's done: {what}."
+    return f"I couldn't {what}: {result.reason}. I've asked a colleague to look at it, and they will answer you here."

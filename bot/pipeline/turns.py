@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot import metrics
-from bot.dialogue.wire import Answer, Turn
+from bot.dialogue.wire import Answer, Command, Turn
+from bot.domain.assurance import Level
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.customers import CustomerId
 from bot.domain.handoff import Reason
@@ -90,16 +91,22 @@ def _say_answers(
         message = _message(connection, writer, conversation, answer)
         message_ids.append(writer.say(connection, conversation, message, f"{row.message_id}:{index}"))
     for index, command in enumerate(turn.commands):
-        key = f"{row.message_id}:command:{index}"
-        outgoing = Outgoing(
-            key=key,
-            address=f"command/brand/{conversation.id}",
-            kind=OutboxKind.COMMAND,
-            body={"name": command.name, "arguments": command.arguments},
-            conversation_id=conversation.id,
-        )
-        outbox.add(connection, outgoing, writer.now)
+        _command(connection, writer, conversation, command, f"{row.message_id}:command:{index}")
     return message_ids
+
+
+def _command(connection: Connection, writer: Writer, conversation: Conversation, command: Command, key: str) -> None:
+    """Queue a command for whom we know the customer to be; who that is, a turn cannot say."""
+    assurance = conversations.read_assurance(connection, conversation.id)
+    known = assurance.customer_id if assurance.level_at(writer.now) > Level.L0 else None
+    outgoing = Outgoing(
+        key=key,
+        address=f"command/brand/{conversation.id}",
+        kind=OutboxKind.COMMAND,
+        body={"name": command.name, "arguments": command.arguments | {"customer_id": known}},
+        conversation_id=conversation.id,
+    )
+    outbox.add(connection, outgoing, writer.now)
 
 
 def _message(connection: Connection, writer: Writer, conversation: Conversation, answer: Answer) -> OutboundMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -116,19 +117,29 @@ def finish(connection: Connection, lease: Lease, state: str, now: datetime, erro
     lanes.finish(connection, outbox, lease, state, now, error)
 
 
+def bury(connection: Connection, lease: Lease, now: datetime, error: str) -> None:
+    """Make the row a dead letter that may have been sent; raises `StaleLeaseError`."""
+    finish(connection, lease, "held", now, error)
+
+
+def defer_ambiguous(connection: Connection, lease: Lease, until: datetime, error: str) -> None:
+    """Take the row up again, not before `until`, as one whose call may have left; raises `StaleLeaseError`."""
+    defer(connection, lease, until, error, is_ambiguous=True)
+
+
 def defer(connection: Connection, lease: Lease, until: datetime, error: str, *, is_ambiguous: bool) -> None:
     """Try the row again, not before `until`; raises `StaleLeaseError`."""
     lanes.write(connection, outbox, lease, {"is_ambiguous": is_ambiguous})
     lanes.defer(connection, outbox, lease, until, error)
 
 
-def release_lapsed(connection: Connection, now: datetime | None) -> list[OutboxRow]:
+def release_lapsed(connection: Connection, now: datetime | None) -> Sequence[Row[Any]]:
     """Make rows whose worker died pending again, marked ambiguous: their call may have left."""
     rows = lanes.release_lapsed(connection, outbox, now)
     if rows:
         ids = [row.id for row in rows]
         connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(is_ambiguous=True))
-    return [_row(row) for row in rows]
+    return rows
 
 
 def message_of(connection: Connection, key: str) -> MessageId | None:
@@ -139,7 +150,7 @@ def message_of(connection: Connection, key: str) -> MessageId | None:
 
 def _row(row: Row[Any]) -> OutboxRow:
     return OutboxRow(
-        lease=Lease(row_id=row.id, token=row.lease or ""),
+        lease=Lease(row_id=row.id, token=row.lease),
         key=row.key,
         address=row.address,
         kind=OutboxKind(row.kind),
