@@ -1,0 +1,1 @@
+"""HTTP in: translates requests to the use cases' words and back, nothing else."""
