@@ -34,7 +34,7 @@ class PostgresServer:
         self._numbers = count(1)
 
     def new_database(self, template: str = "template1") -> str:
-        """Return the URL of a new database, empty or copied from the database `template`, to which nobody is connected."""
+        """Return the URL of a new database: empty, or a copy of `template`, to which nobody may be connected."""
         name = f"{self._prefix}_{next(self._numbers)}"
         self._run("CREATE DATABASE {} TEMPLATE {}", name, template)
         return self.url(name)
@@ -57,7 +57,7 @@ class PostgresServer:
 
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(host=self._socket_folder, user="postgres", dbname="postgres", autocommit=True) as admin:
-            admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def run_in(url: str, body: Callable[[Connection], T]) -> T:
@@ -92,7 +92,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    url = server.new_database()
+    yield request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of a fresh, empty PostgreSQL database, for what SQLite does not have."""
+    url = postgres_server.new_database()
     yield url
-    server.drop_database(url)
+    postgres_server.drop_database(url)

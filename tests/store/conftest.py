@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from bot.store.customer_mapping import load_mapping
 from bot.store.customers.directory import SqlCustomerDirectory
 from bot.store.sample_shop.shop import fill
-from tests.databases import BACKENDS, PostgresServer, database_url, postgres_server, run_in
+from tests.databases import BACKENDS, PostgresServer, database_url, postgres_server, postgres_url, run_in
 
-__all__ = ["database_url", "directory", "postgres_server", "shop_url", "today"]
+__all__ = ["database_url", "directory", "postgres_server", "postgres_url", "shop_url", "today"]
 
 TODAY = date(2026, 3, 4)
 
