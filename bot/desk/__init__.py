@@ -1,0 +1,1 @@
+"""Where agents work: Slack, or the local pages where Slack is not configured."""

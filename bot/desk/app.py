@@ -1,0 +1,166 @@
+"""The Slack desk as a whole: what comes in over HTTP or Socket Mode, what goes out, and whether it is set up right.
+
+One path for everything Slack sends: make it durable, then acknowledge. Slack repeats what was not acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import sanic
+import structlog
+from sanic.request import Request
+from sanic.response import HTTPResponse
+from slack_bolt.adapter.sanic.async_handler import to_async_bolt_request, to_sanic_response
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.desk import cards
+from bot.desk.cards import DeskAction
+from bot.desk.envelope import Click, Json, Submission, Unknown, lane_of, read, team_of
+from bot.desk.listeners import DeskEvents, SlackParts
+from bot.desk.people import People
+from bot.desk.poster import SlackPoster, Whereabouts
+from bot.desk.slack_check import check
+from bot.desk.slack_files import SlackFiles
+from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.desk import DeskActs
+from bot.domain.ports import MediaStore
+
+_log = structlog.get_logger(__name__)
+
+CHANNEL = ChannelName("slack")
+#: Makes one event durable: (its identity, what orders it, the raw body); returns after the commit.
+Persist = Callable[[str, ChannelAddress, Json], Awaitable[None]]
+#: Slack sends far less; more than this is not from Slack.
+BODY_MAX = 2 * 1024 * 1024
+#: A modal has to be open three seconds after the click.
+MODAL_WITHIN_SECONDS = 2.5
+CALL_WITHIN_SECONDS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackAccount:
+    """How Slack knows us."""
+
+    #: `xoxb-…`
+    bot_token: str = field(repr=False)
+    #: id of the queue channel, `C…` or `G…`
+    channel: str
+    #: for HTTP
+    signing_secret: str | None = field(default=None, repr=False)
+    #: `xapp-…`, for Socket Mode
+    app_token: str | None = field(default=None, repr=False)
+    #: id of the user group whose members alone may act, `S…`
+    user_group: str | None = None
+    base_url: str = "https://slack.com/api/"
+
+
+class SlackDesk:
+    """Everything that speaks with Slack, made from an account, the acts and a place to make events durable."""
+
+    def __init__(self, account: SlackAccount, acts: DeskActs, media: MediaStore, persist: Persist) -> None:
+        """Connect nothing yet."""
+        self._account = account
+        self._persist = persist
+        # Retries belong to the outbox alone: the client's own would post twice when only the answer was lost.
+        self._client = AsyncWebClient(
+            token=account.bot_token, base_url=account.base_url, timeout=CALL_WITHIN_SECONDS, retry_handlers=[]
+        )
+        whereabouts = Whereabouts()
+        self._events = DeskEvents(
+            SlackParts(
+                client=self._client,
+                channel=account.channel,
+                acts=acts,
+                people=People(self._client, account.user_group),
+                files=SlackFiles(account.bot_token, account.base_url, media),
+                whereabouts=whereabouts,
+            )
+        )
+        #: implements `DeskPoster`
+        self.poster = SlackPoster(self._client, account.channel, acts, media, whereabouts)
+        #: events that were acknowledged and not acted on, by kind
+        self.ignored: Counter[str] = Counter()
+        self._bolt = AsyncApp(
+            client=self._client,
+            name="tandem",
+            # Only read over HTTP; Bolt insists on one.
+            signing_secret=account.signing_secret or "none",
+            process_before_response=True,
+            before_authorize=self._receive,
+        )
+
+    async def handle(self, raw: Json) -> None:
+        """Act on one durable event; see `DeskEvents.handle`."""
+        await self._events.handle(raw)
+
+    def blueprint(self) -> sanic.Blueprint:
+        """Return the route `/slack/events`, which takes events, buttons and modals, signed by Slack."""
+        blueprint = sanic.Blueprint("slack")
+        blueprint.add_route(self._over_http, "/slack/events", methods=["POST"], name="events")
+        return blueprint
+
+    async def run_socket_mode(self) -> None:
+        """Take events over Socket Mode until cancelled; connects again by itself."""
+        handler = AsyncSocketModeHandler(self._bolt, self._account.app_token, web_client=self._client)
+        try:
+            await handler.connect_async()  # type: ignore[no-untyped-call]
+            _log.info("slack.connected")
+            await asyncio.Event().wait()
+        finally:
+            await handler.close_async()  # type: ignore[no-untyped-call]
+
+    async def check(self) -> str:
+        """Return one line on the desk's health for `doctor`; raise `SettingsError` that says what to fix."""
+        return await check(self._client, self._account.channel, self._account.app_token, self._account.user_group)
+
+    async def _over_http(self, request: Request) -> HTTPResponse:
+        if self._account.signing_secret is None:
+            return sanic.text("Slack is connected over Socket Mode", status=404)
+        if len(request.body) > BODY_MAX:
+            return sanic.text("too large", status=413)
+        try:
+            incoming = to_async_bolt_request(request)
+        except (ValueError, RecursionError):
+            return sanic.text("not JSON or a form", status=400)
+        return to_sanic_response(await self._bolt.async_dispatch(incoming))
+
+    async def _receive(self, body: object, next: Callable[[], Awaitable[None]]) -> BoltResponse | None:  # noqa: A002
+        """Make a verified body durable and acknowledge it; Bolt answers 500 when this raises, so Slack repeats."""
+        if not isinstance(body, dict):
+            return BoltResponse(status=400, body="not an object")
+        if body.get("type") == "url_verification":
+            await next()
+            return None
+        event = read(body)
+        if isinstance(event, Unknown):
+            self.ignored[event.kind[:60]] += 1
+            return BoltResponse(status=200)
+        if isinstance(event, Submission) and not event.text.strip() and cards.is_text_required(event.action):
+            return _rejected("Write something first.")
+        address = ChannelAddress(
+            channel=CHANNEL, account=AccountId(team_of(body)), external_id=lane_of(event, self._account.channel)
+        )
+        await self._persist(event.external_id, address, {k: v for k, v in body.items() if k != "token"})
+        if isinstance(event, Click) and event.action.has_modal:
+            await self._open_modal(event)
+        return BoltResponse(status=200)
+
+    async def _open_modal(self, click: Click) -> None:
+        try:
+            async with asyncio.timeout(MODAL_WITHIN_SECONDS):
+                await self._events.open_modal(click)
+        except Exception:  # noqa: BLE001 - the click is acknowledged all the same: seeing no modal, they press again
+            _log.exception("slack.modal_failed", action=DeskAction(click.action).value)
+
+
+def _rejected(reason: str) -> BoltResponse:
+    """Return the answer that keeps a modal open, with the reason at its box."""
+    answer = {"response_action": "errors", "errors": {cards.INPUT: reason}}
+    return BoltResponse(status=200, body=answer, headers={"content-type": "application/json"})

@@ -1,0 +1,74 @@
+"""What an exception of Slack's client says about the call: certainly not done, never to be done, or nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.domain.connectors import Ambiguous, Permanent, Retry
+
+#: Slack's errors that the operator can mend, in plain words (https://docs.slack.dev/reference/methods/chat.postMessage).
+FIXES = {
+    "account_inactive": "Slack's bot token belongs to a removed app: install the app again and set the new token",
+    "cant_update_message": "the card was not posted by this app: it cannot be updated",
+    "channel_is_limited_access": "only some people may post to the queue channel: let the app post there",
+    "channel_not_found": "Slack does not know the queue channel, or the bot is not in it: invite the bot",
+    "ekm_access_denied": "the workspace's administrators have suspended posting",
+    "invalid_auth": "Slack refuses the bot token: set the token that the app's page shows",
+    "is_archived": "the queue channel is archived: unarchive it or set another one",
+    "missing_scope": "the app lacks a permission: add the scopes of the manifest and install the app again",
+    "not_allowed_token_type": "this is not a bot token: it has to start with xoxb-",
+    "not_authed": "no bot token is set",
+    "not_in_channel": "the bot is not in the queue channel: invite it there",
+    "restricted_action": "the workspace's settings forbid the bot to post in the queue channel",
+    "team_access_not_granted": "the app is not allowed in this workspace",
+    "token_expired": "the bot token has expired: turn token rotation off or set the new token",
+    "token_revoked": "the bot token was revoked: install the app again and set the new token",
+}
+#: Errors after which the same call may succeed, and certainly has not been carried out.
+_PASSING = frozenset(
+    {"ratelimited", "rate_limited", "message_limit_exceeded", "service_unavailable", "team_added_to_org"}
+)
+#: Errors that Slack gives when something broke half way.
+_UNCERTAIN = frozenset({"internal_error", "fatal_error", "request_timeout", "accesslimited"})
+
+
+def classify(error: Exception) -> Retry | Permanent | Ambiguous:
+    """Return what a failed call means; exceptions that are not of the client or the network are raised again."""
+    if isinstance(error, SlackApiError):
+        return _classify_answer(error)
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+        return Retry(reason=f"Slack cannot be reached: {error}")
+    if isinstance(error, (aiohttp.ClientError, asyncio.TimeoutError, OSError)):
+        return Ambiguous(reason=f"the connection to Slack broke: {type(error).__name__}")
+    if isinstance(error, SlackClientError):
+        return Permanent(reason=f"Slack's client refused the call: {error}", code=type(error).__name__)
+    raise error
+
+
+def code_of(error: Exception) -> str:
+    """Return Slack's own code of an error answer; empty for anything else."""
+    answer = error.response if isinstance(error, SlackApiError) else None
+    data = getattr(answer, "data", None)
+    return str(data.get("error") or "") if isinstance(data, dict) else ""
+
+
+def _classify_answer(error: SlackApiError) -> Retry | Permanent | Ambiguous:
+    code = code_of(error)
+    status = getattr(error.response, "status_code", None) or getattr(error.response, "status", None)
+    if status == 429 or code in _PASSING:
+        return Retry(reason="Slack asks us to slow down", after=_retry_after(error))
+    if code in _UNCERTAIN or not code or (isinstance(status, int) and status >= 500):
+        return Ambiguous(reason=f"Slack answered {status} {code}".strip())
+    return Permanent(reason=FIXES.get(code, f"Slack refuses it: {code}"), code=code)
+
+
+def _retry_after(error: SlackApiError) -> timedelta | None:
+    headers = getattr(error.response, "headers", None) or {}
+    for name, value in headers.items():
+        if name.lower() == "retry-after" and str(value).isdigit():
+            return timedelta(seconds=int(value))
+    return None

@@ -1,0 +1,314 @@
+"""A Slack workspace in memory: Web API, signed events and Socket Mode, with the ground truth of what people see.
+
+After Slack's documented protocol and the mock server of slack_sdk's own tests. Faults are ordered per method:
+`fail("chat.postMessage", "accept_then_cut")`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from tests.fakes.slack_api import APP, QUEUE, TEAM, Workspace
+
+Json = dict[str, Any]
+BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-fake", "xapp-fake", "shhh"
+SCOPES = (
+    "channels:history,channels:read,chat:write,files:read,files:write,groups:history,groups:read,"
+    "metadata.message:read,reactions:write,usergroups:read,users:read"
+)
+
+
+@dataclass
+class Socket:
+    """One Socket Mode connection and the acknowledgements that came over it."""
+
+    ws: web.WebSocketResponse
+    acks: dict[str, asyncio.Future[Json]] = field(default_factory=dict)
+
+
+class FakeSlack(Workspace):
+    """A workspace with one app, one queue channel and some people."""
+
+    def __init__(self) -> None:
+        """Begin with an empty queue channel and nobody listening."""
+        super().__init__()
+        #: every call that reached us: method and arguments
+        self.calls: list[tuple[str, Json]] = []
+        #: status of every delivery of an event over HTTP
+        self.deliveries: list[int] = []
+        self.events_url: str | None = None
+        self.sockets: list[Socket] = []
+        self.scopes = SCOPES
+        self.is_revoked = False
+        self._faults: dict[str, list[Json]] = defaultdict(list)
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        """Listen on a free port of the loopback."""
+        app = web.Application()
+        app.router.add_route("*", "/api/{method}", self._api)
+        app.router.add_get("/link", self._link)
+        app.router.add_get("/files/{id}", self._download)
+        app.router.add_post("/upload/{id}", self._upload)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything."""
+        for socket in self.sockets:
+            await socket.ws.close()
+        if self._runner:
+            await self._runner.cleanup()
+
+    @property
+    def base_url(self) -> str:
+        """What `SlackAccount.base_url` has to be."""
+        return f"{self.url}/api/"
+
+    # ---- what tests arrange
+
+    def fail(self, method: str, how: str, times: int = 1, after: int = 2) -> None:
+        """Make the next calls fail: `429`, `500`, `cut`, `accept_then_cut`, or one of Slack's error codes."""
+        self._faults[method] += [{"how": how, "after": after}] * times
+
+    # ---- what people do
+
+    async def write(self, user: str, thread: str | None, text: str, **more: object) -> str:
+        """Write as a person and tell the app; returns the message's `ts`. `text` is as Slack marks it up."""
+        ts = self.next_ts()
+        message: Json = {"type": "message", "user": user, "team": TEAM, "text": text, "ts": ts, **more}
+        if thread:
+            message["thread_ts"] = thread
+        self.messages.append({**message, "channel": QUEUE})
+        await self.deliver(self.event({**message, "channel": QUEUE, "event_ts": ts}))
+        return ts
+
+    async def edit(self, ts: str, text: str) -> None:
+        """Change a message and tell the app."""
+        before = dict(self.message(ts))
+        self.message(ts)["text"] = text
+        after = dict(self.message(ts))
+        await self.deliver(self._change("message_changed", before, after))
+
+    async def delete(self, ts: str) -> None:
+        """Delete a message and tell the app."""
+        before = self.message(ts)
+        self.messages.remove(before)
+        await self.deliver(self._change("message_deleted", before, None))
+
+    async def click(self, user: str, ts: str, action_id: str) -> Json:
+        """Press a button of a card and tell the app."""
+        body = self.click_body(user, ts, action_id)
+        return await self.deliver(body)
+
+    def click_body(self, user: str, ts: str, action_id: str) -> Json:
+        """Return what Slack sends when a button is pressed."""
+        message = self.message(ts)
+        buttons = [e for b in message["blocks"] if b["type"] == "actions" for e in b["elements"]]
+        button = next(b for b in buttons if b["action_id"] == action_id)
+        return {
+            "type": "block_actions",
+            "token": "legacy",
+            "team": {"id": TEAM},
+            "user": {"id": user, "team_id": TEAM},
+            "api_app_id": APP,
+            "trigger_id": f"trigger.{next(self.ticks)}",
+            "container": {"type": "message", "message_ts": ts, "channel_id": message["channel"]},
+            "channel": {"id": message["channel"]},
+            "message": {k: message[k] for k in ("ts", "text", "blocks")},
+            "actions": [
+                {"type": "button", "action_id": action_id, "value": button["value"], "action_ts": self.next_ts()}
+            ],
+        }
+
+    async def submit(self, user: str, view: Json, text: str | None) -> Json:
+        """Send a modal and tell the app; returns the app's answer."""
+        return await self.deliver(self.submit_body(user, view, text))
+
+    def submit_body(self, user: str, view: Json, text: str | None) -> Json:
+        """Return what Slack sends when a modal is sent."""
+        box = next(b for b in view["blocks"] if b["type"] == "input")
+        value = {"type": "plain_text_input", "value": text}
+        state = {"values": {box["block_id"]: {box["element"]["action_id"]: value}}}
+        return {
+            "type": "view_submission",
+            "token": "legacy",
+            "team": {"id": TEAM},
+            "user": {"id": user, "team_id": TEAM},
+            "api_app_id": APP,
+            "view": {**view, "state": state},
+        }
+
+    def upload(self, name: str, mimetype: str, content: bytes) -> Json:
+        """Return a file as a message carries it."""
+        file_id = f"F{next(self.ticks)}"
+        url = f"{self.url}/files/{file_id}"
+        file = {"id": file_id, "name": name, "mimetype": mimetype, "size": len(content), "url_private_download": url}
+        self.files[file_id] = (file, content)
+        return file
+
+    # ---- how the app is told
+
+    def event(self, event: Json) -> Json:
+        """Return the envelope of an event."""
+        event_id = f"Ev{next(self.ticks):08d}"
+        return {
+            "type": "event_callback",
+            "token": "legacy",
+            "team_id": TEAM,
+            "api_app_id": APP,
+            "event": event,
+            "event_id": event_id,
+            "event_time": int(time.time()),
+        }
+
+    async def deliver(self, body: Json) -> Json:
+        """Tell the app: over an open socket, else over HTTP; three repeats, as Slack does for events."""
+        is_event = body["type"] == "event_callback"
+        for attempt in range(4 if is_event else 1):
+            answer = await self._deliver_once(body, attempt)
+            if answer is not None:
+                return answer
+        return {"undelivered": True}
+
+    def signed(self, body: Json, at: float | None = None) -> tuple[bytes, dict[str, str]]:
+        """Return a body and its headers as Slack sends them."""
+        if body["type"] == "event_callback" or body["type"] == "url_verification":
+            raw, kind = json.dumps(body).encode(), "application/json"
+        else:
+            raw, kind = urlencode({"payload": json.dumps(body)}).encode(), "application/x-www-form-urlencoded"
+        stamp = str(int(at if at is not None else time.time()))
+        digest = hmac.new(SECRET.encode(), f"v0:{stamp}:".encode() + raw, hashlib.sha256).hexdigest()
+        headers = {"content-type": kind, "x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={digest}"}
+        return raw, headers
+
+    async def _deliver_once(self, body: Json, attempt: int) -> Json | None:
+        open_sockets = [socket for socket in self.sockets if not socket.ws.closed]
+        if open_sockets:
+            return await self._over_socket(open_sockets[-1], body, attempt)
+        if self.events_url is None:
+            return {}
+        raw, headers = self.signed(body)
+        if attempt:
+            headers |= {"x-slack-retry-num": str(attempt), "x-slack-retry-reason": "http_error"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.events_url, data=raw, headers=headers) as answer,
+        ):
+            self.deliveries.append(answer.status)
+            content = await answer.read()
+            if answer.status >= 300:
+                return None
+            return json.loads(content) if content else {}
+
+    async def _over_socket(self, socket: Socket, body: Json, attempt: int) -> Json | None:
+        envelope_id = f"envelope-{next(self.ticks)}"
+        socket.acks[envelope_id] = asyncio.get_running_loop().create_future()
+        envelope = {
+            "envelope_id": envelope_id,
+            "type": "events_api" if body["type"] == "event_callback" else "interactive",
+            "accepts_response_payload": body["type"] != "event_callback",
+            "payload": body,
+        }
+        if body["type"] == "event_callback":
+            envelope |= {"retry_attempt": attempt, "retry_reason": "timeout" if attempt else ""}
+        await socket.ws.send_json(envelope)
+        try:
+            answer = await asyncio.wait_for(socket.acks[envelope_id], 1)
+        except TimeoutError:
+            return None
+        return answer.get("payload") or {}
+
+    def _change(self, subtype: str, before: Json, after: Json | None) -> Json:
+        event = {
+            "type": "message",
+            "subtype": subtype,
+            "channel": QUEUE,
+            "previous_message": before,
+            "ts": self.next_ts(),
+        }
+        return self.event({**event, "message": after} if after else event)
+
+    # ---- the Web API
+
+    async def _api(self, request: web.Request) -> web.StreamResponse:
+        method = request.match_info["method"]
+        arguments = await _arguments(request)
+        self.calls.append((method, arguments))
+        fault = self._faults[method].pop(0) if self._faults[method] else {}
+        how = str(fault.get("how", ""))
+        if how == "429":
+            headers = {"Retry-After": str(fault["after"])}
+            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
+        if how == "500":
+            return web.Response(status=500, text="<html>Server Error</html>", content_type="text/html")
+        if how == "cut":
+            return _cut(request)
+        error = "token_revoked" if self.is_revoked else _auth_error(request, method)
+        error = error or (how if how and how != "accept_then_cut" else "")
+        answer = {"ok": False, "error": error} if error else self.answer(method, arguments)
+        if how == "accept_then_cut":
+            return _cut(request)
+        return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        file, _ = self.files[request.match_info["id"]]
+        self.files[request.match_info["id"]] = (file, await request.read())
+        return web.Response(text="OK")
+
+    async def _download(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}":
+            return web.Response(status=302, headers={"Location": "/signin"})
+        file, content = self.files[request.match_info["id"]]
+        return web.Response(body=content, content_type=file["mimetype"])
+
+    async def _link(self, request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        socket = Socket(ws)
+        self.sockets.append(socket)
+        await ws.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": APP}})
+        async for message in ws:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                answer = json.loads(message.data)
+                future = socket.acks.get(answer.get("envelope_id"))
+                if future is not None and not future.done():
+                    future.set_result(answer)
+        return ws
+
+
+async def _arguments(request: web.Request) -> Json:
+    if request.content_type == "application/json":
+        return {**request.query, **await request.json()}
+    return {**request.query, **await request.post()}
+
+
+def _auth_error(request: web.Request, method: str) -> str:
+    wanted = APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN
+    return "" if request.headers.get("Authorization") == f"Bearer {wanted}" else "invalid_auth"
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    """Close the connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
