@@ -1,0 +1,269 @@
+"""One step of a dialogue as a function: what was said so far and a message in, what follows from it out. Nothing is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rasa.core.channels.channel import OutputChannel
+from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
+from rasa.shared.core.constants import (
+    ACTION_DEFAULT_FALLBACK_NAME,
+    ACTION_TWO_STAGE_FALLBACK_NAME,
+    REQUESTED_SLOT,
+)
+from rasa.shared.core.events import ActionExecuted, Event, SlotSet, UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+from rasa.shared.exceptions import RasaException
+
+from bot.engine.action_calls import failed_calls
+from bot.engine.processor import ActionFailedError, StepProcessor
+from bot.engine.segments import Reading, questions
+
+#: Characters of a message that are read.
+MAX_TEXT = 4_096
+#: A part of a message is a question of its own from this confidence on.
+SURE = 0.7
+#: Guesses told to the caller, and kept in the event of the message for actions to read.
+RANKING_TOLD, RANKING_KEPT = 10, 3
+
+
+class RequestError(Exception):
+    """The request, or the events in it, cannot be understood; the message says what is wrong with them."""
+
+
+class TurnFailedError(Exception):
+    """An action failed and with it the turn; `failures` lists {"action", "error"}."""
+
+    def __init__(self, failures: list[dict[str, str]]) -> None:
+        super().__init__(", ".join(failure["action"] for failure in failures))
+        self.failures = failures
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRequest:
+    """One message and the dialogue before it."""
+
+    #: Opaque; Rasa's sender id.
+    conversation: str
+    #: Names the turn: the same id chooses the same variations of responses.
+    message_id: str
+    #: The network it came by; responses may differ by it.
+    channel: str
+    #: What the customer wrote, or the title of what they tapped.
+    text: str
+    #: What a tapped choice stands for, {"name", "entities"}: nothing needs understanding then.
+    intent: dict[str, Any] | None
+    #: The dialogue so far, as Rasa's event dictionaries.
+    events: list[dict[str, Any]]
+    #: Put on the message's event, where actions read it.
+    metadata: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, body: object) -> StepRequest:
+        """Read a request.
+
+        Raises:
+            RequestError: something is missing or of the wrong kind.
+        """
+        if not isinstance(body, dict):
+            raise RequestError("the body must be a JSON object")
+        kinds: dict[str, tuple[type, ...]] = {
+            "conversation": (str,), "message_id": (str,), "channel": (str,), "text": (str,),
+            "intent": (dict, type(None)), "events": (list,), "metadata": (dict, type(None)),
+        }  # fmt: skip
+        for field, kind in kinds.items():
+            if not isinstance(body.get(field), kind):
+                raise RequestError(f"{field} must be {' or '.join(k.__name__ for k in kind)}")
+        intent = body.get("intent")
+        if intent is not None and not (isinstance(intent.get("name"), str) and isinstance(intent.get("entities", {}), dict)):
+            raise RequestError("intent must have a name and may have entities by name")
+        if not body["conversation"] or not body["message_id"]:
+            raise RequestError("conversation and message_id must not be empty")
+        return cls(
+            conversation=body["conversation"],
+            message_id=body["message_id"],
+            channel=body["channel"],
+            text=_readable(body["text"]),
+            intent=intent,
+            events=body["events"],
+            metadata=body.get("metadata") or {},
+        )
+
+
+class _Answers(OutputChannel):
+    """Collects what the bot says, whole, under the name of the customer's channel."""
+
+    def __init__(self, channel: str) -> None:
+        self._channel = channel
+        self.said: list[dict[str, Any]] = []
+
+    def name(self) -> str:
+        """Return the customer's channel, so that its own variations of responses match."""
+        return self._channel
+
+    async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:  # noqa: ARG002
+        """Keep one message of the bot."""
+        answer = {
+            "text": message.get("text"),
+            "buttons": [*(message.get("buttons") or []), *(message.get("quick_replies") or [])],
+            "image": message.get("image"),
+            "attachment": message.get("attachment"),
+            "custom": message.get("custom") or {},
+        }
+        self.said.append(answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Message:
+    """One message to be played: the customer's, or one of two questions in it."""
+
+    id: str
+    text: str
+    #: What the understanding made of it.
+    parsed: dict[str, Any]
+
+
+async def step(processor: StepProcessor, request: StepRequest) -> dict[str, Any]:
+    """Return the new events, the answers and what was understood, ready for JSON; `docs` of the wire are in `server`.
+
+    Raises:
+        RequestError: the events are not a dialogue of this model, or the intent is not one of its.
+        TurnFailedError: an action failed; nothing that the turn did is to be kept.
+    """
+    failures: list[dict[str, str]] = []
+    failed_calls.set(failures)
+    tracker = _tracker(processor, request)
+    whole = _Message(id=request.message_id, text=request.text, parsed=_understood(processor, request, tracker))
+    attempts = [*_two_questions(processor, request, tracker), [whole]]
+    try:
+        for messages in attempts:
+            tracker, output = _tracker(processor, request), _Answers(request.channel)
+            if await _play(processor, request, messages, tracker, output):
+                break
+    except ActionFailedError as error:
+        raise TurnFailedError(failures) from error
+    # Rasa goes on when an action that checks slots failed; the turn is worth nothing all the same.
+    if failures:
+        raise TurnFailedError(failures)
+    return _outcome(processor, request, messages, tracker, output)
+
+
+def _tracker(processor: StepProcessor, request: StepRequest) -> DialogueStateTracker:
+    events: list[Event] = []
+    for number, raw in enumerate(request.events):
+        try:
+            event = Event.from_parameters(raw)
+        except (AttributeError, KeyError, TypeError, ValueError, RasaException) as error:
+            raise RequestError(f"events[{number}] cannot be read: {error}") from error
+        if event is None:
+            raise RequestError(f"events[{number}] names no event")
+        events.append(event)
+    try:
+        return DialogueStateTracker.from_events(request.conversation, events, processor.domain.slots, domain=processor.domain)
+    except (AttributeError, KeyError, TypeError, ValueError, RasaException) as error:
+        raise RequestError(f"the events are not a dialogue: {error}") from error
+
+
+def _understood(processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker) -> dict[str, Any]:
+    if request.intent is None:
+        return processor.understand(request.text, tracker)
+    name = request.intent["name"]
+    if name not in processor.domain.intents:
+        raise RequestError(f"the model knows no intent {name!r}")
+    intent = {"name": name, "confidence": 1.0}
+    entities = [{"entity": key, "value": value} for key, value in request.intent.get("entities", {}).items()]
+    return {"text": request.text, "intent": intent, "intent_ranking": [intent], "entities": entities}
+
+
+def _two_questions(processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker) -> list[list[_Message]]:
+    """Return the two questions of the message in both orders, or nothing where it is one or answers a form's question."""
+    if request.intent is not None or tracker.active_loop_name:
+        return []
+    readings: dict[str, dict[str, Any]] = {}
+
+    def read(text: str) -> Reading:
+        parsed = readings[text] = processor.understand(text, tracker)
+        intent = parsed["intent"]
+        return Reading(intent=intent["name"], is_question=bool(parsed.get("is_request")) and intent["confidence"] >= SURE)
+
+    parts = questions(request.text, read)
+    if len(parts) == 1:
+        return []
+    messages = [
+        _Message(id=f"{request.message_id}.{number}", text=part, parsed=readings.get(part) or processor.understand(part, tracker))
+        for number, part in enumerate(parts, 1)
+    ]
+    return [messages, messages[::-1]]
+
+
+async def _play(
+    processor: StepProcessor,
+    request: StepRequest,
+    messages: list[_Message],
+    tracker: DialogueStateTracker,
+    output: _Answers,
+) -> bool:
+    """Play the messages on the tracker; False where one opened a form that the next would disturb."""
+    for number, message in enumerate(messages):
+        if number and tracker.active_loop_name:
+            return False
+        await processor.run_turn(_user_event(request, message), tracker, output)
+    return True
+
+
+def _user_event(request: StepRequest, message: _Message) -> UserUttered:
+    parsed = message.parsed
+    kept = {key: parsed[key] for key in ("text", "intent", "entities", "in_scope") if key in parsed}
+    kept["intent_ranking"] = (parsed.get("intent_ranking") or [])[:RANKING_KEPT]
+    return UserUttered(
+        message.text or None,
+        parsed["intent"],
+        parsed["entities"],
+        kept,
+        input_channel=request.channel,
+        message_id=message.id,
+        metadata=request.metadata,
+    )
+
+
+def _outcome(
+    processor: StepProcessor,
+    request: StepRequest,
+    messages: list[_Message],
+    tracker: DialogueStateTracker,
+    output: _Answers,
+) -> dict[str, Any]:
+    new = list(tracker.events)[len(request.events) :]
+    parsed = messages[0].parsed
+    return {
+        "events": [event.as_dict() for event in new],
+        "answers": output.said,
+        "intent": parsed["intent"],
+        "ranking": (parsed.get("intent_ranking") or [])[:RANKING_TOLD],
+        "entities": [entity for message in messages for entity in message.parsed["entities"]],
+        "fallback": _is_fallback(new, parsed["intent"]["name"]),
+        "active_loop": tracker.active_loop_name,
+        "slots": {name: value for name, value in tracker.current_slot_values().items() if value is not None},
+        "actions": [event.action_name for event in new if isinstance(event, ActionExecuted)],
+        "parts": [message.text for message in messages],
+        "model_id": processor.model_metadata.model_id,
+    }
+
+
+def _is_fallback(new: list[Event], intent: str | None) -> bool:
+    """Whether the message was not understood: nothing of it was of use, not even to a form that asked for it."""
+    if any(
+        isinstance(event, ActionExecuted)
+        and event.action_name in (ACTION_DEFAULT_FALLBACK_NAME, ACTION_TWO_STAGE_FALLBACK_NAME)
+        for event in new
+    ):
+        return True
+    filled = any(isinstance(event, SlotSet) and event.key != REQUESTED_SLOT and event.value is not None for event in new)
+    return intent == DEFAULT_NLU_FALLBACK_INTENT_NAME and not filled
+
+
+def _readable(text: str) -> str:
+    """Return the text without halves of characters and zeros, which no database takes, and not longer than is read."""
+    text = text[:MAX_TEXT].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\x00", "").strip()
