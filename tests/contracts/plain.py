@@ -1,0 +1,32 @@
+"""Events as plain JSON, so that fixtures can say what a payload means."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from bot.domain.channels import ChannelAddress
+from bot.domain.messages import InboundEvent
+
+
+def plain(event: InboundEvent) -> dict[str, object]:
+    """Return the event's kind and every field that is not at its default."""
+    return {"event": type(event).__name__} | _fields(event)
+
+
+def _fields(record: object) -> dict[str, object]:
+    fields = dataclasses.fields(record)  # type: ignore[arg-type]
+    values = {each.name: getattr(record, each.name) for each in fields}
+    return {each.name: _value(values[each.name]) for each in fields if values[each.name] != each.default}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, ChannelAddress):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return _fields(value)
+    return value

@@ -1,0 +1,12 @@
+"""The connectors that keep the contract: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.contracts import telegram
+from tests.contracts.subject import Subject
+
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "telegram": telegram.subject,
+}

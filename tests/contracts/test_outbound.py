@@ -1,0 +1,138 @@
+"""What every connector does with what goes out, and what it never lets out."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.channels import ChannelAddress
+from bot.domain.connectors import Refusal, Retry, SendAttachment, SendOperation, SendText
+from bot.domain.errors import WebhookError
+from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, InboundMessage, MediaId, OutboundMessage
+from bot.domain.planning import measure
+from tests.contracts.subject import Subject
+
+PIECE = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=60)
+
+
+def _address(subject: Subject) -> ChannelAddress:
+    (event,) = subject.connector.parse(subject.request(subject.bodies(["hello"])[0]))
+    assert isinstance(event, InboundMessage)
+    return event.address
+
+
+def _plan(subject: Subject, message: OutboundMessage) -> tuple[SendOperation, ...]:
+    operations = subject.connector.plan(message, _address(subject))
+    assert not isinstance(operations, Refusal)
+    return operations
+
+
+def _texts(operations: tuple[SendOperation, ...]) -> list[str]:
+    return [operation.text for operation in operations if isinstance(operation, SendText)]
+
+
+def _choices(count: int) -> tuple[Choice, ...]:
+    return tuple(Choice(title=f"Order CL-{104_000 + n}", payload=f"c_{n:022d}") for n in range(count))
+
+
+def test_capabilities_fit_together(subject: Subject) -> None:
+    """Limits are given for whatever the channel says it can."""
+    can = subject.connector.capabilities
+
+    assert can.text_max >= 160
+    assert can.choices_max == 0 or can.choice_title_max > 0
+    assert bool(can.attachments) == (can.attachment_max_bytes > 0)
+
+
+@given(piece=PIECE, share=st.floats(0.001, 2.5))
+def test_split_loses_nothing(subject: Subject, piece: str, share: float) -> None:
+    """A text of any length and script is cut into pieces that fit; together they are the text again.
+
+    White space at a cut may go: channels trim what they show.
+    """
+    can = subject.connector.capabilities
+    text = piece * max(1, int(share * can.text_max / len(piece)))
+    texts = _texts(_plan(subject, OutboundMessage(author=Author.BOT, text=text)))
+
+    assert all(0 < measure(each, can.text_unit) <= can.text_max for each in texts)
+    assert "".join("".join(texts).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_choices_round_trip(subject: Subject, count: int) -> None:
+    """A planned choice, shown by the channel and tapped by the customer, comes back as the same payload."""
+    can = subject.connector.capabilities
+    if count > can.choices_max:
+        return
+    operations = _plan(subject, OutboundMessage(author=Author.BOT, text="Which one?", choices=_choices(count)))
+    last = operations[-1]
+    assert isinstance(last, SendText)
+    for which, choice in enumerate(last.choices):
+        (event,) = subject.connector.parse(subject.request(subject.tap(last, which)))
+        assert isinstance(event, InboundMessage)
+        assert event.choice == choice.payload
+    assert last.choices == _choices(count)
+
+
+def test_too_many_choices(subject: Subject) -> None:
+    """Choices beyond what the channel shows are written out: the customer can still read them all."""
+    choices = _choices(subject.connector.capabilities.choices_max + 1)
+    operations = _plan(subject, OutboundMessage(author=Author.BOT, text="Which one?", choices=choices))
+    texts = "\n".join(_texts(operations))
+
+    assert all(choice.title in texts for choice in choices)
+
+
+@pytest.mark.parametrize("kind", AttachmentKind)
+def test_file_is_sent_or_named(subject: Subject, kind: AttachmentKind) -> None:
+    """A file goes as a file where the channel can, and as a line that names it where it cannot or is too large."""
+    can = subject.connector.capabilities
+    small = Attachment(kind=kind, name="receipt.bin", size=10, media_id=MediaId("a" * 32))
+    large = replace(small, name="huge.bin", size=can.attachment_max_bytes + 1)
+    operations = _plan(subject, OutboundMessage(author=Author.AGENT, text="Here", attachments=(small, large)))
+
+    sent = [each.attachment for each in operations if isinstance(each, SendAttachment)]
+    assert sent == ([small] if kind in can.attachments else [])
+    assert "huge.bin" in "".join(_texts(operations))
+
+
+async def test_unreachable(subject: Subject) -> None:
+    """Where nothing answers, a call is certainly unsent; it raises nothing."""
+    if subject.unreachable is None:
+        return
+    operation = SendText(address=_address(subject), text="hello")
+
+    assert isinstance(await subject.unreachable.send(operation, "key"), Retry)
+
+
+async def test_secrets_stay_inside(
+    subject: Subject, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No secret is logged, raised or printed, at any level, whatever goes wrong."""
+    caplog.set_level(logging.DEBUG)
+    genuine = subject.request(subject.bodies(["hello"])[0])
+    shown = [repr(subject.connector), repr(subject.unreachable)]
+    with suppress(WebhookError):
+        subject.connector.verify(genuine)
+    for proof in ("", "x"):
+        try:
+            subject.connector.verify(replace(genuine, headers={**genuine.headers, subject.proof_header: proof}))
+        except WebhookError as error:
+            shown += traceback.format_exception(error)
+    for body in (b"{", b"[]", *(secret.encode() for secret in subject.secrets)):
+        try:
+            subject.connector.parse(replace(genuine, body=body))
+        except WebhookError as error:
+            shown += traceback.format_exception(error)
+    if subject.unreachable is not None:
+        operation = SendText(address=_address(subject), text="hello")
+        shown.append(repr(await subject.unreachable.send(operation, "key")))
+    shown += [caplog.text, *capfd.readouterr()]
+
+    assert not [secret for secret in subject.secrets if secret in "\n".join(shown)]
