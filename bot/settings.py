@@ -38,6 +38,8 @@ class ServiceSettings(_Section):
     database: str = "sqlite:///var/tandem.db"
     #: run-time state: models, files, sockets
     state_dir: Path = Path("var")
+    #: what browser sessions are signed with; replicas share it. none: made once and kept in `state_dir`
+    secret: SecretStr | None = None
     #: messages that are worked on at once
     concurrency: int = Field(default=8, ge=1, le=64)
 
@@ -154,6 +156,13 @@ class Settings(_Section):
         if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
             raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
         return self
+
+
+    def secrets(self) -> list[str]:
+        """Return every secret value, for the logs to leave out."""
+        sections = (self.service, self.telegram, self.slack, self.records)
+        values = [value for section in sections for _, value in section]
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
 def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:

@@ -1,0 +1,136 @@
+"""The command line: `python -m bot COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bot import logs, settings
+from bot.domain.errors import SettingsError, TandemError
+from bot.settings import Settings
+
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status; what an operator has to change is said in one line."""
+    arguments = _parser().parse_args(argv)
+    try:
+        chosen = settings.load(os.environ, arguments.settings)
+        logs.configure(chosen.log.level, chosen.log.format, chosen.secrets())
+        command: Command = arguments.command
+        return command(chosen, arguments)
+    except SettingsError as error:
+        print(f"tandem: {error}", file=sys.stderr)
+        return 2
+    except TandemError as error:
+        print(f"tandem: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="Tandem answers customers who message your accounts, and hands what it cannot resolve to people.",
+        epilog="Settings come from the file given here or in TANDEM_SETTINGS, and from TANDEM_SECTION__NAME variables; "
+        "deploy/tandem.example.toml explains them all.",
+    )
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="the settings file (TOML)")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, summary: str, details: str = "") -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=f"{summary} {details}".strip())
+        made.set_defaults(command=command)
+        return made
+
+    add("run", _run, "Start everything in one process.", "Trains a model first if the training data changed.")
+    add("web", _web, "Start only what takes webhooks and serves pages.", "Several may share one PostgreSQL.")
+    add("worker", _worker, "Start only what answers: the engine and the workers.", "Several may share one PostgreSQL.")
+    train = add("train", _train, "Train a model from config.yml, domain.yml and data/.", "A running service takes it over.")
+    train.add_argument("--force", action="store_true", help="train even if nothing changed")
+    add("doctor", _doctor, "Check settings, tokens, database, model and channels, and say what to fix.")
+    add("migrate", _migrate, "Bring the database to this version's schema.")
+    add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
+    letters = add("dead-letters", _list_letters, "Look at what was given up on.", "Without more, lists them.")
+    acts = letters.add_subparsers(metavar="ACT")
+    acts.add_parser("list", help="list them").set_defaults(command=_list_letters)
+    for name, command, summary in (("retry", _retry, "try one again"), ("drop", _drop, "delete one for good")):
+        act = acts.add_parser(name, help=summary)
+        act.add_argument("letter", metavar="ID", help="as listed, like outbox:12")
+        act.set_defaults(command=command)
+    return parser
+
+
+def _run(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.run import run
+    from bot.service import Role
+
+    return run(chosen, Role.WEB | Role.WORKER)
+
+
+def _web(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.run import run
+    from bot.service import Role
+
+    return run(chosen, Role.WEB)
+
+
+def _worker(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.run import run
+    from bot.service import Role
+
+    return run(chosen, Role.WORKER)
+
+
+def _train(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.models import train
+
+    return train(chosen, is_forced=arguments.force)
+
+
+def _doctor(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.doctor import doctor
+
+    return doctor(chosen)
+
+
+def _migrate(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.store.database import open_engine
+    from bot.store.migrating import migrate
+
+    revision = migrate(open_engine(chosen.service.database))
+    print(f"The database is at {revision} now." if revision else "Nothing to do: the database is up to date.")
+    return 0
+
+
+def _desk_link(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.desk_link import desk_link
+
+    return desk_link(chosen)
+
+
+def _list_letters(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.dead_letters import list_them
+
+    return list_them(chosen)
+
+
+def _retry(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.dead_letters import retry
+
+    return retry(chosen, arguments.letter)
+
+
+def _drop(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.dead_letters import drop
+
+    return drop(chosen, arguments.letter)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""`doctor`: look at everything a running service needs and say what to fix."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from bot.clock import SystemClock
+from bot.commands.models import find_model
+from bot.domain.connectors import Registering
+from bot.domain.errors import DirectoryUnavailableError, SettingsError
+from bot.service import Service, open_database, open_records
+from bot.settings import Settings
+
+DISK_MIN = 500 * 1024 * 1024
+
+
+def doctor(settings: Settings) -> int:
+    """Print one line per check; return 1 when something has to be fixed."""
+    console = Console(highlight=False)
+    return asyncio.run(_Doctor(settings, console).examine())
+
+
+class _Doctor:
+    def __init__(self, settings: Settings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._failure_count = 0
+
+    async def examine(self) -> int:
+        self._say("settings", "read and consistent")
+        await self._check("disk", self._disk)
+        await self._check("model", self._model)
+        await self._check("running", self._running)
+        await self._check("database", self._database)
+        if self._failure_count:
+            self._console.print(f"\n{self._failure_count} to fix.", style="bold red")
+            return 1
+        self._console.print("\nAll is well.", style="bold green")
+        return 0
+
+    async def _check(self, name: str, check: Callable[[], Awaitable[str]]) -> None:
+        try:
+            self._say(name, await check())
+        except (SettingsError, DirectoryUnavailableError) as error:
+            self._failure_count += 1
+            self._console.print(f"[red]✗[/red] {name}: {error}")
+
+    def _say(self, name: str, line: str) -> None:
+        self._console.print(f"[green]✓[/green] {name}: {line}")
+
+    async def _disk(self) -> str:
+        folder = self._settings.service.state_dir
+        free = shutil.disk_usage(folder if folder.exists() else Path()).free
+        if free < DISK_MIN:
+            raise SettingsError(f"only {free // 1024**2} MB are free for {folder}; messages are refused when it is full")
+        return f"{free // 1024**3} GB free for {folder}"
+
+    async def _model(self) -> str:
+        model = find_model(self._settings)
+        if model is None:
+            raise SettingsError("no model is trained for the data as it is; `python -m bot train` makes one")
+        return str(model)
+
+    async def _running(self) -> str:
+        service = self._settings.service
+        url = f"http://127.0.0.1:{service.internal_port}/readyz"
+        try:
+            async with httpx.AsyncClient(timeout=2) as client:
+                answer = (await client.get(url)).json()
+        except (httpx.HTTPError, ValueError):
+            return f"nothing answers on port {service.internal_port}: Tandem is not running"
+        if answer["missing"]:
+            raise SettingsError(f"Tandem is running, but waits for: {', '.join(answer['missing'])}")
+        return "Tandem is running and ready, engine included"
+
+    async def _database(self) -> str:
+        clock = SystemClock()
+        async with open_database(self._settings) as database:
+            self._say("database", f"{database.engine.dialect.name}, schema up to date")
+            async with open_records(self._settings, clock.now()) as records:
+                await records.directory.check()
+                self._say("records", "the sample shop" if records.is_sample else "the mapping fits the database")
+                service = Service(self._settings, database, records, clock)
+                for connector in service.connectors.connectors:
+                    if isinstance(connector, Registering):
+                        await self._check(connector.channel, connector.check)
+                if service.slack is not None:
+                    await self._check("slack", service.slack.check)
+        return "checked"

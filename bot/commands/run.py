@@ -1,0 +1,82 @@
+"""`run`, `web` and `worker`: start a process, say where to go, and stop it whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from bot.clock import SystemClock
+from bot.commands.models import current_model, watch_model
+from bot.domain.errors import SettingsError
+from bot.instance import only_instance
+from bot.service import Role, Service, open_database, open_records
+from bot.settings import Settings
+
+log = structlog.get_logger()
+
+#: Between two looks whether the engine is up, while somebody waits at the terminal.
+_LOOK_EVERY = 0.05
+
+
+def run(settings: Settings, role: Role) -> int:
+    """Start what `role` needs and stay until interrupted; return the exit status."""
+    is_whole = role == Role.WEB | Role.WORKER
+    if settings.service.database.startswith("sqlite") and not is_whole:
+        raise SettingsError("web and worker are for several processes on PostgreSQL; on SQLite use `run`")
+    console = Console(stderr=True, highlight=False)
+    model = None
+    with only_instance(settings.service.state_dir, _home(settings)):
+        if Role.WORKER in role:
+            model = current_model(settings, console)
+        return asyncio.run(_serve(settings, role, model, console))
+
+
+async def _serve(settings: Settings, role: Role, model: Path | None, console: Console) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    clock = SystemClock()
+    async with open_database(settings) as database, open_records(settings, clock.now()) as records:
+        service = Service(settings, database, records, clock)
+        if database.is_sqlite:
+            await service.worker.release_all()
+        async with service.serving(role, model) as works:
+            waiting = asyncio.create_task(stopping.wait())
+            watching = asyncio.create_task(watch_model(service))
+            announcing = asyncio.create_task(_announce(service, role, console))
+            await asyncio.wait({waiting, works}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (waiting, watching, announcing):
+                task.cancel()
+            if works.done() and not stopping.is_set():
+                works.result()
+            console.print("\nStopping …", style="dim")
+    return 0
+
+
+async def _announce(service: Service, role: Role, console: Console) -> None:
+    if Role.WORKER in role:
+        with console.status("Starting the engine …"):
+            while not service.engine.is_ready:
+                await asyncio.sleep(_LOOK_EVERY)
+    home = _home(service.settings)
+    console.print(f"\n[bold]Tandem is ready.[/bold]  {home}")
+    if Role.WEB in role:
+        if service.settings.brand.has_sample_site:
+            console.print(f"  Write to the bot:   {home}/")
+        console.print(f"  Work as an agent:   {service.local_desk.entry_link(home)}")
+        if service.slack is not None:
+            console.print("  Slack is the desk as well; the link above works when Slack does not.")
+    console.print("  Stop with Ctrl-C.\n", style="dim")
+    log.info("ready", pid=os.getpid(), url=home)
+    sys.stderr.flush()
+
+
+def _home(settings: Settings) -> str:
+    return settings.service.public_url or f"http://{settings.service.host}:{settings.service.port}"

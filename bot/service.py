@@ -1,0 +1,373 @@
+"""The composition root: builds everything from the settings, starts what a role needs, and stops it again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Flag, auto
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from sanic import Blueprint
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from actions.server import ActionServer, build_actions
+from bot import metrics
+from bot.clock import SystemClock
+from bot.desk.app import SlackAccount, SlackDesk
+from bot.desk.local import LocalDesk, LocalDeskParts
+from bot.dialogue.client import HttpEngine
+from bot.dialogue.process import EngineOptions, EngineProcess
+from bot.domain.channels import AccountId, ChannelAddress
+from bot.domain.connectors import Connector, ConnectorRegistry, Polling, Registering
+from bot.domain.errors import SettingsError
+from bot.domain.ports import BusinessCommands, Clock, CommandResult
+from bot.instance import keep_secret
+from bot.pipeline.background import Background
+from bot.pipeline.converse import Conversing, ConverseParts
+from bot.pipeline.deliver import Delivering, DeliverParts
+from bot.pipeline.desk_acts import Desk, DeskParts
+from bot.pipeline.outgoing import DeskAddress
+from bot.pipeline.receive import Receiver
+from bot.pipeline.worker import Worker, WorkerParts
+from bot.settings import Settings
+from bot.store import inbox
+from bot.store.conversations import StoredAssurances
+from bot.store.customer_mapping import load_mapping
+from bot.store.customers.directory import SqlCustomerDirectory
+from bot.store.database import Database, open_engine
+from bot.store.feeds import StoredFeed
+from bot.store.hints import Hints
+from bot.store.ids import new_message_id
+from bot.store.inbox import Arrival, InboxKind
+from bot.store.media import StoredMedia
+from bot.store.migrating import migrate
+from bot.store.sample_shop.cast import cast
+from bot.store.sample_shop.shop import open_sample_shop
+from bot.web.internal import InternalParts, internal_app
+from bot.web.public import PublicParts, public_app
+from bot.web.serving import bind, serve
+from bot.web.streams import FeedHub
+from bot.web.webchat import WebChatParts, webchat_blueprint
+from bot.web.webhooks import WebhookParts, webhooks_blueprint
+from connectors.telegram import TelegramAccount, TelegramConnector
+from connectors.webchat import VisitorKeys, WebChatConnector
+
+log = structlog.get_logger()
+
+#: The account name of the web chat on the brand's own site.
+SITE = AccountId("site")
+
+
+class Role(Flag):
+    """What a process does."""
+
+    #: takes webhooks and serves pages
+    WEB = auto()
+    #: works on the boxes, runs the engine and polls channels
+    WORKER = auto()
+
+
+class NoCommands:
+    """`BusinessCommands` for a brand whose systems only people may change."""
+
+    async def execute(self, name: str, arguments: dict[str, object], key: str) -> CommandResult:
+        """Refuse, so that a person does it."""
+        del arguments, key
+        log.info("command_for_people", name=name)
+        return CommandResult(is_done=False, reason="one of my colleagues has to do this")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """The brand's records and what may be done in its systems."""
+
+    directory: SqlCustomerDirectory
+    commands: BusinessCommands
+    is_sample: bool
+
+
+@asynccontextmanager
+async def open_records(settings: Settings, now: datetime) -> AsyncIterator[Records]:
+    """Open the brand's own database, or the sample shop; raises `SettingsError` when the mapping does not fit it."""
+    async with AsyncExitStack() as stack:
+        if settings.records.url is not None:
+            url = settings.records.url.get_secret_value()
+            directory = SqlCustomerDirectory(url, load_mapping(settings.records.mapping))
+            stack.push_async_callback(directory.close)
+            await directory.check()
+            yield Records(directory=directory, commands=NoCommands(), is_sample=False)
+            return
+        today = now.astimezone(ZoneInfo("Europe/London")).date()
+        shop = await open_sample_shop(settings.service.state_dir / "shop.db", today)
+        stack.push_async_callback(shop.close)
+        directory = SqlCustomerDirectory(shop.url, load_mapping(None))
+        stack.push_async_callback(directory.close)
+        yield Records(directory=directory, commands=shop, is_sample=True)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database at this version's schema; raises `SettingsError`."""
+    url = settings.service.database
+    engine = open_engine(url)
+    try:
+        revision = await asyncio.to_thread(migrate, engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    if revision is not None:
+        log.info("database_migrated", revision=revision)
+    database = Database(engine)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+class Service:
+    """One process of Tandem, built and not yet started."""
+
+    def __init__(self, settings: Settings, database: Database, records: Records, clock: Clock) -> None:
+        """Build every part; nothing is connected or listened to yet. Raises `SettingsError`."""
+        self.settings = settings
+        self.database = database
+        self.records = records
+        self.clock = clock
+        self.hints = Hints()
+        self.background = Background()
+        self.engine = HttpEngine(settings.engine.timeout)
+        secret = settings.service.secret
+        self._secret = secret.get_secret_value() if secret else keep_secret(settings.service.state_dir)
+        self._actions_token = secrets.token_urlsafe(32)
+        self.hub = FeedHub()
+        self.feed = StoredFeed(database, clock, wake=self.hub.wake, typing=self.hub.typing)
+        self.media = StoredMedia(database, clock, settings.service.state_dir / "media")
+        self.receiver = Receiver(database, clock, self.hints.inbox)
+        self.webchat = WebChatConnector(
+            account=SITE, keys=VisitorKeys(secret=self._secret.encode()), feed=self.feed, clock=clock
+        )
+        self.connectors = ConnectorRegistry(connectors=self._connectors())
+        self.desk_address = DeskAddress(name="slack") if settings.slack.bot_token else None
+        self.acts = Desk(
+            DeskParts(
+                database=database,
+                clock=clock,
+                directory=records.directory,
+                desk=self.desk_address,
+                changed=self._acted,
+            )
+        )
+        self.slack = self._slack()
+        self.local_desk = LocalDesk(LocalDeskParts(acts=self.acts, media=self.media, secret=self._secret))
+        self.actions = ActionServer(build_actions(records.directory, StoredAssurances(database), clock))
+        self.worker = self._worker()
+
+    def _connectors(self) -> tuple[Connector, ...]:
+        connectors: list[Connector] = []
+        if self.settings.webchat.is_enabled:
+            connectors.append(self.webchat)
+        telegram = self.settings.telegram
+        if telegram.token is not None:
+            public_url = self.settings.service.public_url
+            token = telegram.token.get_secret_value()
+            account = TelegramAccount(
+                token=token,
+                webhook_url=f"{public_url}/webhooks/telegram/{token.partition(':')[0]}" if public_url else None,
+                webhook_secret=telegram.webhook_secret.get_secret_value() if telegram.webhook_secret else "",
+                base_url=telegram.base_url,
+            )
+            connectors.append(TelegramConnector(account, self.media))
+        return tuple(connectors)
+
+    def _slack(self) -> SlackDesk | None:
+        slack = self.settings.slack
+        if slack.bot_token is None or slack.channel is None:
+            return None
+        account = SlackAccount(
+            bot_token=slack.bot_token.get_secret_value(),
+            channel=slack.channel,
+            signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
+            app_token=slack.app_token.get_secret_value() if slack.app_token else None,
+            user_group=slack.user_group,
+            base_url=slack.base_url,
+        )
+        return SlackDesk(account, self.acts, self.media, self._persist_desk_event)
+
+    def _worker(self) -> Worker:
+        dice = random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        resending = frozenset({"telegram"}) if self.settings.telegram.on_ambiguous == "resend" else frozenset()
+        conversing = Conversing(
+            ConverseParts(
+                database=self.database,
+                clock=self.clock,
+                engine=self.engine,
+                directory=self.records.directory,
+                media=self.media,
+                connectors=self.connectors,
+                background=self.background,
+                desk=self.desk_address,
+                dice=dice,
+            )
+        )
+        delivering = Delivering(
+            DeliverParts(
+                database=self.database,
+                clock=self.clock,
+                connectors=self.connectors,
+                commands=self.records.commands,
+                poster=self.slack.poster if self.slack else None,
+                desk=self.desk_address,
+                dice=dice,
+                resending=resending,
+                changed=self._changed,
+            )
+        )
+        return Worker(
+            WorkerParts(
+                database=self.database,
+                clock=self.clock,
+                hints=self.hints,
+                conversing=conversing,
+                delivering=delivering,
+                desk_events=self.slack.handle if self.slack else None,
+                desk=self.desk_address,
+                dice=dice,
+                concurrency=self.settings.service.concurrency,
+                changed=self._changed,
+            )
+        )
+
+    def _acted(self) -> None:
+        self.hints.inbox.give()
+        self.hints.outbox.give()
+        self._changed()
+
+    def _changed(self) -> None:
+        self.local_desk.wake()
+
+    async def _persist_desk_event(self, external_id: str, address: ChannelAddress, raw: dict[str, Any]) -> None:
+        arrival = Arrival(
+            account=f"{address.channel}/{address.account}",
+            external_id=external_id,
+            address=str(address),
+            kind=InboxKind.DESK,
+            body=raw,
+            message_id=new_message_id(),
+        )
+        await self.database.write(inbox.add, arrival, self.clock.now())
+        self.hints.inbox.give()
+
+    def blueprints(self) -> tuple[Blueprint, ...]:
+        """Return the routes of the public port."""
+        made = [
+            webhooks_blueprint(WebhookParts(connectors=self.connectors, receive=self.receiver.receive)),
+            self.local_desk.blueprint(),
+        ]
+        if self.settings.webchat.is_enabled:
+            made.append(
+                webchat_blueprint(
+                    WebChatParts(
+                        connector=self.webchat,
+                        receive=self.receiver.receive,
+                        feed=self.feed,
+                        hub=self.hub,
+                        media=self.media,
+                        allowed_origins=frozenset(self.settings.webchat.allowed_origins),
+                    )
+                )
+            )
+        if self.slack is not None:
+            made.append(self.slack.blueprint())
+        return tuple(made)
+
+    async def find_unready(self) -> dict[str, str]:
+        """Return what is missing before this process can do its work; empty when nothing is."""
+        missing = {}
+        try:
+            await self.database.read(_touch)
+        except SQLAlchemyError as error:
+            missing["database"] = type(error).__name__
+        if not self.engine.is_ready:
+            missing["engine"] = "starting"
+        metrics.ENGINE_READY.set(self.engine.is_ready)
+        return missing
+
+    @asynccontextmanager
+    async def serving(self, role: Role, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
+        """Listen, work and poll for as long as the context lasts; the task ends early, with its error, if a part breaks.
+
+        Raises `SettingsError` when a port is taken.
+        """
+        service = self.settings.service
+        async with AsyncExitStack() as stack:
+            internal = bind("127.0.0.1", service.internal_port, "service.internal_port")
+            port = internal.getsockname()[1]
+            if Role.WEB in role:
+                public = bind(service.host, service.port, "service.port")
+                app = public_app(PublicParts(blueprints=self.blueprints(), find_unready=self.find_unready))
+                await stack.enter_async_context(serve(app, public))
+            parts = InternalParts(
+                run_action=self.actions.run, actions_token=self._actions_token, find_unready=self.find_unready
+            )
+            await stack.enter_async_context(serve(internal_app(parts), internal))
+            stack.push_async_callback(self.background.stop)
+            works = self._works(role, model, port)
+            running = asyncio.create_task(_run_all(works))
+            stack.push_async_callback(_cancel, running)
+            yield running
+
+    def _works(self, role: Role, model: Path | None, internal_port: int) -> list[Coroutine[Any, Any, None]]:
+        if Role.WORKER not in role:
+            return []
+        works = [self.worker.run()]
+        if model is not None:
+            options = EngineOptions(
+                run_dir=self.settings.service.state_dir / "run",
+                actions_url=f"http://127.0.0.1:{internal_port}/actions",
+                actions_token=self._actions_token,
+                timeout=self.settings.engine.timeout,
+            )
+            engine = EngineProcess(options, self.engine, metrics.ENGINE_RESTARTS.inc)
+            works.append(engine.run(model))
+        for connector in self.connectors.connectors:
+            if isinstance(connector, Registering):
+                works.append(_register(connector))
+            if isinstance(connector, Polling) and not self.settings.service.public_url:
+                works.append(self._poll(connector, connector))
+        if self.slack is not None and self.settings.slack.app_token is not None:
+            works.append(self.slack.run_socket_mode())
+        return works
+
+    async def _poll(self, connector: Connector, polling: Polling) -> None:
+        await polling.poll(lambda events: self.receiver.take(connector, events))
+
+
+async def _register(connector: Registering) -> None:
+    try:
+        await connector.register()
+    except SettingsError as error:
+        log.error("channel_not_registered", error=str(error))
+
+
+async def _run_all(works: list[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _touch(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))
