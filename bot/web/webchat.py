@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from math import ceil
@@ -49,6 +49,8 @@ _MESSAGES = Rate(burst=20, every=2.0)
 _FILES = Rate(burst=10, every=6.0)
 _READS = Rate(burst=60, every=0.5)
 _SESSIONS = Rate(burst=60, every=1.0)
+
+_Handler = Callable[[Request], Coroutine[None, None, HTTPResponse]]
 
 log = structlog.get_logger()
 
@@ -104,8 +106,8 @@ def webchat_blueprint(parts: WebChatParts) -> Blueprint:
         ("OPTIONS", "/<rest:path>", chat.preflight),
     ):
         blueprint.add_route(handler, path, methods=[method], name=f"{method}_{handler.__name__}")
-    blueprint.add_route(chat.messages, "/messages", methods=["POST"], name="post_messages", stream=True)
-    blueprint.add_route(chat.files, "/files", methods=["POST"], name="post_files", stream=True)
+    for path, handler in (("/messages", chat.messages), ("/files", chat.files)):
+        blueprint.add_route(_streaming(handler), path, methods=["POST"], name=handler.__name__, stream=True)
     blueprint.middleware(chat.check_origin, attach_to="request")
     blueprint.middleware(chat.add_headers, attach_to="response")
     blueprint.exception(ChatError)(_refuse)
@@ -267,6 +269,15 @@ class _Chat:
         except Exception as error:  # noqa: BLE001 - the page comes back by itself, and goes on where it was
             log.warning("webchat_stream_broken", visitor=visitor, error=type(error).__name__)
         await stream.eof()
+
+
+def _streaming(handler: _Handler) -> _Handler:
+    """Return `handler` as a function, which Sanic marks as one that reads the body itself; a method it cannot mark."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        return await handler(request)
+
+    return handle
 
 
 def _frame(item: Entry | Sign) -> str:

@@ -22,7 +22,9 @@ class View {
     this.newer = make("button", { type: "button", className: "newer", hidden: true, onclick: () => this.toEnd() },
       WORDS.newer, icon("down"));
     this.element = make("div", { className: "body" }, this.scroller, this.newer, this.typingLabel);
-    this.scroller.addEventListener("scroll", () => { if (this.isAtEnd()) this.newer.hidden = true; }, { passive: true });
+    this.isPinned = true;
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.isPinned && this.toEnd()).observe(this.scroller);
   }
 
   /** Show a message, or what has become of one that is shown already. */
@@ -78,7 +80,10 @@ class View {
 
   who({ author, author_name: name }) {
     if (author === "customer") return [make("span", { className: "unseen" }, WORDS.you)];
-    if (author === "agent") return [name ? WORDS.agent(name, this.title) : this.title];
+    if (author === "agent") {
+      const initial = make("span", { className: "initial", "aria-hidden": "true" }, [...(name || this.title)][0]);
+      return [initial, name ? WORDS.agent(name, this.title) : this.title];
+    }
     if (author === "bot") return [WORDS.assistant(this.title), make("span", { className: "badge" }, WORDS.isBot)];
     return [make("span", { className: "unseen" }, this.title)];
   }
@@ -110,7 +115,7 @@ class View {
     if (item.node.dataset.state === shown) return;
     item.node.dataset.state = shown;
     item.node.classList.toggle("failed", tick === "failed");
-    const time = make("time", { dateTime: at.toISOString() }, at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+    const time = make("time", { dateTime: at.toISOString() }, at.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" }));
     if (tick !== "failed") {
       const label = { clock: WORDS.sending, stored: WORDS.stored, seen: WORDS.seen }[tick];
       meta.replaceChildren(time, ...(tick ? [icon(tick, label)] : []));
@@ -183,6 +188,11 @@ class View {
     if (wasAtEnd) this.toEnd();
   }
 
+  scrolled() {
+    this.isPinned = this.isAtEnd();
+    if (this.isPinned) this.newer.hidden = true;
+  }
+
   isAtEnd() {
     return this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight < 60;
   }
@@ -190,6 +200,7 @@ class View {
   toEnd() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.newer.hidden = true;
+    this.isPinned = true;
   }
 }
 

@@ -106,8 +106,7 @@ class Widget {
     addEventListener("storage", (event) => this.heard(event));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme());
     window.visualViewport?.addEventListener("resize", () => {
-      this.root.style.setProperty("--height", `${visualViewport.height}px`);
-      this.view.toEnd();
+      this.root.style.setProperty("--height", `${visualViewport.height}px`); // the keyboard of a phone is up
     });
   }
 
@@ -134,6 +133,7 @@ class Widget {
     try {
       const { events, cursor } = await (await this.wire.call("history")).json();
       this.view.log.setAttribute("aria-live", "off");
+      if (events.length) this.patch("greeting", { at: events[0].at });
       events.forEach((entry) => this.take(entry));
       this.stream.cursor = cursor;
       setTimeout(() => this.view.log.setAttribute("aria-live", "polite"), 500);

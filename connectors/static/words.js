@@ -8,7 +8,7 @@ const WORDS = {
   assistant: (title) => `${title} assistant`,
   isBot: "Bot",
   agent: (name, title) => `${name} from ${title}`,
-  subtitleBot: "Automated assistant – ask for a person any time",
+  subtitleBot: "Automated · people on request",
   subtitleAgent: (name) => `You are talking with ${name}`,
   you: "You",
   placeholder: "Write a message…",
