@@ -9,12 +9,21 @@ from contextlib import suppress
 
 import pytest
 
-from bot.domain.connectors import Acknowledging, FetchesMedia, Polling, Registering, SendAttachment, ShowsTyping
-from bot.domain.errors import MediaError, SettingsError
+from bot.domain.connectors import (
+    Acknowledging,
+    FetchesMedia,
+    Polling,
+    Registering,
+    SendAttachment,
+    ShowsTyping,
+    WebhookRequest,
+)
+from bot.domain.errors import MediaError, SettingsError, WebhookRejectedError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage
 from connectors.telegram import TelegramAccount, TelegramConnector
 from tests.connectors.telegram_bench import Bench, bench, door
-from tests.fakes.telegram import Fault, Webhook
+from tests.fakes.media import MemoryMedia
+from tests.fakes.telegram_values import Fault, Webhook
 
 PICTURE = bytes(range(256)) * 1000
 
@@ -61,6 +70,15 @@ async def test_foreign_caller() -> None:
         with pytest.raises(SettingsError, match=r"cannot deliver 1 updates .* 403"):
             await stand.connector.check()
         assert opened.events == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-telegram-bot-api-secret-token": ""}])
+async def test_no_secret_set(headers: dict[str, str]) -> None:
+    """Where no secret is set, because we poll, no webhook call is Telegram's."""
+    connector = TelegramConnector(TelegramAccount(token="7000001:x"), MemoryMedia())
+    with pytest.raises(WebhookRejectedError):
+        connector.verify(WebhookRequest(method="POST", headers=headers, query={}, body=b"{}"))
+    await connector.close()
 
 
 async def test_polling_removes_the_webhook(stand: Bench) -> None:

@@ -12,8 +12,9 @@ from bot.domain.messages import Choice, InboundEvent, InboundMessage, Unsupporte
 from connectors.telegram import TelegramAccount, TelegramConnector
 from tests.connectors.telegram_bench import JANE, Bench, bench
 from tests.fakes.media import MemoryMedia
-from tests.fakes.telegram import FakeTelegram, Fault
+from tests.fakes.telegram import FakeTelegram
 from tests.fakes.telegram_server import running
+from tests.fakes.telegram_values import Fault
 
 
 @dataclass
@@ -120,21 +121,18 @@ async def test_numbers_jump_back(stand: Bench) -> None:
     async with polling(stand) as inbox:
         await inbox.texts(1)
         await stand.telegram.until(lambda: stand.telegram.calls[-1][1].get("offset") is not None)
-        # The week passes: the poll in flight ends without news.
-        stand.telegram.clock = lambda: 0.0
-        await _next_poll(stand)
+        await _quiet_poll(stand)
         stand.telegram.next_update_id = 17
         stand.jane.writes("after")
         assert await inbox.texts(2) == ["before", "after"]
 
 
-async def _next_poll(stand: Bench) -> None:
-    """End the poll in flight as the network would, and wait for the one after the next."""
+async def _quiet_poll(stand: Bench) -> None:
+    """End the poll in flight, let one bring nothing, and wait for the one after it."""
     stand.telegram.fail(Fault(method="getUpdates", code=200, body=b'{"ok": true, "result": []}'))
-    count = len(stand.telegram.calls)
-    stand.telegram._poll_count += 1
-    stand.telegram.tell()
-    await stand.telegram.until(lambda: len(stand.telegram.calls) > count)
+    call_count = len(stand.telegram.calls)
+    stand.telegram.end_poll()
+    await stand.telegram.until(lambda: len(stand.telegram.calls) > call_count)
 
 
 @pytest.mark.parametrize(

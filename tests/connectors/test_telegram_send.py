@@ -12,7 +12,7 @@ from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, Medi
 from connectors.telegram import TelegramAccount, TelegramConnector
 from tests.connectors.telegram_bench import JANE, Bench, address_of, bench
 from tests.fakes.media import MemoryMedia
-from tests.fakes.telegram import Fault
+from tests.fakes.telegram_values import Fault
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-Json = dict[str, Any]
+from tests.fakes.telegram_values import Fault, Json, RefusedError, Shown, Update, Webhook
 
 #: Seconds that an update waits for us before Telegram forgets it.
 KEEPS_UPDATES_FOR, KEEPS_TAPS_FOR = 24 * 3600, 150
@@ -36,74 +35,6 @@ _FILE_KINDS: dict[str, Json] = {
     "voice": {"duration": 1},
     "document": {},
 }
-
-
-class RefusedError(Exception):
-    """An answer that is not ok."""
-
-    def __init__(self, code: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.code, self.description, self.parameters = code, description, parameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """What goes wrong with the next call of a method."""
-
-    #: "sendMessage"
-    method: str
-    #: whether the call takes effect all the same
-    is_done: bool = False
-    #: the answer's HTTP code and description, unless the connection is cut
-    code: int = 500
-    description: str = "Internal Server Error"
-    #: seconds of pause asked for
-    retry_after: float | None = None
-    #: the answer's body, byte for byte, instead
-    body: bytes | None = None
-    #: of the answer, that many bytes go out before the connection is cut
-    cut_after: int | None = None
-    #: no answer ever comes
-    hangs: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A message of the bot as the customer sees it."""
-
-    message_id: int
-    #: "text", "photo", "document", …
-    kind: str
-    text: str = ""
-    #: titles and callback data of the buttons, top to bottom
-    buttons: tuple[tuple[str, str], ...] = ()
-    name: str = ""
-    content: bytes = b""
-
-
-@dataclass(kw_only=True)
-class Update:
-    """Something that waits to be fetched or delivered."""
-
-    body: Json
-    lane: str
-    expires_at: float
-
-    @property
-    def id(self) -> int:
-        """Telegram's number of it."""
-        number: int = self.body["update_id"]
-        return number
-
-
-@dataclass(kw_only=True)
-class Webhook:
-    """Where updates are delivered."""
-
-    url: str
-    secret: str
-    last_error: str = ""
-    last_error_at: int = 0
 
 
 @dataclass(kw_only=True)
@@ -178,6 +109,11 @@ class FakeTelegram:
             while not is_so():
                 await self._changed.wait()
 
+    def end_poll(self) -> None:
+        """End the request for updates that waits now, as another poller's would."""
+        self._poll_count += 1
+        self.tell()
+
     async def changed(self) -> None:
         """Wait for the next change."""
         await self._changed.wait()
@@ -205,12 +141,11 @@ class FakeTelegram:
     async def _getUpdates(self, parameters: Json) -> list[Json]:  # noqa: N802 - Telegram's name
         if self.webhook is not None:
             raise RefusedError(409, _WEBHOOK_IS_ACTIVE)
-        self._poll_count += 1
+        self.end_poll()
         mine = self._poll_count
-        self.tell()
         self._set_allowed(parameters)
-        if (offset := int(parameters.get("offset", 0))) > 0:
-            self.updates = deque(update for update in self.updates if update.id >= offset)
+        offset = int(parameters.get("offset", 0))
+        self._confirm(offset)
         try:
             await self.until(
                 lambda: bool(self.waiting()) or mine != self._poll_count, float(parameters.get("timeout", 0)) or 0.001
@@ -219,7 +154,12 @@ class FakeTelegram:
             return []
         if mine != self._poll_count:
             raise RefusedError(409, _OTHER_POLLER)
+        self._confirm(offset)
         return [update.body for update in self.waiting()[: int(parameters.get("limit", 100))]]
+
+    def _confirm(self, offset: int) -> None:
+        """Forget what is below the offset, and with it what came under a lower number since."""
+        self.updates = deque(update for update in self.updates if update.id >= offset)
 
     def _getMe(self, _parameters: Json) -> Json:  # noqa: N802
         return self.me
