@@ -60,22 +60,21 @@ def money(amount: Money) -> str:
 
 def customer_name(view: TicketView) -> str:
     """Return the name in the record, else what the channel calls the customer."""
-    if view.record is not None:
-        return view.record.customer.name
-    return view.conversation.display_name or "Unknown customer"
+    known = view.record.customer.name if view.record is not None else ""
+    return known.strip() or (view.conversation.display_name or "").strip() or "Unknown customer"
 
 
 def author_name(line: TranscriptLine, view: TicketView) -> str:
     """Return who speaks in a line, as agents read it."""
     match line.author:
         case Author.CUSTOMER:
-            return line.author_name or customer_name(view)
+            return (line.author_name or "").strip() or customer_name(view)
         case Author.BOT:
             return "Bot"
         case Author.SYSTEM:
             return "Automatic message"
         case Author.AGENT:
-            return line.author_name or "Agent"
+            return (line.author_name or "").strip() or "Agent"
 
 
 def attachment(file: Attachment) -> str:

@@ -23,6 +23,8 @@ from aiohttp import web
 from tests.fakes.slack_api import APP, QUEUE, TEAM, Workspace
 
 Json = dict[str, Any]
+#: Shorter than Slack's three seconds, so that tests need not wait for what never comes.
+ACK_WITHIN_SECONDS = 0.5
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-fake", "xapp-fake", "shhh"
 SCOPES = (
     "channels:history,channels:read,chat:write,files:read,files:write,groups:history,groups:read,"
@@ -50,6 +52,8 @@ class FakeSlack(Workspace):
         self.deliveries: list[int] = []
         self.events_url: str | None = None
         self.sockets: list[Socket] = []
+        #: one entry for each socket that was opened, to wait for
+        self.connections: asyncio.Queue[Socket] = asyncio.Queue()
         self.scopes = SCOPES
         self.is_revoked = False
         self._faults: dict[str, list[Json]] = defaultdict(list)
@@ -62,9 +66,9 @@ class FakeSlack(Workspace):
         app.router.add_get("/link", self._link)
         app.router.add_get("/files/{id}", self._download)
         app.router.add_post("/upload/{id}", self._upload)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
@@ -233,7 +237,7 @@ class FakeSlack(Workspace):
             envelope |= {"retry_attempt": attempt, "retry_reason": "timeout" if attempt else ""}
         await socket.ws.send_json(envelope)
         try:
-            answer = await asyncio.wait_for(socket.acks[envelope_id], 1)
+            answer = await asyncio.wait_for(socket.acks[envelope_id], ACK_WITHIN_SECONDS)
         except TimeoutError:
             return None
         return answer.get("payload") or {}
@@ -287,6 +291,7 @@ class FakeSlack(Workspace):
         socket = Socket(ws)
         self.sockets.append(socket)
         await ws.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": APP}})
+        self.connections.put_nowait(socket)
         async for message in ws:
             if message.type is aiohttp.WSMsgType.TEXT:
                 answer = json.loads(message.data)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.desk.app import SlackAccount, SlackDesk
+from bot.desk.envelope import Json
+from bot.domain.channels import ChannelAddress
+from tests.desk.serving import serve
+from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, SECRET, FakeSlack
+from tests.fakes.slack_api import QUEUE
+
+
+@dataclass
+class Inbox:
+    """What was made durable, each event once."""
+
+    rows: dict[str, tuple[ChannelAddress, Json]] = field(default_factory=dict)
+    #: calls, repeats included
+    count: int = 0
+    #: calls that will fail
+    failing: int = 0
+
+    async def persist(self, external_id: str, address: ChannelAddress, raw: Json) -> None:
+        """Keep the event unless it is there."""
+        if self.failing:
+            self.failing -= 1
+            raise ConnectionError("the database is down")
+        self.count += 1
+        self.rows.setdefault(external_id, (address, raw))
+
+    def take(self) -> list[Json]:
+        """Return the events that wait, as a worker claims them."""
+        raws = [raw for _, raw in self.rows.values()]
+        self.rows.clear()
+        return raws
+
+
+@dataclass
+class Desk:
+    """A desk on a fake workspace."""
+
+    slack: FakeSlack
+    acts: FakeDeskActs
+    media: FakeMediaStore
+    inbox: Inbox
+    app: SlackDesk
+
+    async def work(self) -> None:
+        """Handle what came in and post what has to go out."""
+        for raw in self.inbox.take():
+            await self.app.handle(raw)
+        await self.acts.drain(self.app.poster)
+
+    async def post_card(self) -> str:
+        """Open a ticket, post what belongs to it and return its card's `ts`."""
+        ticket_id = self.acts.open()
+        await self.work()
+        reference = self.acts.views[ticket_id].ticket.desk_reference
+        assert reference is not None
+        return reference.rpartition(":")[2]
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    """Return a workspace that listens on the loopback."""
+    async with FakeSlack() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def desk(slack: FakeSlack) -> AsyncIterator[Desk]:
+    """Return a desk connected to the workspace over HTTP."""
+    acts, media, inbox = FakeDeskActs(), FakeMediaStore(), Inbox()
+    account = SlackAccount(
+        bot_token=BOT_TOKEN, channel=QUEUE, signing_secret=SECRET, app_token=APP_TOKEN, base_url=slack.base_url
+    )
+    app = SlackDesk(account, acts, media, inbox.persist)
+    async with serve(app.blueprint()) as url:
+        slack.events_url = f"{url}/slack/events"
+        yield Desk(slack, acts, media, inbox, app)

@@ -1,0 +1,37 @@
+"""Serves a Sanic app on a free loopback port, inside the test's own event loop."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import sanic
+
+
+@asynccontextmanager
+async def serve(*blueprints: sanic.Blueprint) -> AsyncIterator[str]:
+    """Yield the base URL of an app made of these blueprints."""
+    app = sanic.Sanic(f"desk-{secrets.token_hex(4)}", configure_logging=False)
+    # Sanic rewrites its own methods once per process, and this is not the first app in it.
+    app.config.TOUCHUP = False
+    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 0.5
+    for blueprint in blueprints:
+        app.blueprint(blueprint)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = await app.create_server(sock=listener, return_asyncio_server=True, access_log=False)
+    if server is None:
+        raise RuntimeError("Sanic gave no server")
+    await server.startup()
+    await server.before_start()
+    await server.start_serving()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        await server.before_stop()
+        await server.close()
+        await server.after_stop()
+        for connection in list(server.connections):
+            connection.close()

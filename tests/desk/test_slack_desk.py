@@ -1,0 +1,457 @@
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from bot.desk import listeners
+from bot.domain.errors import SettingsError
+from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
+from bot.domain.tickets import TicketId, TicketState
+from tests.desk.conftest import Desk
+from tests.fakes.slack_api import QUEUE
+from tests.fakes.slack_rules import tokens, visible
+
+ALICE, BOB = "U0ALICE", "U0BOB"
+TICKET = TicketId(f"{1:032x}")
+
+
+async def test_a_ticket_is_worked_from_card_to_hand_back_without_leaving_slack(desk: Desk) -> None:
+    """Claim, answer from the thread, note, see the delivery, hand back: all in Slack, each act once."""
+    card = await desk.post_card()
+    await desk.slack.click(ALICE, card, "tandem_claim")
+    await desk.work()
+    assert "Claimed by Alice" in visible(desk.slack.message(card))
+
+    answer = await desk.slack.write(ALICE, card, "&gt; Hello Dana, the money is on its way &amp; sorry!")
+    await desk.slack.write(ALICE, card, "she seems nice")
+    await desk.work()
+    assert desk.acts.sent == [(TICKET, "Hello Dana, the money is on its way & sorry!", ())]
+    assert ("note", TICKET, "Alice", "she seems nice") in desk.acts.log
+
+    reply = desk.acts.views[TICKET].transcript[-1].id
+    desk.acts.deliver(TICKET, reply, DeliveryState.DELIVERED)
+    await desk.work()
+    assert desk.slack.reactions(answer) == {"white_check_mark"}
+
+    await desk.slack.click(ALICE, card, "tandem_hand_back")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "Refunded £12.50")
+    await desk.work()
+    assert desk.acts.views[TICKET].ticket.state is TicketState.HANDED_BACK
+    assert [kind for kind, *_ in desk.acts.log] == ["claimed", "reply", "note", "handed_back"]
+    shown = visible(desk.slack.message(card))
+    assert "Handed back to the bot by Alice" in shown
+    assert "Refunded £12.50" in shown
+    assert not any(block["type"] == "actions" for block in desk.slack.message(card)["blocks"])
+
+
+async def test_the_thread_shows_what_was_said_before_and_what_comes_after(desk: Desk) -> None:
+    """The transcript before the ticket is one post; each later message of the customer is a line of its own."""
+    card = await desk.post_card()
+    desk.acts.customer_writes(TICKET, "Hello? <!channel> is anybody there")
+    await desk.work()
+    before, line = desk.slack.thread(card)
+    assert "My mug arrived broken" in visible(before)
+    assert "Hello? <!channel> is anybody there" in visible(line)
+    assert tokens(line) == []
+    for post in (before, line):
+        assert (post["link_names"], post["unfurl_links"], post["unfurl_media"], post["mrkdwn"]) == (False,) * 4
+        assert post["metadata"]["event_payload"]["ticket_id"] == TICKET
+
+
+async def test_a_reply_from_the_modal_is_shown_in_the_thread_with_its_delivery(desk: Desk) -> None:
+    """What was typed into the modal goes out unchanged and stands in the thread, where ✅ appears."""
+    card = await desk.post_card()
+    await desk.slack.click(ALICE, card, "tandem_reply")
+    assert "My mug arrived broken" in str(desk.slack.views[-1])
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "  Hello *Dana* <b> & :wave: ")
+    await desk.work()
+    assert desk.acts.sent == [(TICKET, "Hello *Dana* <b> & :wave:", ())]
+    line = desk.slack.thread(card)[-1]
+    assert "Hello *Dana* <b> & :wave:" in visible(line)
+    desk.acts.deliver(TICKET, desk.acts.views[TICKET].transcript[-1].id, DeliveryState.READ)
+    await desk.work()
+    assert desk.slack.reactions(line["ts"]) == {"white_check_mark"}
+
+
+async def test_a_failed_delivery_says_why_and_what_to_do(desk: Desk) -> None:
+    """❌ stands at the agent's own message, and the thread says in plain words what happened."""
+    card = await desk.post_card()
+    answer = await desk.slack.write(ALICE, card, "&gt; Hello")
+    await desk.work()
+    message = desk.acts.views[TICKET].transcript[-1].id
+    desk.acts.deliver(TICKET, message, DeliveryState.FAILED, "The customer has blocked us on Telegram.")
+    await desk.work()
+    assert desk.slack.reactions(answer) == {"x"}
+    said = visible(desk.slack.thread(card)[-1])
+    assert "The customer has blocked us on Telegram." in said
+    assert "Reply again" in said
+    desk.acts.deliver(TICKET, message, DeliveryState.DELIVERED)
+    await desk.work()
+    assert desk.slack.reactions(answer) == {"white_check_mark"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is that the one from last week?",
+        "the customer said:\n&gt; I want a refund",
+        "&gt; I want a refund\nwhat do we do with this?",
+        " //&gt; no",
+        "&amp;gt; not a quote",
+    ],
+)
+async def test_what_does_not_clearly_go_out_stays_internal(desk: Desk, text: str) -> None:
+    """Only a message of which every line starts with > reaches the customer; everything else is a note."""
+    card = await desk.post_card()
+    await desk.slack.write(ALICE, card, text)
+    await desk.work()
+    assert desk.acts.sent == []
+    assert [kind for kind, *_ in desk.acts.log] == ["note"]
+
+
+async def test_a_message_that_could_be_either_is_explained(desk: Desk) -> None:
+    """Quoting the customer and commenting below it sends nothing, and the author is told so, alone."""
+    card = await desk.post_card()
+    await desk.slack.write(ALICE, card, "&gt; I want a refund\nwhat do we do?")
+    await desk.work()
+    (told,) = desk.slack.ephemerals
+    assert (told["user"], told["thread_ts"]) == (ALICE, card)
+    assert visible(told) == listeners.UNCLEAR
+
+
+async def test_what_also_goes_to_the_channel_is_not_sent(desk: Desk) -> None:
+    """A thread message that is broadcast to the channel stays internal."""
+    card = await desk.post_card()
+    await desk.slack.write(ALICE, card, "&gt; Hello", subtype="thread_broadcast")
+    await desk.work()
+    assert desk.acts.sent == []
+    assert visible(desk.slack.ephemerals[0]) == listeners.BROADCAST
+
+
+async def test_edits_and_deletions_are_not_passed_on_and_say_so(desk: Desk) -> None:
+    """Editing or deleting a sent message changes nothing for the customer; a note edited into a reply stays."""
+    card = await desk.post_card()
+    sent = await desk.slack.write(ALICE, card, "&gt; Hello")
+    note = await desk.slack.write(ALICE, card, "hm")
+    await desk.work()
+    await desk.slack.edit(sent, "&gt; Hello Dana")
+    await desk.slack.edit(note, "&gt; hm")
+    await desk.slack.delete(sent)
+    await desk.work()
+    assert len(desk.acts.sent) == 1
+    told = [visible(message) for message in desk.slack.ephemerals]
+    assert told == [listeners.EDITED, listeners.NEVER_SENT, listeners.DELETED]
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"is_bot": True}, "Bots"),
+        ({"is_restricted": True}, "Guests"),
+        ({"is_ultra_restricted": True, "is_restricted": True}, "Guests"),
+        ({"is_stranger": True}, "members of this workspace"),
+        ({"team_id": "T0OTHER"}, "members of this workspace"),
+        ({"deleted": True}, "deactivated"),
+        (None, "does not know you"),
+    ],
+)
+async def test_only_members_of_the_workspace_act(desk: Desk, flags: dict[str, object] | None, reason: str) -> None:
+    """Bots, guests, strangers and people who left can neither claim nor reply by any way, and are told why."""
+    card = await desk.post_card()
+    if flags is not None:
+        desk.slack.add_user("U0EVE", "Eve", **flags)
+    await desk.slack.click("U0EVE", card, "tandem_claim")
+    await desk.slack.click("U0EVE", card, "tandem_reply")
+    await desk.slack.write("U0EVE", card, "&gt; send me your password")
+    await desk.slack.click(ALICE, card, "tandem_reply")
+    await desk.slack.submit("U0EVE", desk.slack.views[-1], "send me your password")
+    await desk.work()
+    assert desk.acts.log == []
+    assert len(desk.slack.views) == 1
+    assert len(desk.slack.ephemerals) == 4
+    assert all(reason in visible(told) for told in desk.slack.ephemerals)
+
+
+async def test_an_unsent_reply_is_given_back(desk: Desk) -> None:
+    """When a reply from the modal cannot be sent, its author gets the text back to copy."""
+    card = await desk.post_card()
+    await desk.slack.click(ALICE, card, "tandem_reply")
+    await desk.slack.click(BOB, card, "tandem_resolve")
+    await desk.slack.submit(BOB, desk.slack.views[-1], None)
+    await desk.work()
+    await desk.slack.submit(ALICE, desk.slack.views[0], "a long and careful answer")
+    await desk.work()
+    (told,) = desk.slack.ephemerals
+    assert "This ticket is closed." in visible(told)
+    assert "a long and careful answer" in visible(told)
+
+
+async def test_two_agents_cannot_both_claim(desk: Desk) -> None:
+    """The second to press Claim is told who has it."""
+    card = await desk.post_card()
+    click = desk.slack.click_body(BOB, card, "tandem_claim")
+    await desk.slack.click(ALICE, card, "tandem_claim")
+    await desk.work()
+    await desk.slack.deliver(click)
+    await desk.work()
+    assert [told["user"] for told in desk.slack.ephemerals] == [BOB]
+    assert "Alice already has this ticket." in visible(desk.slack.ephemerals[0])
+
+
+async def test_everything_may_be_handed_in_again(desk: Desk) -> None:
+    """Slack's repeats, and a worker that died after acting, change nothing."""
+    card = await desk.post_card()
+    await desk.slack.click(ALICE, card, "tandem_reply")
+    view = desk.slack.views[-1]
+    bodies = [
+        desk.slack.click_body(ALICE, card, "tandem_claim"),
+        desk.slack.submit_body(ALICE, view, "from the modal"),
+        desk.slack.event(
+            {"type": "message", "user": ALICE, "text": "&gt; one", "ts": "1.0", "thread_ts": card, "channel": QUEUE}
+        ),
+    ]
+    for _ in range(2):
+        for body in bodies:
+            await desk.slack.deliver(body)
+    # The same message once more, as an event of its own: from the other transport, or found in history.
+    await desk.slack.deliver(desk.slack.event(bodies[2]["event"]))
+    raws = desk.inbox.take()
+    assert len(raws) == 4
+    for raw in [*raws, *raws]:
+        await desk.app.handle(raw)
+    assert [kind for kind, *_ in desk.acts.log] == ["claimed", "reply", "reply"]
+    assert [text for _, text, _ in desk.acts.sent] == ["from the modal", "one"]
+
+
+async def test_nothing_is_acknowledged_before_it_is_durable(desk: Desk) -> None:
+    """While the database is down Slack gets a 5xx, and takes the hint: it repeats."""
+    card = await desk.post_card()
+    desk.inbox.failing = 2
+    await desk.slack.write(ALICE, card, "&gt; Hello")
+    assert desk.slack.deliveries[-3:] == [500, 500, 200]
+    await desk.work()
+    assert [text for _, text, _ in desk.acts.sent] == ["Hello"]
+
+
+async def test_events_of_no_use_are_acknowledged_and_counted(desk: Desk) -> None:
+    """Unknown events, our own posts and messages outside of threads get a 200 and are not kept."""
+    await desk.post_card()
+    await desk.slack.deliver(desk.slack.event({"type": "team_join", "user": {}}))
+    await desk.slack.write(ALICE, None, "&gt; hello everybody")
+    own = next(m for m in desk.slack.messages if m.get("thread_ts"))
+    await desk.slack.deliver(desk.slack.event({**own, "text": "&gt; echo"}))
+    assert set(desk.slack.deliveries) == {200}
+    assert desk.inbox.rows == {}
+    assert desk.app.ignored == {"event/team_join": 1, "event/message": 2}
+
+
+async def test_a_thread_that_is_no_ticket_is_left_alone(desk: Desk) -> None:
+    """Talk in other threads of the channel, or in other channels, is nobody's reply."""
+    card = await desk.post_card()
+    await desk.slack.write(ALICE, "1.0", "&gt; Hello")
+    other = {"type": "message", "user": ALICE, "text": "&gt; Hi", "ts": "2.0", "thread_ts": card, "channel": "C0OTHER"}
+    await desk.slack.deliver(desk.slack.event(other))
+    await desk.work()
+    assert desk.acts.log == []
+    assert desk.slack.ephemerals == []
+
+
+@pytest.mark.parametrize("what", ["body", "signature", "old", "none"])
+async def test_requests_that_are_not_slacks_are_refused(desk: Desk, what: str) -> None:
+    """A changed body, a wrong signature, a replay after five minutes and an unsigned request get a 401."""
+    body = desk.slack.event({"type": "message", "user": ALICE, "text": "&gt; x", "ts": "1.0", "thread_ts": "2.0"})
+    raw, headers = desk.slack.signed(body, at=0.0 if what == "old" else None)
+    if what == "body":
+        raw += b" "
+    if what == "signature":
+        headers["x-slack-signature"] = "v0=" + "0" * 64
+    if what == "none":
+        headers = {"content-type": "application/json"}
+    assert await _post(desk, raw, headers) == 401
+    assert desk.inbox.count == 0
+
+
+@pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b'{"a":' * 100_000, b"payload=%7B", b""])
+async def test_malformed_bodies_are_refused(desk: Desk, raw: bytes) -> None:
+    """Bytes that are neither JSON nor a form never crash the route."""
+    assert await _post(desk, raw, {"content-type": "application/json"}) in {400, 401}
+
+
+async def test_slacks_own_check_of_the_address_is_answered(desk: Desk) -> None:
+    """The handshake gets its challenge back."""
+    body = {"type": "url_verification", "token": "legacy", "challenge": "abc"}
+    raw, headers = desk.slack.signed(body)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(str(desk.slack.events_url), data=raw, headers=headers) as answer,
+    ):
+        assert (await answer.json())["challenge"] == "abc"
+
+
+async def test_a_blank_hand_back_keeps_the_modal_open(desk: Desk) -> None:
+    """The outcome is required, and spaces are no outcome."""
+    card = await desk.post_card()
+    await desk.slack.click(ALICE, card, "tandem_hand_back")
+    answer = await desk.slack.submit(ALICE, desk.slack.views[-1], "   ")
+    assert answer["response_action"] == "errors"
+    assert desk.inbox.take()[1:] == []
+
+
+async def test_files_with_a_reply_are_taken_over(desk: Desk) -> None:
+    """A file that an agent puts with a > message is kept and goes out with it; with a note it stays."""
+    card = await desk.post_card()
+    label = desk.slack.upload("label.png", "image/png", b"png")
+    await desk.slack.write(ALICE, card, "&gt; Your label", subtype="file_share", files=[label])
+    await desk.slack.write(ALICE, card, "", subtype="file_share", files=[label])
+    await desk.work()
+    ((_, text, (attachment,)),) = desk.acts.sent
+    assert (text, attachment.name, attachment.kind) == ("Your label", "label.png", AttachmentKind.IMAGE)
+    assert attachment.media_id is not None
+    assert desk.media.files[attachment.media_id][1] == b"png"
+    assert ("note", TICKET, "Alice", "[file: label.png]") in desk.acts.log
+
+
+async def test_a_file_that_cannot_go_out_is_refused_with_its_message(desk: Desk) -> None:
+    """A file from elsewhere, too large or gone stops the whole message: ❌ and a reason, and no token leaves."""
+    card = await desk.post_card()
+    elsewhere = {"name": "a.png", "mimetype": "image/png", "size": 3, "url_private": "https://evil.example/a.png"}
+    large = {**desk.slack.upload("b.png", "image/png", b"x"), "size": 10**9}
+    gone = {**desk.slack.upload("c.png", "image/png", b"x"), "url_private_download": f"{desk.slack.url}/files/none"}
+    for file in (elsewhere, large, gone):
+        ts = await desk.slack.write(ALICE, card, "&gt; here", subtype="file_share", files=[file])
+        await desk.work()
+        assert desk.slack.reactions(ts) == {"x"}
+    assert desk.acts.sent == []
+    assert len(desk.slack.ephemerals) == 3
+
+
+async def test_customers_files_are_shown_in_the_thread(desk: Desk) -> None:
+    """A stored file of the customer's is uploaded into the thread once, beside its line; a lost one is named."""
+    card = await desk.post_card()
+    kept = await desk.media.put(b"jpeg", _photo("mug.jpg"))
+    desk.acts.customer_writes(TICKET, "look", (kept, _photo("lost.jpg")))
+    desk.slack.fail("chat.postMessage", "429")
+    await desk.work()
+    files = [m for m in desk.slack.thread(card) if m.get("files")]
+    assert [file["files"][0]["name"] for file in files] == ["mug.jpg"]
+    line = visible(desk.slack.thread(card)[-1])
+    assert "[image: mug.jpg]" in line
+    assert "[image: lost.jpg] is not kept" in line
+
+
+async def test_mentions_links_and_emoji_are_sent_as_people_read_them(desk: Desk) -> None:
+    """Slack's own marks become names, addresses and characters."""
+    card = await desk.post_card()
+    emoji = {"type": "emoji", "name": "wave", "unicode": "1f44b-1f3fb", "skin_tone": 2}
+    blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_quote", "elements": [emoji]}]}]
+    text = "&gt; :wave::skin-tone-2: <@U0BOB> has <https://copperleaf.example/r|the form>, <https://copperleaf.example>"
+    await desk.slack.write(ALICE, card, text, blocks=blocks)
+    await desk.work()
+    sent = "👋🏻 Bob has the form (https://copperleaf.example/r), https://copperleaf.example"
+    assert [text for _, text, _ in desk.acts.sent] == [sent]
+
+
+async def test_a_person_who_left_is_refused_within_a_minute(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack's word on somebody is believed for sixty seconds and no longer."""
+    people = desk.app._events._parts.people
+    now = 0.0
+    monkeypatch.setattr(people, "_clock", lambda: now)
+    assert (await people.verdict(ALICE)).agent is not None
+    desk.slack.users[ALICE]["deleted"] = True
+    now = 59.0
+    assert (await people.verdict(ALICE)).agent is not None
+    now = 61.0
+    assert (await people.verdict(ALICE)).agent is None
+    assert [method for method, _ in desk.slack.calls].count("users.info") == 2
+
+
+async def test_a_user_group_narrows_agents_down(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a group configured, other members of the workspace only look on."""
+    people = desk.app._events._parts.people
+    monkeypatch.setattr(people, "_user_group", "S0AGENTS")
+    desk.slack.groups["S0AGENTS"] = [BOB]
+    assert (await people.verdict(ALICE)).agent is None
+    assert (await people.verdict(BOB)).agent is not None
+
+
+async def test_an_event_is_tried_again_when_slack_cannot_be_asked(desk: Desk) -> None:
+    """While Slack does not say who somebody is, nothing is done and the worker keeps the event."""
+    card = await desk.post_card()
+    await desk.slack.write(ALICE, card, "&gt; Hello")
+    desk.slack.fail("users.info", "500")
+    (raw,) = desk.inbox.take()
+    with pytest.raises(Exception, match="status: 500"):
+        await desk.app.handle(raw)
+    assert desk.acts.sent == []
+    await desk.app.handle(raw)
+    assert [text for _, text, _ in desk.acts.sent] == ["Hello"]
+
+
+async def test_socket_mode_acknowledges_what_is_durable_and_connects_again(desk: Desk) -> None:
+    """Events and modals come over the socket; without the commit there is no acknowledgement, so they are repeated."""
+    card = await desk.post_card()
+    running = asyncio.create_task(desk.app.run_socket_mode())
+    try:
+        first = await desk.slack.connections.get()
+        desk.inbox.failing = 1
+        await desk.slack.write(ALICE, card, "&gt; over the socket")
+        assert [ack.cancelled() for ack in first.acks.values()] == [True, False]
+        await desk.slack.click(ALICE, card, "tandem_note")
+        answer = await desk.slack.submit(ALICE, desk.slack.views[-1], " ")
+        assert answer["response_action"] == "errors"
+        await desk.work()
+        assert [text for _, text, _ in desk.acts.sent] == ["over the socket"]
+
+        await first.ws.send_json({"type": "disconnect", "reason": "refresh_requested"})
+        await desk.slack.connections.get()
+        await desk.slack.write(ALICE, card, "&gt; after the refresh")
+        await desk.work()
+        assert [text for _, text, _ in desk.acts.sent][1:] == ["after the refresh"]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+
+
+async def test_the_check_says_where_we_are(desk: Desk) -> None:
+    """A sound account is told in one line."""
+    assert await desk.app.check() == "Slack: @tandem in Copperleaf, queue channel #care, over Socket Mode"
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("revoked", "install the app again"),
+        ("scopes", "reactions:write"),
+        ("archived", "unarchive"),
+        ("not a member", "/invite @tandem"),
+        ("no channel", "invite the bot"),
+    ],
+)
+async def test_the_check_says_what_to_fix(desk: Desk, how: str, words: str) -> None:
+    """Each fault of the account is named with the way to mend it."""
+    channel = desk.slack.channels[QUEUE]
+    if how == "revoked":
+        desk.slack.is_revoked = True
+    if how == "scopes":
+        desk.slack.scopes = desk.slack.scopes.replace("reactions:write,", "")
+    channel["is_archived"] = how == "archived"
+    channel["is_member"] = how != "not a member"
+    if how == "no channel":
+        desk.slack.channels.clear()
+    with pytest.raises(SettingsError, match=words):
+        await desk.app.check()
+
+
+def _photo(name: str) -> Attachment:
+    return Attachment(kind=AttachmentKind.IMAGE, name=name, media_type="image/jpeg")
+
+
+async def _post(desk: Desk, raw: bytes, headers: dict[str, str]) -> int:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(str(desk.slack.events_url), data=raw, headers=headers) as answer,
+    ):
+        return answer.status

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from datetime import timedelta
+
+import aiohttp
+import pytest
+import slack_sdk.errors
+from slack_sdk.errors import SlackApiError
+
+from bot.desk.slack_errors import FIXES, classify
+from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
+from bot.domain.desk import DeskPost, DeskPostKind
+from bot.domain.messages import DeliveryState
+from bot.domain.tickets import AgentId, TicketId
+from tests.desk.conftest import Desk
+from tests.fakes.desk_acts import Agent
+from tests.fakes.slack_api import QUEUE
+from tests.fakes.slack_rules import visible
+
+TICKET = TicketId(f"{1:032x}")
+SAM = Agent(id=AgentId("local:Sam"), name="Sam")
+CARD = DeskPost(ticket_id=TICKET, kind=DeskPostKind.CARD)
+NOTICE = DeskPost(ticket_id=TICKET, kind=DeskPostKind.NOTICE, text="The engine is back.")
+
+
+@pytest.mark.parametrize("how", ["accept_then_cut", "cut"])
+@pytest.mark.parametrize("post", [CARD, NOTICE])
+async def test_a_post_whose_answer_was_lost_is_seen_once(desk: Desk, how: str, post: DeskPost) -> None:
+    """Whether or not Slack took it, `send`, `find` and another `send` if need be leave exactly one post."""
+    if post is CARD:
+        desk.acts.open()
+        desk.acts.outbox.clear()
+    else:
+        await desk.post_card()
+    before = len(desk.slack.messages)
+    desk.slack.fail("chat.postMessage", how)
+    assert isinstance(await desk.app.poster.send(post, "key-1"), Ambiguous)
+    found = await desk.app.poster.find(post, "key-1")
+    if how == "accept_then_cut":
+        assert found == Sent(external_id=f"{QUEUE}:{desk.slack.messages[-1]['ts']}")
+    else:
+        assert isinstance(found, Retry)
+        assert isinstance(await desk.app.poster.send(post, "key-1"), Sent)
+    assert len(desk.slack.messages) == before + 1
+
+
+async def test_a_card_is_updated_in_place(desk: Desk) -> None:
+    """The second card of a ticket changes the first, and repeating that is harmless."""
+    card = await desk.post_card()
+    await desk.acts.claim(TICKET, SAM, "k")
+    desk.slack.fail("chat.update", "accept_then_cut")
+    results = await desk.acts.drain(desk.app.poster)
+    assert [type(result) for result in results] == [Ambiguous, Retry, Sent]
+    assert results[-1] == Sent(external_id=f"{QUEUE}:{card}")
+    assert [m["ts"] for m in desk.slack.messages if not m.get("thread_ts")] == [card]
+    assert "Claimed by Sam" in visible(desk.slack.message(card))
+
+
+async def test_a_deleted_card_is_posted_anew(desk: Desk) -> None:
+    """When somebody deleted the card, the next change of the ticket brings it back."""
+    card = await desk.post_card()
+    desk.slack.messages.remove(desk.slack.message(card))
+    await desk.acts.claim(TICKET, SAM, "k")
+    await desk.acts.drain(desk.app.poster)
+    reference = desk.acts.views[TICKET].ticket.desk_reference
+    assert reference is not None
+    assert reference != f"{QUEUE}:{card}"
+    assert "Claimed by Sam" in visible(desk.slack.message(reference.rpartition(":")[2]))
+
+
+async def test_lines_wait_for_the_card(desk: Desk) -> None:
+    """Nothing is posted to a thread that does not exist yet."""
+    desk.acts.open()
+    result = await desk.app.poster.send(NOTICE, "k")
+    assert isinstance(result, Retry)
+    assert desk.slack.messages == []
+
+
+async def test_slack_decides_when_to_go_on(desk: Desk) -> None:
+    """A 429 is a retry after the time Slack names, made by the outbox and not by the client."""
+    await desk.post_card()
+    desk.slack.fail("chat.postMessage", "429", after=17)
+    assert await desk.app.poster.send(NOTICE, "k") == Retry(
+        reason="Slack asks us to slow down", after=timedelta(seconds=17)
+    )
+
+
+@pytest.mark.parametrize("code", sorted(FIXES))
+async def test_what_the_operator_can_mend_is_permanent_and_in_plain_words(desk: Desk, code: str) -> None:
+    """Each of Slack's refusals becomes a sentence that says what to do."""
+    await desk.post_card()
+    desk.slack.fail("chat.postMessage", code)
+    result = await desk.app.poster.send(NOTICE, "k")
+    assert result == Permanent(reason=FIXES[code], code=code)
+
+
+async def test_a_server_error_is_ambiguous(desk: Desk) -> None:
+    """After a 5xx nobody knows whether the post is there."""
+    await desk.post_card()
+    desk.slack.fail("chat.postMessage", "500")
+    assert isinstance(await desk.app.poster.send(NOTICE, "k"), Ambiguous)
+
+
+async def test_an_unreachable_slack_is_a_retry(desk: Desk) -> None:
+    """A connection that was never made has certainly sent nothing."""
+    await desk.post_card()
+    desk.app._client.base_url = "http://127.0.0.1:1/api/"
+    assert isinstance(await desk.app.poster.send(NOTICE, "k"), Retry)
+    assert isinstance(await desk.app.poster.find(NOTICE, "k"), Retry)
+
+
+async def test_a_receipt_finds_the_message_after_a_restart(desk: Desk) -> None:
+    """With nothing remembered, the thread itself tells which message a reply was: the agent's own, or our line."""
+    card = await desk.post_card()
+    written = await desk.slack.write("U0ALICE", card, "&gt; Hello")
+    for raw in desk.inbox.take():
+        await desk.app.handle(raw)
+    desk.app.poster._whereabouts._timestamps.clear()
+    await desk.acts.reply(TICKET, SAM, "From the local desk", (), "local:1")
+    await desk.acts.drain(desk.app.poster)
+    lines = [visible(message) for message in desk.slack.thread(card)]
+    assert not any("Hello" in line for line in lines)
+    assert "From the local desk" in lines[-1]
+    desk.app.poster._whereabouts._timestamps.clear()
+    for entry in desk.acts.views[TICKET].transcript[-2:]:
+        desk.acts.deliver(TICKET, entry.id, DeliveryState.SENT)
+        desk.acts.deliver(TICKET, entry.id, DeliveryState.SENT)
+    await desk.acts.drain(desk.app.poster)
+    assert desk.slack.reactions(written) == {"white_check_mark"}
+    assert desk.slack.reactions(desk.slack.thread(card)[-1]["ts"]) == {"white_check_mark"}
+
+
+async def test_a_line_that_fell_out_of_the_ticket_is_not_lost_silently(desk: Desk) -> None:
+    """When the conversation moved on too far to show a line, the thread says that one is missing."""
+    card = await desk.post_card()
+    lost = DeskPost(ticket_id=TICKET, kind=DeskPostKind.LINE, message_id=desk.acts.customer_writes(TICKET, "x"))
+    object.__setattr__(desk.acts.views[TICKET], "transcript", ())
+    assert isinstance(await desk.app.poster.send(lost, "k"), Sent)
+    assert "is not shown here" in visible(desk.slack.thread(card)[-1])
+
+
+async def test_a_ticket_that_is_gone_is_given_up_on(desk: Desk) -> None:
+    """An erased ticket has nothing to show."""
+    assert isinstance(await desk.app.poster.send(CARD, "k"), Permanent)
+    assert isinstance(await desk.app.poster.find(CARD, "k"), Permanent)
+
+
+def _exceptions(module: object, root: type[Exception]) -> Iterator[type[Exception]]:
+    for _, value in inspect.getmembers(module, inspect.isclass):
+        if issubclass(value, root):
+            yield value
+
+
+@pytest.mark.parametrize("kind", sorted(_exceptions(slack_sdk.errors, Exception), key=str))
+def test_every_exception_of_the_client_is_mapped(kind: type[Exception]) -> None:
+    """Whatever slack_sdk can raise becomes a result; a new one in a later release fails here."""
+    answer = SlackApiError("x", {"error": "y"})
+    arguments: tuple[object, ...] = {"SlackApiError": ("x", {"ok": False}), "SlackTokenRotationError": (answer,)}.get(
+        kind.__name__, ("x",)
+    )
+    assert isinstance(classify(kind(*arguments)), Retry | Permanent | Ambiguous)
+
+
+@pytest.mark.parametrize("kind", sorted(_exceptions(aiohttp, aiohttp.ClientError), key=str))
+def test_every_network_exception_is_mapped(kind: type[Exception]) -> None:
+    """A broken connection is ambiguous unless it certainly was never made."""
+    result = classify(kind.__new__(kind)) if not issubclass(kind, OSError) else None
+    assert result is None or isinstance(result, Retry | Ambiguous)
+
+
+def test_errors_of_our_own_are_not_swallowed() -> None:
+    """A bug is no delivery failure."""
+    with pytest.raises(ZeroDivisionError):
+        classify(ZeroDivisionError())
