@@ -1,0 +1,185 @@
+"""Answers about products and stores: public facts from the brand's records, for anyone who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from actions.base import Button, Result, Say, TandemAction, say
+from actions.choosing import by_name
+from actions.context import TurnContext
+from actions.wording import LOCAL_ZONE, clock, listing, money, on_day
+from bot.domain.customers import OpeningHours, Product, Store
+
+_OFFERED_MAX = 3
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+class ProductAction(TandemAction):
+    """Answers from the record of the product that a message names."""
+
+    async def answer(self, context: TurnContext) -> Result:
+        """Find the product; offer the nearest ones when it cannot be told which is meant."""
+        named = context.entity("product")
+        found = await self.sources.directory.products(named or context.text, _OFFERED_MAX)
+        if not found:
+            return self.nothing_found(context)
+        only = 0 if len(found) == 1 else _named(context, found)
+        if only is not None:
+            return self.about(context, found[only])
+        buttons = tuple(
+            Button(title=product.name, intent=context.intent, entities={"product": product.name}) for product in found
+        )
+        return Result(says=(Say(response="say_which_product", buttons=buttons),))
+
+    def nothing_found(self, context: TurnContext) -> Result:
+        """Return what is said when no product comes near."""
+        raise NotImplementedError
+
+    def about(self, context: TurnContext, product: Product) -> Result:
+        """Return the answer about one product."""
+        raise NotImplementedError
+
+
+class ProductAvailability(ProductAction):
+    """Says whether something is in stock and what it costs."""
+
+    def nothing_found(self, context: TurnContext) -> Result:
+        """Say that nothing of the kind was found."""
+        del context
+        return say("say_product_not_found")
+
+    def about(self, context: TurnContext, product: Product) -> Result:
+        """Say whether it is there, or when it comes back."""
+        fields = {"product": product.name, "price": money(product.price)}
+        if product.stock > 0:
+            return say("say_in_stock", **fields)
+        if product.restock_on is not None and product.restock_on >= context.today:
+            return say("say_restock", due=on_day(product.restock_on, context.today), **fields)
+        return say("say_out_of_stock", **fields)
+
+
+class ProductQuestion(ProductAction):
+    """Answers questions about a product with what the records say of it, and offers a person for the rest."""
+
+    def nothing_found(self, context: TurnContext) -> Result:
+        """Offer a person; nothing is made up."""
+        del context
+        return say("say_product_question_open").then(Result(slots={"offer": "person"}))
+
+    def about(self, context: TurnContext, product: Product) -> Result:
+        """Say what the records say."""
+        del context
+        facts = say("say_product_facts", product=product.name, facts=product.description)
+        return facts.then(Result(slots={"offer": "person"}))
+
+
+def _named(context: TurnContext, found: Sequence[Product]) -> int | None:
+    """Return which of the products found is meant: the one of exactly that name, or the one that comes much nearer."""
+    named = (context.entity("product") or "").casefold()
+    for place, product in enumerate(found):
+        if product.name.casefold() == named:
+            return place
+    return by_name(context, [product.name for product in found])
+
+
+class StoreAction(TandemAction):
+    """Answers about the stores of a city, or about all."""
+
+    async def answer(self, context: TurnContext) -> Result:
+        """Find the stores and say what was asked of each."""
+        city = context.entity("store")
+        stores = await self.sources.directory.stores(city)
+        if city is None:
+            return self.about_all(context, stores)
+        if not stores:
+            every = await self.sources.directory.stores(None)
+            return say("say_no_store_there", cities=listing(sorted({store.city for store in every})))
+        result = Result()
+        for store in stores[:2]:
+            result = result.then(Result(says=(self.about(context, store),)))
+        return result
+
+    def about_all(self, context: TurnContext, stores: Sequence[Store]) -> Result:
+        """Return the answer when no city was named."""
+        raise NotImplementedError
+
+    def about(self, context: TurnContext, store: Store) -> Say:
+        """Return the answer about one store."""
+        raise NotImplementedError
+
+
+class OpeningHoursAction(StoreAction):
+    """Says when stores are open, and whether they are now."""
+
+    def about_all(self, context: TurnContext, stores: Sequence[Store]) -> Result:
+        """Say today's hours of every store."""
+        weekday = context.today.weekday()
+        lines = [f"{store.city} {_span(_hours(store, weekday))}" for store in stores]
+        buttons = tuple(
+            Button(title=store.city, intent="opening_hours", entities={"store": store.city}) for store in stores
+        )
+        fields = {"weekday": f"{context.today:%A}", "lines": "; ".join(lines)}
+        return Result(says=(Say(response="say_hours_today", fields=fields, buttons=buttons),))
+
+    def about(self, context: TurnContext, store: Store) -> Say:
+        """Say whether the store is open now, and its week."""
+        now = context.now.astimezone(LOCAL_ZONE)
+        fields = {"store": store.name, "week": _week(store)}
+        today = _hours(store, now.weekday())
+        if today and today.opens and today.closes:
+            if today.opens <= now.time() < today.closes:
+                return Say(response="say_store_open", fields={"closes": clock(today.closes), **fields})
+            if now.time() < today.opens:
+                return Say(response="say_store_opens_later", fields={"opens": clock(today.opens), **fields})
+        return _shut(store, now, fields)
+
+
+class StoreLocation(StoreAction):
+    """Says where stores are and how to ring them."""
+
+    def about_all(self, context: TurnContext, stores: Sequence[Store]) -> Result:
+        """List the cities."""
+        del context
+        buttons = tuple(
+            Button(title=store.city, intent="store_location", entities={"store": store.city}) for store in stores
+        )
+        fields = {"count": str(len(stores)), "cities": listing([store.city for store in stores])}
+        return Result(says=(Say(response="say_stores", fields=fields, buttons=buttons),))
+
+    def about(self, context: TurnContext, store: Store) -> Say:
+        """Give address and telephone number."""
+        del context
+        return Say(
+            response="say_store_address", fields={"store": store.name, "address": store.address, "phone": store.phone}
+        )
+
+
+def _hours(store: Store, weekday: int) -> OpeningHours | None:
+    return next((hours for hours in store.hours if hours.weekday == weekday and hours.opens and hours.closes), None)
+
+
+def _span(hours: OpeningHours | None) -> str:
+    if hours is None or hours.opens is None or hours.closes is None:
+        return "closed"
+    return f"{clock(hours.opens)}–{clock(hours.closes)}"
+
+
+def _week(store: Store) -> str:
+    spans = [(weekday, _span(_hours(store, weekday))) for weekday in range(len(_DAYS))]
+    parts = []
+    for span, group in groupby(spans, key=lambda entry: entry[1]):
+        days = [_DAYS[weekday] for weekday, _ in group]
+        parts.append(f"{days[0]}–{days[-1]} {span}" if len(days) > 1 else f"{days[0]} {span}")
+    return ", ".join(parts)
+
+
+def _shut(store: Store, now: datetime, fields: dict[str, str]) -> Say:
+    for ahead in range(1, len(_DAYS) + 1):
+        when = now.date() + timedelta(days=ahead)
+        hours = _hours(store, when.weekday())
+        if hours is not None and hours.opens is not None:
+            opens = f"{on_day(when, now.date())} at {clock(hours.opens)}"
+            return Say(response="say_store_shut", fields={"opens": opens, **fields})
+    return Say(response="say_store_no_hours", fields=fields)

@@ -1,0 +1,191 @@
+"""What customers want to know or have done about their own orders: finds out who and which, then answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from actions import orders, returns, subscriptions
+from actions.access import Barred, Granted, NeedsPerson, NeedsProof, Verify, access
+from actions.base import Result, Say, Sources, ask_people, say
+from actions.case import Case
+from actions.choosing import FIRST_IS_NEWEST, by_name, by_position
+from actions.context import TurnContext
+from bot.domain.assurance import Act
+from bot.domain.customers import CustomerId, Order, OrderNumber
+from bot.domain.handoff import Reason
+
+ORDER_FORM = "order_form"
+#: How many orders are looked at to guess which is meant, and how many are offered.
+_LOOKED_AT = 6
+CHOICES_MAX = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Something customers want; its name is the intent's."""
+
+    act: Act
+    answer: Callable[[Case], Result]
+    #: none: it is not about an order; else whether an order is likely to be the one meant
+    fits: Callable[[Order], bool] | None
+    #: whether it stays with the order talked about before, even when that one does not fit
+    sticks: bool = False
+
+
+WISHES: dict[str, Wish] = {
+    "order_status": Wish(act=Act.OWN_ORDERS, answer=orders.order_status, fits=orders.is_open, sticks=True),
+    "delivery_date": Wish(act=Act.OWN_ORDERS, answer=orders.delivery_date, fits=orders.is_open, sticks=True),
+    "invoice_request": Wish(act=Act.OWN_ORDERS, answer=orders.invoice, fits=orders.any_order),
+    "order_cancel": Wish(act=Act.CANCEL_ORDER, answer=orders.cancel, fits=orders.can_be_changed),
+    "order_change": Wish(act=Act.OWN_ORDERS, answer=orders.change, fits=orders.can_be_changed),
+    "delivery_problem": Wish(act=Act.OWN_ORDERS, answer=orders.problem, fits=orders.has_left),
+    "return_start": Wish(act=Act.OWN_ORDERS, answer=returns.start, fits=returns.can_be_returned),
+    "return_status": Wish(act=Act.OWN_ORDERS, answer=returns.status, fits=returns.has_return),
+    "refund_status": Wish(act=Act.OWN_ORDERS, answer=returns.refund, fits=returns.has_return),
+    "subscription_status": Wish(act=Act.OWN_SUBSCRIPTIONS, answer=subscriptions.status, fits=None),
+    "subscription_pause": Wish(act=Act.OWN_SUBSCRIPTIONS, answer=subscriptions.pause, fits=None),
+    "subscription_cancel": Wish(act=Act.OWN_SUBSCRIPTIONS, answer=subscriptions.cancel, fits=None),
+}
+
+
+class Picked(NamedTuple):
+    """Which order is meant, as far as can be told."""
+
+    order: Order | None
+    #: what to offer when it cannot be told, newest first
+    among: tuple[Order, ...] = ()
+    #: an order that was named and is not this customer's
+    not_theirs: OrderNumber | None = None
+
+
+async def carry_out(sources: Sources, context: TurnContext, names: Sequence[str]) -> Result:
+    """Answer the wishes of these names, or start finding out who writes and which order is meant."""
+    acts = {WISHES[name].act for name in names}
+    verdict = await access(sources, context, max(acts, key=list(Act).index))
+    match verdict:
+        case NeedsProof(failed=None):
+            return ask_who(names)
+        case NeedsProof(failed=Verify() as failed):
+            return _proof_did_not_fit(names, failed)
+        case Barred(failed=failed):
+            return _too_many_failures(context, failed)
+        case NeedsPerson():
+            summary = f"Wants: {', '.join(names).replace('_', ' ')}. Needs a check that the bot cannot make."
+            return Result(handoff=ask_people(context, Reason.PEOPLE_ONLY, names[0].replace("_", " "), summary))
+        case Granted():
+            return await _answer_all(sources, context, verdict, names)
+
+
+def ask_who(names: Sequence[str]) -> Result:
+    """Return the start of the form that asks who writes."""
+    return Result(slots={"wish": list(names), **_FRESH_FORM}, follow=ORDER_FORM)
+
+
+_FRESH_FORM: dict[str, object] = {
+    "choices": None,
+    "which_order": None,
+    "refused_number": None,
+    "proof_state": None,
+    "form_misses": None,
+}
+
+
+def _proof_did_not_fit(names: Sequence[str], failed: Verify) -> Result:
+    slots = {
+        "wish": list(names),
+        **_FRESH_FORM,
+        "order_number": None,
+        "proof": failed.proof,
+        "refused_number": failed.order_number,
+        "proof_state": "refused",
+    }
+    return Result(slots=slots, verify=failed.to_payload(), follow=ORDER_FORM)
+
+
+def _too_many_failures(context: TurnContext, failed: Verify | None) -> Result:
+    summary = "Could not prove who they are: the order number and the postcode or e-mail did not fit, several times."
+    return Result(
+        says=(Say(response="say_barred"),),
+        slots={"wish": None, "proof": None, **_FRESH_FORM},
+        verify=failed.to_payload() if failed else None,
+        handoff=ask_people(context, Reason.VERIFICATION_FAILED, "identity check", summary),
+    )
+
+
+async def _answer_all(sources: Sources, context: TurnContext, granted: Granted, names: Sequence[str]) -> Result:
+    result = Result(
+        slots={"wish": list(names), "proof": None, **_FRESH_FORM},
+        verify=granted.verify.to_payload() if granted.verify else None,
+    ).then(_outcome(context))
+    for place, name in enumerate(names):
+        wish = WISHES[name]
+        picked = await pick(sources, context, granted, wish)
+        if wish.fits is not None and picked.order is None:
+            return result.then(_which(names[place:], picked))
+        result = result.then(await _answer_one(sources, context, granted.customer_id, (wish, picked.order)))
+    return result
+
+
+async def _answer_one(
+    sources: Sources, context: TurnContext, customer_id: CustomerId, about: tuple[Wish, Order | None]
+) -> Result:
+    wish, order = about
+    mine = () if wish.fits is not None else tuple(await sources.directory.subscriptions(customer_id))
+    case = Case(context=context, customer_id=customer_id, about=order, subscriptions=mine)
+    answer = wish.answer(case)
+    return replace(answer, slots={"order_number": order.number, **answer.slots}) if order is not None else answer
+
+
+async def pick(sources: Sources, context: TurnContext, granted: Granted, wish: Wish) -> Picked:
+    """Return the order that is meant: the one named, else by place, by what is in it, or because only one fits."""
+    if wish.fits is None:
+        return Picked(order=None)
+    is_named = bool(context.named_order_number or context.slot("which_order") or granted.verify)
+    if granted.order is not None and (is_named or wish.sticks or wish.fits(granted.order)):
+        return Picked(order=granted.order)
+    latest = await sources.directory.orders(granted.customer_id, _LOOKED_AT)
+    if granted.not_theirs is not None and is_named:
+        return Picked(order=None, among=tuple(latest[:CHOICES_MAX]), not_theirs=granted.not_theirs)
+    if context.entity("position") == FIRST_IS_NEWEST and latest:
+        return Picked(order=latest[0])
+    if context.entity("product") is not None and (named := named_order(context, latest)) is not None:
+        return Picked(order=named)
+    fitting = [order for order in latest if wish.fits(order)]
+    if len(fitting) == 1 or len(latest) == 1:
+        return Picked(order=(fitting or latest)[0])
+    return Picked(order=None if granted.order is None or fitting else granted.order, among=tuple((fitting or latest)[:CHOICES_MAX]))
+
+
+def named_order(context: TurnContext, among: Sequence[Order]) -> Order | None:
+    """Return the order that holds what the message names, or none when none or several do."""
+    place = by_name(context, [" ".join(line.name for line in order.items) for order in among])
+    return None if place is None else among[place]
+
+
+def chosen_order(context: TurnContext, among: Sequence[Order]) -> OrderNumber | None:
+    """Return the order the customer picks of a list they were shown: by number, place or content."""
+    if context.named_order_number is not None:
+        return context.named_order_number
+    place = by_position(context, len(among))
+    if place is not None:
+        return among[place].number
+    named = named_order(context, among)
+    return named.number if named is not None else None
+
+
+def _which(names: Sequence[str], picked: Picked) -> Result:
+    stranger = say("say_not_theirs", asked_number=picked.not_theirs) if picked.not_theirs else Result()
+    if not picked.among:
+        return stranger.then(Result(says=(Say(response="say_no_orders"),), slots={"wish": None}))
+    numbers: list[str] = [order.number for order in picked.among]
+    return stranger.then(Result(slots={"wish": list(names), "choices": numbers, "order_number": None}, follow=ORDER_FORM))
+
+
+def _outcome(context: TurnContext) -> Result:
+    """Return what a person did before, once, when the customer comes back to it."""
+    outcome = context.slot("outcome")
+    if outcome is None or context.slots.get("outcome_told"):
+        return Result()
+    return Result(says=(Say(response="say_outcome", fields={"done": outcome}),), slots={"outcome_told": True})
