@@ -155,7 +155,7 @@ class _SilentBot(Bot):
 
 
 class _Request(HTTPXRequest):
-    """The library's HTTP client, told to keep what it would drop: pauses to the second, and 4xx being certain."""
+    """The library's HTTP client, told to keep what it would drop: pauses to the second, and what is certain."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         super().__init__(
@@ -178,13 +178,19 @@ class _Request(HTTPXRequest):
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
-        """Return the answer; unlike the library's own, log nothing of an unreadable one."""
+        """Return the answer, and unlike the library's own log nothing of an unreadable one.
+
+        Of a sent message only its number is kept: the library gives a whole message up for one odd member of it, and
+        nobody would know any more that it was sent.
+        """
         try:
             value = load(payload)
         except MalformedWebhookError:
             value = None
         if not isinstance(value, dict):
             raise TelegramError("the answer is not a JSON object")
+        if isinstance(result := value.get("result"), dict) and "message_id" in result:
+            value["result"] = {name: result[name] for name in ("message_id", "date", "chat") if name in result}
         return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,6 +92,8 @@ class Door:
     statuses: list[int] = field(default_factory=list)
     #: the next calls are answered so, and nothing is kept
     outages: list[int] = field(default_factory=list)
+    #: set whenever something was kept
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Do what the service does with a webhook, in short."""
@@ -111,6 +114,7 @@ class Door:
             return 403
         except MalformedWebhookError:
             return 400
+        self.news.set()
         return 200
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -224,6 +225,16 @@ async def test_unreadable_success(stand: Bench, body: bytes) -> None:
     stand.telegram.fail(Fault(method="sendMessage", code=200, body=body))
 
     assert isinstance(await stand.connector.send(stand.text("hi"), "key"), Ambiguous)
+
+
+async def test_odd_success(stand: Bench) -> None:
+    """A message that Telegram says it has is sent, whatever else it says of it."""
+    chat = {"id": JANE, "type": "private"}
+    result = {"message_id": 9, "date": 1_795_400_000, "chat": chat, "poll": {}, "from": 7, "link_preview_options": "?"}
+    body = json.dumps({"ok": True, "result": result}).encode()
+    stand.telegram.fail(Fault(method="sendMessage", code=200, body=body))
+
+    assert await stand.connector.send(stand.text("hi"), "key") == Sent(external_id=f"{JANE}:9")
 
 
 async def test_cut_answer(stand: Bench) -> None:
