@@ -45,7 +45,10 @@ def questions(text: str, read: Callable[[str], Reading]) -> list[str]:
     """
     groups: list[tuple[str, str]] = []
     leading = ""
-    for part in clauses(text):
+    parts = clauses(text)
+    if len(parts) == 1:
+        return [text]
+    for part in parts:
         reading = read(part)
         if reading.is_question and (not groups or groups[-1][0] != reading.intent):
             groups.append((reading.intent, f"{leading} {part}".strip()))
@@ -56,4 +59,4 @@ def questions(text: str, read: Callable[[str], Reading]) -> list[str]:
             leading = f"{leading} {part}".strip()
     if len(groups) != 2 or groups[0][0] == groups[1][0]:
         return [text]
-    return [part for _, part in groups]
+    return [question for _, question in groups]

@@ -10,9 +10,12 @@ its Dask runner by ours.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.machinery
 import importlib.metadata
 import importlib.resources
+import importlib.util
 import os
 import sys
 import types
@@ -30,6 +33,7 @@ ABSENT_CLASSES: Mapping[str, tuple[str, ...]] = {
     "rasa.nlu.featurizers.dense_featurizer.convert_featurizer": ("ConveRTFeaturizer",),
     "rasa.core.policies.ted_policy": ("TEDPolicy", "TED"),
     "rasa.core.policies.unexpected_intent_policy": ("UnexpecTEDIntentPolicy",),
+    "rasa.core.channels.console": ("CmdlineInput",),
     "rasa.core.channels.botframework": ("BotFrameworkInput",),
     "rasa.core.channels.callback": ("CallbackInput",),
     "rasa.core.channels.facebook": ("FacebookInput",),
@@ -85,6 +89,11 @@ class StandIn(types.ModuleType):
         return value
 
 
+_MODEL_DATA = ("Data", "FeatureArray", "FeatureSignature", "RasaModelData")
+
+_PLOTTERS = ("plot_confusion_matrix", "plot_curve", "plot_paired_histogram")
+
+
 class AbsentError(ImportError):
     """Somebody tried to use a part of Rasa that this environment leaves out."""
 
@@ -93,7 +102,7 @@ class Absent:
     """The base of every class in `ABSENT_CLASSES`: it can be named and compared, never used."""
 
     def __init__(self, *_: object, **__: object) -> None:
-        message = f"{type(self).__module__}.{type(self).__name__} is left out: it needs TensorFlow or a package not installed"
+        message = f"{type(self).__name__} is left out of this environment: it needs TensorFlow or a package not installed"
         raise AbsentError(message)
 
     @classmethod
@@ -123,12 +132,10 @@ def _restore_removed_names() -> None:
 
 
 def _stand_ins() -> list[StandIn]:
-    absent = [
-        StandIn(module, {name: _maker(type(name, (Absent,), {"__module__": module})) for name in names})
-        for module, names in ABSENT_CLASSES.items()
-    ]
     return [
-        *absent,
+        *(StandIn(module, _absent(names)) for module, names in ABSENT_CLASSES.items()),
+        StandIn("rasa.utils.tensorflow.model_data", {**_absent(_MODEL_DATA), "ragged_array_to_ndarray": lambda: _ragged_array}),
+        StandIn("rasa.utils.plotting", {name: functools.partial(_plotter, name) for name in _PLOTTERS}),
         StandIn("rasa.engine.recipes.default_components", {"DEFAULT_COMPONENTS": _components}),
         StandIn("rasa.engine.runner.dask", {"DaskGraphRunner": _graph_runner}),
         StandIn("pkg_resources", {"resource_filename": lambda: _resource_filename, "get_distribution": lambda: _distribution}),
@@ -137,8 +144,8 @@ def _stand_ins() -> list[StandIn]:
     ]
 
 
-def _maker(value: object) -> Callable[[], object]:
-    return lambda: value
+def _absent(names: tuple[str, ...]) -> dict[str, Callable[[], object]]:
+    return {name: functools.partial(type, name, (Absent,), {}) for name in names}
 
 
 def _components() -> list[object]:
@@ -157,6 +164,33 @@ def _resource_filename(package: str, path: str) -> str:
 
 def _distribution(package: str) -> importlib.metadata.Distribution:
     return importlib.metadata.distribution(package)
+
+
+def _plotter(name: str) -> object:
+    return getattr(_plotting(), name)
+
+
+@functools.cache
+def _plotting() -> types.ModuleType:
+    """Load the real module when somebody plots: it takes Matplotlib, which nobody else needs."""
+    import rasa.utils
+
+    spec = importlib.machinery.PathFinder.find_spec("rasa.utils.plotting", rasa.utils.__path__)
+    if spec is None or spec.loader is None:
+        message = "Rasa has no rasa.utils.plotting: this is not Rasa 3.6.21"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _ragged_array(arrays: Any) -> Any:
+    import numpy as np
+
+    try:
+        return np.array(arrays)
+    except ValueError:  # of different lengths
+        return np.array(arrays, dtype=object)
 
 
 def _model_name() -> str:

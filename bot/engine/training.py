@@ -1,0 +1,158 @@
+"""Trains a model in a process of its own: `python -m bot.engine.training --project FOLDER --output FILE`.
+
+Standard output carries one JSON object per line: {"phase", "detail"} while it works, {"warning"} for what Rasa finds odd in
+the data, and at the end {"model": path} or {"error": what is wrong and where}. Exit status 0 or 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.engine import without_tensorflow
+from bot.engine.encoder import EncoderError, prepare_encoder
+
+_STARTS = re.compile(r"Starting to train component '(\w+)'")
+#: Warnings that are true of every bot here: patterns find entities, and each slot has its mapping.
+_KNOWN = re.compile("Slot auto-fill has been removed|does not include an entity extractor|lookup tables, but your NLU")
+_COLOUR = re.compile(r"\x1b\[\d*m")
+
+
+class DataError(Exception):
+    """The training data contradicts itself or cannot be read."""
+
+
+def main() -> int:
+    """Prepare the encoder, check the data, train, and tell each step."""
+    parser = argparse.ArgumentParser(prog="python -m bot.engine.training", description="Trains a model from a Rasa project.")
+    parser.add_argument("--project", type=Path, required=True, help="the folder of config.yml, domain.yml and data/")
+    parser.add_argument("--output", type=Path, required=True, help="the model to write, a .tar.gz")
+    arguments = parser.parse_args()
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("RASA_CACHE_DIRECTORY", str(Path("var/cache/rasa")))
+    without_tensorflow.install()
+    # Rasa prints progress bars and colours of its own; standard output is ours.
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    teller = Teller(channel)
+    try:
+        teller.tell(model=str(_train(arguments.project, arguments.output, teller)))
+    except (DataError, EncoderError, OSError) as error:
+        teller.tell(error=str(error))
+        return 1
+    return 0
+
+
+class Teller(logging.Handler):
+    """Writes JSON lines: what it is told, and what Rasa's log and warnings say that matters."""
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__(logging.INFO)
+        self._channel = channel
+        self.warnings: list[str] = []
+
+    def tell(self, **line: str) -> None:
+        """Write one line."""
+        print(json.dumps(line), file=self._channel, flush=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on a warning, or the start of a component's training."""
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.warn(message)
+        elif found := _STARTS.search(message):
+            self.tell(phase="train", detail=found[1])
+
+    def warn(self, message: str) -> None:
+        """Pass on a warning, once."""
+        text = _COLOUR.sub("", message).strip()
+        if text not in self.warnings and not _KNOWN.search(text):
+            self.warnings.append(text)
+            self.tell(warning=text)
+
+
+def _train(project: Path, output: Path, teller: Teller) -> Path:
+    missing = [name for name in ("config.yml", "data") if not (project / name).exists()]
+    if missing:
+        raise DataError(f"{project} is no Rasa project: it lacks {' and '.join(missing)}.")
+    teller.tell(phase="encoder", detail="")
+    if (folder := _encoder_folder(project / "config.yml")) is not None:
+        prepare_encoder(folder)
+    logging.basicConfig(level=logging.INFO, handlers=[teller], force=True)
+    warnings.showwarning = lambda message, *_, **__: teller.warn(str(message))
+    from rasa.shared.exceptions import RasaException
+
+    try:
+        teller.tell(phase="check", detail="")
+        _check(project, teller)
+        teller.tell(phase="train", detail="")
+        return _train_model(project, output)
+    except (RasaException, yaml.YAMLError) as error:
+        raise DataError(_COLOUR.sub("", _root(error))) from error
+    except SystemExit as error:
+        raise DataError("; ".join(teller.warnings[-3:]) or "Rasa refused the training data.") from error
+
+
+def _encoder_folder(config: Path) -> Path | None:
+    try:
+        pipeline = yaml.safe_load(config.read_text("utf-8"))["pipeline"]
+        ours = [part for part in pipeline if str(part["name"]).endswith("SentenceEmbeddingFeaturizer")]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(f"{config} cannot be read: {error}") from error
+    return Path(ours[0].get("encoder", "var/encoder")) if ours else None
+
+
+def _check(project: Path, teller: Teller) -> None:
+    from rasa.shared.importers.importer import TrainingDataImporter
+    from rasa.validator import Validator
+
+    importer = TrainingDataImporter.load_from_config(str(project / "config.yml"), str(_domain(project)), [str(project / "data")])
+    validator = Validator.from_importer(importer)
+    sound = validator.verify_domain_validity() and validator.verify_story_structure(ignore_warnings=True)
+    if not sound:
+        raise DataError("; ".join(teller.warnings[-3:]) or "The stories and rules contradict each other or the domain.")
+
+
+def _train_model(project: Path, output: Path) -> Path:
+    import rasa.model_training
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
+        result = rasa.model_training.train(
+            domain=str(_domain(project)),
+            config=str(project / "config.yml"),
+            training_files=[str(project / "data")],
+            output=scratch,
+            fixed_model_name="model",
+        )
+        if not result.model:
+            raise DataError("Rasa trained nothing: is there training data in data/?")
+        # In one step: whoever sees the model sees all of it.
+        os.replace(result.model, output)
+    return output
+
+
+def _domain(project: Path) -> Path:
+    return project / "domain.yml" if (project / "domain.yml").exists() else project / "domain"
+
+
+def _root(error: BaseException) -> str:
+    """Return what the innermost error says: the outer ones only say that a component failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())
