@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.corpus.messages import CORPUS
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Any]:
+    """Train understanding on the data as it stands, in a process of its own, and measure it."""
+    measure = [sys.executable, str(CORPUS / "measure.py")]
+    root = CORPUS.parent.parent
+    result = subprocess.run(measure, cwd=root, capture_output=True, text=True, check=False, timeout=110)
+    assert result.returncode == 0, result.stderr[-2000:]
+    found: dict[str, Any] = json.loads(result.stdout[result.stdout.index("{") :])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("understanding")
+@pytest.mark.parametrize(
+    ("corpus", "figure", "floor"),
+    [
+        ("held_out", "accuracy", 0.95),
+        ("held_out", "answered", 0.94),
+        ("blind", "accuracy", 0.92),
+        ("blind", "answered", 0.91),
+        ("talk_to_person", "answered", 0.92),
+        ("out_of_scope", "recall", 0.68),
+    ],
+)
+def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, figure: str, floor: float) -> None:
+    """A change to the training data or the pipeline keeps what was reached."""
+    measured = figures[corpus]
+    assert measured[figure] >= floor, measured
