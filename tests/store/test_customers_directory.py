@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, time, timedelta
 
 import pytest
@@ -46,7 +47,7 @@ async def test_a_wrong_proof_finds_nothing(directory: SqlCustomerDirectory, proo
 
 
 async def test_right_and_wrong_proofs_take_the_same_path(directory: SqlCustomerDirectory) -> None:
-    """The same statements run for a right proof, a wrong proof, an order that is not there and a number that is none."""
+    """The same statements run for a right proof, a wrong one, an order that is not there and a number that is none."""
     statements: list[str] = []
 
     @event.listens_for(directory._engine, "before_cursor_execute")
@@ -66,6 +67,25 @@ async def test_right_and_wrong_proofs_take_the_same_path(directory: SqlCustomerD
         seen.append([statement.split(" FROM ")[0] for statement in statements])
     assert len(seen[0]) > 5
     assert seen[1:] == seen[:1] * 3
+
+
+async def test_every_statement_about_a_person_names_their_id(directory: SqlCustomerDirectory) -> None:
+    """Nothing personal is fetched to be filtered afterwards: the customer id is in each statement's condition."""
+    statements: list[str] = []
+
+    @event.listens_for(directory._engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    await directory.check()
+    statements.clear()
+    await directory.order(PRIYA.order_number, PRIYA.customer_id)
+    await directory.orders(PRIYA.customer_id, 10)
+    await directory.subscriptions(PRIYA.customer_id)
+    await directory.record(PRIYA.customer_id)
+    questions = [statement for statement in statements if statement.startswith("SELECT")]
+    assert len(questions) > 15
+    assert all(re.search(r"WHERE.*(customer_id|customers\.id) = ", statement, re.DOTALL) for statement in questions)
 
 
 async def test_an_order_comes_with_all_that_belongs_to_it(directory: SqlCustomerDirectory, today: date) -> None:

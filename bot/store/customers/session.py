@@ -90,7 +90,6 @@ def _open_postgresql(url: URL, milliseconds: int) -> Engine:
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = on")
             cursor.execute(f"SET statement_timeout = {milliseconds}")
-            cursor.execute(f"SET lock_timeout = {milliseconds}")
             cursor.execute(f"SET idle_in_transaction_session_timeout = {10 * milliseconds}")
         connection.commit()
 
