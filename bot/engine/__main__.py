@@ -38,7 +38,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot.engine", description="Answers /step for one model and keeps nothing.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bot.engine", description="Answers /step for one model and keeps nothing."
+    )
     parser.add_argument("--model", type=Path, required=True, help="the model's .tar.gz")
     door = parser.add_mutually_exclusive_group(required=True)
     door.add_argument("--socket", type=Path, help="the Unix socket to listen on")

@@ -1,4 +1,4 @@
-"""How the engine calls custom actions: over one kept connection, checked by one compiled schema, no failure forgotten."""
+"""How the engine calls custom actions: one kept connection, one compiled schema, and no failure forgotten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ActionCallError(Exception):
 class ActionEndpoint(EndpointConfig):
     """The place where custom actions run.
 
-    Rasa opens a connection per call and compiles the schema of answers each time, which costs more than most actions do.
+    Rasa opens a connection and compiles the schema of answers at each call, which costs more than most actions do.
     """
 
     def __init__(self, url: str, token: str, timeout: float) -> None:
@@ -45,7 +45,7 @@ class ActionEndpoint(EndpointConfig):
         """
         name = str(json.get("next_action"))
         try:
-            return await self._call(name, json)
+            return await self._call(json)
         except ClientResponseError:
             raise
         except (ActionCallError, aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -53,7 +53,7 @@ class ActionEndpoint(EndpointConfig):
             failed_calls.get().append({"action": name, "error": detail[:500]})
             raise ActionCallError(f"{name}: {detail}") from error
 
-    async def _call(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _call(self, body: dict[str, Any]) -> dict[str, Any]:
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
             self._session = aiohttp.ClientSession(headers=headers, timeout=self._timeout)

@@ -1,15 +1,15 @@
 """Makes the sentence encoder's files from the weights that a package of the environment carries.
 
-The weights are all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): a BERT of six layers, mean-pooled, made length one. They are
-turned once into an ONNX graph with 8-bit weights, four times smaller and four times faster than the original, without PyTorch.
-The graph takes one text (`input_ids`, shape (1, pieces)), so it needs neither an attention mask nor padding.
+The weights are all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): a BERT of six layers, mean-pooled, made length
+one. They are turned once into an ONNX graph with 8-bit weights, four times smaller and four times faster than the
+original, without PyTorch. The graph takes one text (`input_ids`, shape (1, pieces)), so it needs neither an attention
+mask nor padding.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -45,7 +45,7 @@ def prepare_encoder(folder: Path) -> bool:
         _quantize(exact, small)
         shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
         # Last, and in one step: whoever sees the model file sees all of it, and the tokenizer too.
-        os.replace(small, folder / MODEL_FILE)
+        small.replace(folder / MODEL_FILE)
     return True
 
 
@@ -57,12 +57,16 @@ def weights_folder() -> Path:
     """
     spec = importlib.util.find_spec(WEIGHTS_PACKAGE)
     if spec is None or spec.origin is None:
-        raise EncoderError(f"The package {WEIGHTS_PACKAGE} with the encoder's weights is not installed: run `make setup`.")
+        raise EncoderError(
+            f"The package {WEIGHTS_PACKAGE} with the encoder's weights is not installed: run `make setup`."
+        )
     folder = Path(spec.origin).parent / "model"
     with (folder / "model.safetensors").open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != WEIGHTS_SHA256:
-        raise EncoderError(f"The weights in {WEIGHTS_PACKAGE} are not the known ones (sha256 {found}): run `make clean setup`.")
+        raise EncoderError(
+            f"The weights in {WEIGHTS_PACKAGE} are not the known ones (sha256 {found}): run `make clean setup`."
+        )
     return folder
 
 
@@ -169,7 +173,9 @@ def _attention(graph: _Graph, hidden: str, name: str) -> str:
     # (1, pieces, 3 x 384) -> (3, heads, pieces, 32) -> one (heads, pieces, 32) each
     split = graph.add("Reshape", joined, graph.integers(-1, 3, HEADS, WIDTH // HEADS))
     turned = graph.add("Transpose", split, perm=[1, 2, 0, 3])
-    query, key, value = (graph.add("Gather", turned, graph.constant(f"index_{i}", np.int64(i)), axis=0) for i in range(3))
+    query, key, value = (
+        graph.add("Gather", turned, graph.constant(f"index_{i}", np.int64(i)), axis=0) for i in range(3)
+    )
     scores = graph.add("MatMul", query, graph.add("Transpose", key, perm=[0, 2, 1]))
     scaled = graph.add("Mul", scores, graph.constant("scale", np.float32((WIDTH // HEADS) ** -0.5)))
     mixed = graph.add("MatMul", graph.add("Softmax", scaled, axis=-1), value)

@@ -36,8 +36,8 @@ class ActionFailedError(Exception):
 class StepProcessor(MessageProcessor):
     """A loaded model that runs turns on trackers it is given.
 
-    Unlike Rasa's own it never reads an intent out of a customer's text, starts no session by the clock, keeps no reminder in
-    memory, and lets a failed action fail the turn.
+    Unlike Rasa's own it never reads an intent out of a customer's text, starts no session by the clock, keeps no
+    reminder in memory, and lets a failed action fail the turn.
     """
 
     def __init__(self, model: Path, actions: ActionEndpoint) -> None:
@@ -52,9 +52,13 @@ class StepProcessor(MessageProcessor):
             # The stores are there because Rasa asks for them; no turn reaches them.
             super().__init__(model, InMemoryTrackerStore(None), InMemoryLockStore(), RepeatableResponses({}), actions)
         except (ModelNotFound, RasaException, tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
-            raise ModelError(f"The model {model} cannot be loaded ({error}): train it anew with `python -m bot train`.") from error
+            raise ModelError(
+                f"The model {model} cannot be loaded ({error}): train it anew with `python -m bot train`."
+            ) from error
         if self.model_metadata.core_target is None or self.model_metadata.nlu_target is None:
-            raise ModelError(f"The model {model} lacks stories or intents: train it with `rasa train`, not only a part of it.")
+            raise ModelError(
+                f"The model {model} lacks stories or intents: train it with `rasa train`, not only a part of it."
+            )
         self.nlg = RepeatableResponses(self.domain.responses)
         self._understanding = self._target_before_commands()
 
@@ -93,7 +97,7 @@ class StepProcessor(MessageProcessor):
             events = await action.run(output_channel, nlg, copy, self.domain)
         except ActionExecutionRejection:
             tracker.update(ActionExecutionRejected(action.name(), prediction.policy_name, prediction.max_confidence))
-            return self.should_predict_another_action(action.name())
+            return bool(self.should_predict_another_action(action.name()))
         except Exception as error:
             if not failed_calls.get():
                 failed_calls.get().append({"action": action.name(), "error": f"{type(error).__name__}: {error}"[:500]})
@@ -102,7 +106,7 @@ class StepProcessor(MessageProcessor):
         if any(isinstance(event, UserUttered) for event in events):
             tracker = await self.run_action_extract_slots(output_channel, tracker)
         await self._send_bot_messages(events, tracker, output_channel)
-        return self.should_predict_another_action(action.name())
+        return bool(self.should_predict_another_action(action.name()))
 
     def _has_session_expired(self, tracker: DialogueStateTracker) -> bool:  # noqa: ARG002
         """Sessions end when the caller says so."""
@@ -124,7 +128,7 @@ class RepeatableResponses(TemplatedNaturalLanguageGenerator):
     async def generate(
         self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
     ) -> dict[str, Any] | None:
-        """Return the response to utter, its places filled from the slots; None where the domain has none of this name."""
+        """Return the response to utter, filled from the slots, or None where the domain has none of this name."""
         message = tracker.latest_message.message_id if tracker.latest_message else ""
         # Rasa draws from numpy's global dice at once, before anything else can.
         np.random.seed(zlib.crc32(f"{message}/{utter_action}".encode()))  # noqa: NPY002

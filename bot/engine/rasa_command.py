@@ -1,4 +1,4 @@
-"""The `rasa` command of this environment: Rasa's own, with TensorFlow never imported, and `rasa shell` served by our engine."""
+"""The `rasa` command of this environment: Rasa's own without TensorFlow, and `rasa shell` served by our engine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from pathlib import Path
 #: Commands of Rasa that start its own server or need its TensorFlow parts, and what to use instead.
 REPLACED = {
     "run": "Tandem does not use Rasa's server: `python -m bot run` starts the service and its engine.",
-    "interactive": "`rasa interactive` needs Rasa's own server. `rasa shell` talks to the model; write what you learn into data/.",
-    "x": "Rasa X needs Rasa's own server. Tandem lists what it did not understand: `python -m bot --help`.",
+    "interactive": "`rasa interactive` needs Rasa's server: talk with `rasa shell`, write what you learn into data/.",
+    "x": "Rasa X needs Rasa's server: Tandem lists what it did not understand, see `python -m bot --help`.",
     "export": "Tandem keeps conversations in its own database: `python -m bot --help` shows how to get at them.",
 }
 
-#: What Rasa's validator cannot see: texts that actions and forms say (tests/actions checks those), and the intent that only the
+#: What Rasa's validator cannot see: texts that actions and forms say (tests/actions checks those), and the intent that
+#: only the
 #: server makes.
-UNSEEN = (r"The utterance '(say|title|utter_ask)_\w+' is not used", r"The intent 'handed_back' is listed in the domain file, but")
+UNSEEN = (
+    r"The utterance '(say|title|utter_ask)_\w+' is not used",
+    r"The intent 'handed_back' is listed in the domain file, but",
+)
 
 
 def main() -> int:

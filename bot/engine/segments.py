@@ -11,12 +11,15 @@ LEAST_WORDS = 2
 #: More parts than this are a story, not a list of questions.
 MOST_PARTS = 6
 
-# The end of a sentence; a line break; or a comma or nothing before words that begin another request. A full stop inside a number, an
-# e-mail address or an abbreviation has no space after it.
+# Words that begin a request.
+_OPENERS = (
+    "also|can|could|do|does|did|how|i|i'd|is|are|please|pls|when|where|what|what's|whats|wheres|which|who|why|will"
+    "|would|you|my|tell|cancel|change"
+)
+# The end of a sentence (a full stop inside a number, an e-mail address or an abbreviation has no space after it); a line
+# break; or an "and" before words that begin a request.
 _BORDER = re.compile(
-    r"(?<=[.?!…])\s+|\s*[\r\n;]+\s*|[,\s]*\s(?:and|also|plus|oh and|&)\s+(?=(?:also|can|could|do|does|did|how|i|i'd|is|are|please|"
-    r"pls|when|where|what|what's|whats|wheres|which|who|why|will|would|you|my|tell|cancel|change)\b)",
-    re.IGNORECASE,
+    rf"(?<=[.?!…])\s+|\s*[\r\n;]+\s*|[,\s]*\s(?:and|also|plus|oh and|&)\s+(?=(?:{_OPENERS})\b)", re.IGNORECASE
 )
 
 
@@ -31,7 +34,7 @@ class Reading:
 
 
 def clauses(text: str) -> list[str]:
-    """Return the parts of a text that could each ask something, in order; the whole text alone where there is one part."""
+    """Return the parts of a text that could each ask something, in order; where there is one, the whole text."""
     parts = [part.strip(" ,") for part in _BORDER.split(text)]
     parts = [part for part in parts if len(part.split()) >= LEAST_WORDS]
     return parts if 1 < len(parts) <= MOST_PARTS else [text]
@@ -40,8 +43,8 @@ def clauses(text: str) -> list[str]:
 def questions(text: str, read: Callable[[str], Reading]) -> list[str]:
     """Return the two parts of a text that ask different things the bot can answer, or the whole text.
 
-    Neighbouring parts of one intent stay together ("My parcel is late. It should have come Monday."), and parts that say
-    nothing answerable go with the part before them, so no word is lost. Only exactly two certain questions are split.
+    Neighbouring parts of one intent stay together ("My parcel is late. It should have come Monday."), and parts that
+    say nothing answerable go with the part before them, so no word is lost. Only exactly two sure questions are split.
     """
     groups: list[tuple[str, str]] = []
     leading = ""

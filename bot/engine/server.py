@@ -1,9 +1,10 @@
 """The engine's door: HTTP on a Unix socket or loopback, one process, nothing kept between two requests.
 
-`POST /step` takes {"conversation", "message_id", "channel", "text", "intent", "events", "metadata"} and answers 200 with
-{"events", "answers", "intent", "ranking", "entities", "fallback", "active_loop", "slots", "actions", "parts", "model_id"}; 400 or 422
-for a request that cannot be understood, 502 {"error": "action_failed", "action_errors": [{"action", "error"}]} where an action
-failed, 500 for anything else. A failed turn is never a 200. `GET /health` tells the model and the encoder in use.
+`POST /step` takes {"conversation", "message_id", "channel", "text", "intent", "events", "metadata"} and answers 200
+with {"events", "answers", "intent", "ranking", "entities", "fallback", "active_loop", "slots", "actions", "parts",
+"model_id"}; 400 or 422 for a request that cannot be understood, 502 {"error": "action_failed", "action_errors":
+[{"action", "error"}]} where an action failed, 500 for anything else. A failed turn is never a 200. `GET /health` tells
+the model and the encoder in use.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 8_000_000
 
 
-def build_app(processor: StepProcessor, health: dict[str, Any]) -> Sanic:
+def build_app(processor: StepProcessor, health: dict[str, Any]) -> Sanic[Any, Any]:
     """Return the server of a loaded model; `health` is what `/health` answers."""
     app = Sanic(f"engine-{uuid.uuid4().hex}", configure_logging=False)
-    app.config.update({"REQUEST_MAX_SIZE": MAX_BODY, "ACCESS_LOG": False, "KEEP_ALIVE_TIMEOUT": 600, "RESPONSE_TIMEOUT": 300})
+    app.config.update(
+        {"REQUEST_MAX_SIZE": MAX_BODY, "ACCESS_LOG": False, "KEEP_ALIVE_TIMEOUT": 600, "RESPONSE_TIMEOUT": 300}
+    )
 
     async def answer_step(request: Request) -> HTTPResponse:
         try:
@@ -63,7 +66,7 @@ def build_app(processor: StepProcessor, health: dict[str, Any]) -> Sanic:
         logger.error("step_failed %s", type(error).__name__, exc_info=error)
         return _error(500, "step_failed", detail=type(error).__name__)
 
-    async def close(_: Sanic) -> None:
+    async def close(_: Sanic[Any, Any]) -> None:
         await processor.action_endpoint.close()
 
     app.add_route(answer_step, "/step", methods=["POST"])
@@ -89,7 +92,7 @@ def describe(processor: StepProcessor, model: Path) -> dict[str, Any]:
 
 
 def _encoder_of(processor: StepProcessor) -> str:
-    """Return the hash of the encoder in use, "missing" where the model names one that is not there, "none" where it names none."""
+    """Return the hash of the encoder in use; "missing" where it is not there, "none" where the model wants none."""
     for node in processor.model_metadata.predict_schema.nodes.values():
         if issubclass(node.uses, SentenceEmbeddingFeaturizer):
             folder = node.config.get("encoder", SentenceEmbeddingFeaturizer.get_default_config()["encoder"])
@@ -98,19 +101,19 @@ def _encoder_of(processor: StepProcessor) -> str:
     return "none"
 
 
-def stop_with_parent(app: Sanic) -> None:
+def stop_with_parent(app: Sanic[Any, Any]) -> None:
     """Stop the server when whoever started it is gone, which shows in the pipe that is its standard input."""
     if not stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         return
 
-    async def watch(app: Sanic) -> None:
+    async def watch(app: Sanic[Any, Any]) -> None:
         loop = asyncio.get_running_loop()
         loop.add_reader(sys.stdin.fileno(), _read_or_stop, app, loop)
 
     app.after_server_start(watch)
 
 
-def _read_or_stop(app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+def _read_or_stop(app: Sanic[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
     if not os.read(sys.stdin.fileno(), 4096):
         loop.remove_reader(sys.stdin.fileno())
         app.stop()

@@ -38,7 +38,9 @@ def newest_model(folder: Path) -> Path:
     """
     models = sorted(folder.glob("*.tar.gz"), key=lambda path: path.stat().st_mtime)
     if not models:
-        raise ModelError(f"There is no model in {folder}: run `rasa train` or `python -m bot train`, or name one with --model.")
+        raise ModelError(
+            f"There is no model in {folder}: run `rasa train` or `python -m bot train`, or name one with --model."
+        )
     return models[-1]
 
 
@@ -83,6 +85,8 @@ def _shown(answer: dict[str, Any]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rasa shell", description="Talk to a trained model in the terminal.")
     parser.add_argument("mode", nargs="?", choices=["nlu"], help="only show what is understood")
-    parser.add_argument("-m", "--model", type=Path, default=Path("models"), help="a model, or a folder whose newest is taken")
+    parser.add_argument(
+        "-m", "--model", type=Path, default=Path("models"), help="a model, or a folder whose newest is taken"
+    )
     parser.add_argument("--actions", default="http://127.0.0.1:5055/webhook", help="the URL that runs custom actions")
     return parser

@@ -1,4 +1,4 @@
-"""One step of a dialogue as a function: what was said so far and a message in, what follows from it out. Nothing is kept."""
+"""One step of a dialogue as a function: the dialogue so far and a message in, what follows from it out."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class StepRequest:
             if not isinstance(body.get(field), kind):
                 raise RequestError(f"{field} must be {' or '.join(k.__name__ for k in kind)}")
         intent = body.get("intent")
-        if intent is not None and not (isinstance(intent.get("name"), str) and isinstance(intent.get("entities", {}), dict)):
+        if intent is not None and not (
+            isinstance(intent.get("name"), str) and isinstance(intent.get("entities", {}), dict)
+        ):
             raise RequestError("intent must have a name and may have entities by name")
         if not body["conversation"] or not body["message_id"]:
             raise RequestError("conversation and message_id must not be empty")
@@ -172,7 +174,9 @@ def _event_types() -> dict[str, type[Event]]:
 
 def _tracker(processor: StepProcessor, request: StepRequest, events: list[Event]) -> DialogueStateTracker:
     try:
-        return DialogueStateTracker.from_events(request.conversation, events, processor.domain.slots, domain=processor.domain)
+        return DialogueStateTracker.from_events(
+            request.conversation, events, processor.domain.slots, domain=processor.domain
+        )
     except (AttributeError, KeyError, TypeError, ValueError, RasaException) as error:
         raise RequestError(f"the events are not a dialogue: {error!r}") from error
 
@@ -188,8 +192,10 @@ def _understood(processor: StepProcessor, request: StepRequest, tracker: Dialogu
     return {"text": request.text, "intent": intent, "intent_ranking": [intent], "entities": entities}
 
 
-def _two_questions(processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker) -> list[list[_Message]]:
-    """Return the two questions of the message in both orders, or nothing where it is one or answers a form's question."""
+def _two_questions(
+    processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker
+) -> list[list[_Message]]:
+    """Return the two questions of the message in both orders; nothing where it is one or a form awaits an answer."""
     if request.intent is not None or tracker.active_loop_name:
         return []
     readings: dict[str, dict[str, Any]] = {}
@@ -197,13 +203,19 @@ def _two_questions(processor: StepProcessor, request: StepRequest, tracker: Dial
     def read(text: str) -> Reading:
         parsed = readings[text] = processor.understand(text, tracker)
         intent = parsed["intent"]
-        return Reading(intent=intent["name"], is_question=bool(parsed.get("is_request")) and intent["confidence"] >= SURE)
+        return Reading(
+            intent=intent["name"], is_question=bool(parsed.get("is_request")) and intent["confidence"] >= SURE
+        )
 
     parts = questions(request.text, read)
     if len(parts) == 1:
         return []
     messages = [
-        _Message(id=f"{request.message_id}.{number}", text=part, parsed=readings.get(part) or processor.understand(part, tracker))
+        _Message(
+            id=f"{request.message_id}.{number}",
+            text=part,
+            parsed=readings.get(part) or processor.understand(part, tracker),
+        )
         for number, part in enumerate(parts, 1)
     ]
     return [messages, messages[::-1]]
@@ -226,7 +238,7 @@ async def _play(
 
 def _user_event(request: StepRequest, message: _Message) -> UserUttered:
     parsed = message.parsed
-    kept = {key: parsed[key] for key in ("text", "intent", "entities", "in_scope") if key in parsed}
+    kept: dict[str, Any] = {key: parsed[key] for key in ("text", "intent", "entities", "in_scope") if key in parsed}
     kept["intent_ranking"] = (parsed.get("intent_ranking") or [])[:RANKING_KEPT]
     return UserUttered(
         message.text or None,
@@ -271,7 +283,9 @@ def _is_fallback(new: list[Event], intent: str | None) -> bool:
         for event in new
     ):
         return True
-    filled = any(isinstance(event, SlotSet) and event.key != REQUESTED_SLOT and event.value is not None for event in new)
+    filled = any(
+        isinstance(event, SlotSet) and event.key != REQUESTED_SLOT and event.value is not None for event in new
+    )
     return intent == DEFAULT_NLU_FALLBACK_INTENT_NAME and not filled
 
 

@@ -1,7 +1,7 @@
 """Trains a model in a process of its own: `python -m bot.engine.training --project FOLDER --output FILE`.
 
-Standard output carries one JSON object per line: {"phase", "detail"} while it works, {"warning"} for what Rasa finds odd in
-the data, and at the end {"model": path} or {"error": what is wrong and where}. Exit status 0 or 1.
+Standard output carries one JSON object per line: {"phase", "detail"} while it works, {"warning"} for what Rasa finds
+odd in the data, and at the end {"model": path} or {"error": what is wrong and where}. Exit status 0 or 1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class DataError(Exception):
 
 def main() -> int:
     """Prepare the encoder, check the data, train, and tell each step."""
-    parser = argparse.ArgumentParser(prog="python -m bot.engine.training", description="Trains a model from a Rasa project.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bot.engine.training", description="Trains a model from a Rasa project."
+    )
     parser.add_argument("--project", type=Path, required=True, help="the folder of config.yml, domain.yml and data/")
     parser.add_argument("--output", type=Path, required=True, help="the model to write, a .tar.gz")
     arguments = parser.parse_args()
@@ -117,7 +119,9 @@ def _check(project: Path, teller: Teller) -> None:
     from rasa.shared.importers.importer import TrainingDataImporter
     from rasa.validator import Validator
 
-    importer = TrainingDataImporter.load_from_config(str(project / "config.yml"), str(_domain(project)), [str(project / "data")])
+    importer = TrainingDataImporter.load_from_config(
+        str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
+    )
     validator = Validator.from_importer(importer)
     sound = validator.verify_domain_validity() and validator.verify_story_structure(ignore_warnings=True)
     if not sound:
@@ -139,7 +143,7 @@ def _train_model(project: Path, output: Path) -> Path:
         if not result.model:
             raise DataError("Rasa trained nothing: is there training data in data/?")
         # In one step: whoever sees the model sees all of it.
-        os.replace(result.model, output)
+        Path(result.model).replace(output)
     return output
 
 

@@ -1,11 +1,11 @@
 """Lets Rasa be imported with neither TensorFlow nor the packages of its unused parts installed.
 
 Rasa imports every built-in component, channel and store whether a bot uses it or not. `install` puts small stand-ins in
-`sys.modules` for exactly the modules that would pull those packages in. A stand-in holds the names that the rest of Rasa
-takes from the module; using one of them says so clearly instead of crashing deep inside.
+`sys.modules` for exactly the modules that would pull those packages in. A stand-in holds the names that the rest of
+Rasa takes from the module; using one of them says so clearly instead of crashing deep inside.
 
-The same table carries what newer releases of numpy, packaging and setuptools removed from under Rasa 3.6.21, and replaces
-its Dask runner by ours.
+The same table carries what newer releases of numpy, packaging and setuptools removed from under Rasa 3.6.21, and
+replaces its Dask runner by ours.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class Absent:
     """The base of every class in `ABSENT_CLASSES`: it can be named and compared, never used."""
 
     def __init__(self, *_: object, **__: object) -> None:
-        message = f"{type(self).__name__} is left out of this environment: it needs TensorFlow or a package not installed"
+        message = (
+            f"{type(self).__name__} is left out of this environment: it needs TensorFlow or a package not installed"
+        )
         raise AbsentError(message)
 
     @classmethod
@@ -134,11 +136,17 @@ def _restore_removed_names() -> None:
 def _stand_ins() -> list[StandIn]:
     return [
         *(StandIn(module, _absent(names)) for module, names in ABSENT_CLASSES.items()),
-        StandIn("rasa.utils.tensorflow.model_data", {**_absent(_MODEL_DATA), "ragged_array_to_ndarray": lambda: _ragged_array}),
+        StandIn(
+            "rasa.utils.tensorflow.model_data",
+            {**_absent(_MODEL_DATA), "ragged_array_to_ndarray": lambda: _ragged_array},
+        ),
         StandIn("rasa.utils.plotting", {name: functools.partial(_plotter, name) for name in _PLOTTERS}),
         StandIn("rasa.engine.recipes.default_components", {"DEFAULT_COMPONENTS": _components}),
         StandIn("rasa.engine.runner.dask", {"DaskGraphRunner": _graph_runner}),
-        StandIn("pkg_resources", {"resource_filename": lambda: _resource_filename, "get_distribution": lambda: _distribution}),
+        StandIn(
+            "pkg_resources",
+            {"resource_filename": lambda: _resource_filename, "get_distribution": lambda: _distribution},
+        ),
         StandIn("randomname", {"get_name": lambda: _model_name}),
         StandIn("structlog_sentry", {"SentryProcessor": lambda: _pass_on}),
     ]

@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 class LinearIntentClassifier(IntentClassifier, GraphComponent):
     """Softmax regression on the sentence vector and n-grams, with honest confidences and an out-of-scope gate.
 
-    Sets `intent`, `intent_ranking`, `in_scope` (0 to 1) and `is_request` (whether the intent asks for something). A message that a gate turns away gets the fallback intent first and
-    its best guesses after it. Nothing is pickled: a model holds numbers (npz) and text (json).
+    Sets `intent`, `intent_ranking`, `in_scope` (0 to 1) and `is_request` (whether the intent asks for something). A
+    message that a gate turns away gets the fallback intent first and its best guesses after it. Nothing is pickled: a
+    model holds numbers (npz) and text (json).
     """
 
     @classmethod
@@ -52,7 +53,8 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
             # Shares of in-scope messages that the two gates may turn away; see `softmax`.
             "far_rejects": 0.1,
             "near_rejects": 0.05,
-            # Intents that are no request of their own: never one of two questions in one message; see `bot.engine.segments`.
+            # Intents that are no request of their own: never one of two questions in one message; see
+            # `bot.engine.segments`.
             "asides": [],
             # Weight and width of the n-gram features beside the sentence vector.
             "ngram_weight": 0.5,
@@ -62,7 +64,9 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
             "seed": 0,
         }
 
-    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource, knowledge: Knowledge | None) -> None:
+    def __init__(
+        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, knowledge: Knowledge | None
+    ) -> None:
         self._config = {**self.get_default_config(), **config}
         self._storage = storage
         self._resource = resource
@@ -102,7 +106,9 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         """
         for share in ("far_rejects", "near_rejects"):
             if not 0 <= config.get(share, 0) < 1:
-                raise InvalidConfigException(f"LinearIntentClassifier: {share} is a share of messages, from 0 to below 1.")
+                raise InvalidConfigException(
+                    f"LinearIntentClassifier: {share} is a share of messages, from 0 to below 1."
+                )
         if config.get("folds", 2) < 2:
             raise InvalidConfigException("LinearIntentClassifier: folds must be 2 or more.")
 
@@ -110,7 +116,9 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         """Learn from all examples that have an intent, and keep what was learnt."""
         examples = [example for example in training_data.intent_examples if example.get(INTENT) and example.get(TEXT)]
         if len({example.get(INTENT) for example in examples}) < 2:
-            raise InvalidConfigException("The training data has examples of fewer than two intents; nothing can be learnt.")
+            raise InvalidConfigException(
+                "The training data has examples of fewer than two intents; nothing can be learnt."
+            )
         self._knowledge = learn(examples, self._config)
         with self._storage.write_to(self._resource) as folder:
             write_knowledge(self._knowledge, folder)
@@ -134,7 +142,9 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         if knowledge.full is not None and dense is not None:
             sight = knowledge.full
         elif knowledge.full is not None and message.get(TEXT) and not self._told:
-            logger.warning("The encoder that the model was trained with (%s) is missing: n-grams alone.", knowledge.encoder)
+            logger.warning(
+                "The encoder that the model was trained with (%s) is missing: n-grams alone.", knowledge.encoder
+            )
             self._told = True
         logits = sight.head.bias + weights @ sight.ngram_logits[rows]
         if dense is not None:

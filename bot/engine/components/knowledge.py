@@ -73,5 +73,5 @@ def read_knowledge(folder: Path) -> Knowledge:
 
 def _read_sight(numbers: Any, name: str) -> Sight:
     values = {field.name: numbers[f"{name}.{field.name}"] for field in fields(Head)}
-    head = Head(**{key: value if value.ndim else float(value) for key, value in values.items()})
-    return Sight(head=head, ngram_logits=numbers[f"{name}.ngram_logits"])
+    fitted: dict[str, Any] = {key: value if value.ndim else float(value) for key, value in values.items()}
+    return Sight(head=Head(**fitted), ngram_logits=numbers[f"{name}.ngram_logits"])

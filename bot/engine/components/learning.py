@@ -36,10 +36,8 @@ def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
         width = dense[0].shape[1]
         both = [np.hstack([vectors, ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
         full = _sight(fit_head(both, labels, fit), projection, width)
-    logger.info(
-        "Learnt %d intents from %d examples; accuracy on held-out folds: %.3f from n-grams%s",
-        len(intents), len(examples), plain.head.accuracy, f", {full.head.accuracy:.3f} with sentence vectors" if full else "",
-    )  # fmt: skip
+    best = (full or plain).head.accuracy
+    logger.info("Learnt %d intents from %d examples, %.3f right on held-out folds", len(intents), len(examples), best)
     return Knowledge(intents=intents, vectorizer=vectorizer, plain=plain, full=full, encoder=encoder)
 
 
@@ -76,6 +74,7 @@ def _encoder_of(examples: list[Message]) -> str:
 
 
 def sentence_vector(message: Message, attribute: str, origin: str) -> Floats | None:
+    """Return the sentence vector of this origin that the featurizer gave this attribute, if it did."""
     for feature in message.features:
         if feature.attribute == attribute and feature.origin == origin:
             vector: Floats = feature.features[0]
@@ -84,4 +83,6 @@ def sentence_vector(message: Message, attribute: str, origin: str) -> Floats | N
 
 
 def _vectors(examples: list[Message], attribute: str, origin: str) -> Floats:
-    return np.stack([vector for example in examples if (vector := sentence_vector(example, attribute, origin)) is not None])
+    return np.stack(
+        [vector for example in examples if (vector := sentence_vector(example, attribute, origin)) is not None]
+    )

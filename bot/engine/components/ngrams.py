@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ class NgramVectorizer:
 def _word_grams(text: str) -> Iterator[str]:
     words = _WORD.findall(text[:MAX_LENGTH].lower())
     yield from (f"w{word}" for word in words)
-    yield from (f"w{first} {second}" for first, second in zip(words, words[1:], strict=False))
+    yield from (f"w{first} {second}" for first, second in pairwise(words))
 
 
 def _letter_grams(text: str) -> Iterator[str]:

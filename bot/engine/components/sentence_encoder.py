@@ -32,8 +32,8 @@ class SentenceEncoder:
     def encode(self, text: str) -> npt.NDArray[np.float32]:
         """Return the vector of one text.
 
-        Texts are encoded one by one, in training too: the 8-bit arithmetic takes its ranges from the whole batch, so a text
-        would get another vector in other company.
+        Texts are encoded one by one, in training too: the 8-bit arithmetic takes its ranges from the whole batch, so a
+        text would get another vector in other company.
         """
         pieces = np.asarray([self._tokenizer.encode(text).ids], np.int64)
         vector: npt.NDArray[np.float32] = self._session.run(None, {"input_ids": pieces})[0][0]

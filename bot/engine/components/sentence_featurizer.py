@@ -63,7 +63,7 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
         self._encoder = load_encoder(Path(self._config["encoder"]))
         if self._encoder is None:
             logger.warning(
-                "No sentence encoder in %s: understanding falls back to n-grams. `python -m bot train` prepares the encoder.",
+                "No sentence encoder in %s: n-grams alone must do. `python -m bot train` prepares the encoder.",
                 self._config["encoder"],
             )
 

@@ -1,9 +1,9 @@
-"""A linear classifier that knows how sure it is: softmax regression, a temperature, and two gates for what is out of scope.
+"""A linear classifier that knows how sure it is: softmax regression, a temperature, two gates for out of scope.
 
-Far out of scope ("what is the capital of France") shows in the *energy*, the log of the summed exponentials of all logits: no
-intent wants the message. Near out of scope shows in the *margin* between the two best intents: several want it a little.
-Both limits and the temperature are taken from predictions on held-out folds of the training data; no out-of-scope examples
-are needed.
+Far out of scope ("what is the capital of France") shows in the *energy*, the log of the summed exponentials of all
+logits: no intent wants the message. Near out of scope shows in the *margin* between the two best intents: several want
+it a little. Both limits and the temperature are taken from predictions on held-out folds of the training data; no
+out-of-scope examples are needed.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def _minimise(features: Floats, labels: Labels, classes: int, fit: Fit) -> tuple
         weights = flat[: width * classes].reshape(width, classes).astype(np.float32)
         logits = features @ weights + flat[width * classes :].astype(np.float32)
         log_sums = _log_sum_exp(logits)
-        loss = float((log_sums - logits[rows, labels]).mean(dtype=np.float64)) + 0.5 * fit.l2 * float((weights**2).sum())
+        loss = float((log_sums - logits[rows, labels]).mean(dtype=np.float64)) + 0.5 * fit.l2 * float(
+            (weights**2).sum()
+        )
         error = np.exp(logits - log_sums[:, None])
         error[rows, labels] -= 1
         error /= count
@@ -122,7 +124,9 @@ def _minimise(features: Floats, labels: Labels, classes: int, fit: Fit) -> tuple
 
     options = {"maxiter": fit.max_iterations, "maxcor": 10, "ftol": 1e-7, "gtol": 1e-6}
     found = minimize(loss_and_slope, np.zeros((width + 1) * classes), jac=True, method="L-BFGS-B", options=options).x
-    return found[: width * classes].reshape(width, classes).astype(np.float32), found[width * classes :].astype(np.float32)
+    return found[: width * classes].reshape(width, classes).astype(np.float32), found[width * classes :].astype(
+        np.float32
+    )
 
 
 def _held_out_logits(copies: list[Floats], labels: Labels, classes: int, fit: Fit) -> Floats:

@@ -1,4 +1,4 @@
-"""Makes the slips of the thumb that people make in direct messages, so that the classifier learns to read through them."""
+"""Makes the slips of the thumb of direct messages, so that the classifier learns to read through them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 #: The keys beside each key on a phone's keyboard.
 NEIGHBOURS = {
-    "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl", "p": "ol",
-    "a": "qsz", "s": "adwx", "d": "sfec", "f": "dgrv", "g": "fhtb", "h": "gjyn", "j": "hkum", "k": "jlin", "l": "kop",
-    "z": "asx", "x": "zsdc", "c": "xdfv", "v": "cfgb", "b": "vghn", "n": "bhjm", "m": "njk",
+    "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl",
+    "p": "ol", "a": "qsz", "s": "adwx", "d": "sfec", "f": "dgrv", "g": "fhtb", "h": "gjyn", "j": "hkum", "k": "jlin",
+    "l": "kop", "z": "asx", "x": "zsdc", "c": "xdfv", "v": "cfgb", "b": "vghn", "n": "bhjm", "m": "njk",
 }  # fmt: skip
 
 
 def with_typos(text: str, rate: float, seed: int) -> str:
-    """Return the text with about `rate` of its letters dropped, doubled, swapped or mistyped; the same for the same arguments."""
+    """Return the text with about `rate` of its letters dropped, doubled, swapped or mistyped; repeatable."""
     dice = random.Random(zlib.crc32(text.encode()) ^ seed)  # noqa: S311 - reproducible noise, not a secret
     letters = list(text)
     for index, letter in enumerate(letters):
