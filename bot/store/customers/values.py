@@ -49,7 +49,7 @@ def minor_units(cell: object, minor_digits: int, *, is_decimal: bool) -> int:
 
 def moment(cell: object, zone: ZoneInfo) -> datetime | None:
     """Return a moment in UTC; one without a zone is told in `zone`, a mere date is its midnight there."""
-    if cell is None or cell == "":
+    if _is_empty(cell):
         return None
     parsed = _iso(cell) if isinstance(cell, str) else cell
     if isinstance(parsed, date) and not isinstance(parsed, datetime):
@@ -61,7 +61,7 @@ def moment(cell: object, zone: ZoneInfo) -> datetime | None:
 
 def day(cell: object, zone: ZoneInfo) -> date | None:
     """Return a date; of a moment with a zone it is the date in `zone`."""
-    if cell is None or cell == "":
+    if _is_empty(cell):
         return None
     parsed = _iso(cell) if isinstance(cell, str) else cell
     if isinstance(parsed, datetime):
@@ -73,16 +73,21 @@ def day(cell: object, zone: ZoneInfo) -> date | None:
 
 def hour(cell: object) -> time | None:
     """Return a time of the day."""
-    if isinstance(cell, str) and cell.strip():
-        try:
-            cell = time.fromisoformat(cell.strip().zfill(5))
-        except ValueError as error:
-            raise UnreadableError("a time (09:00)", cell) from error
+    if _is_empty(cell):
+        return None
     if isinstance(cell, time):
         return cell.replace(tzinfo=None)
-    if cell is None or cell == "":
-        return None
-    raise UnreadableError("a time (09:00)", cell)
+    if not isinstance(cell, str):
+        raise UnreadableError("a time (09:00)", cell)
+    typed = cell.strip()
+    try:
+        return time.fromisoformat(f"0{typed}" if typed[1:2] == ":" else typed)
+    except ValueError as error:
+        raise UnreadableError("a time (09:00)", cell) from error
+
+
+def _is_empty(cell: object) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _iso(cell: str) -> datetime:
