@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pydantic import SecretStr
+
 from bot.domain.errors import SettingsError
 
 
@@ -32,10 +34,13 @@ def only_instance(state_dir: Path, url: str) -> Iterator[None]:
             file.truncate(0)
 
 
-def keep_secret(state_dir: Path) -> str:
-    """Return the secret kept in the state folder, made on first use and readable by its owner alone."""
+def service_secret(chosen: SecretStr | None, state_dir: Path) -> str:
+    """Return the chosen secret, or the one kept in the state folder: made on first use, readable by its owner alone."""
+    if chosen is not None:
+        return chosen.get_secret_value()
     path = state_dir / "secret"
     try:
+        state_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text(encoding="ascii").strip()

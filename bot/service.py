@@ -23,14 +23,16 @@ from actions.server import ActionServer, build_actions
 from bot import metrics
 from bot.clock import SystemClock
 from bot.desk.app import SlackAccount, SlackDesk
-from bot.desk.local import LocalDesk, LocalDeskParts
+from bot.desk.hub import DeskHub
+from bot.desk.local import LocalDeskParts, local_desk_blueprint
+from bot.desk.sessions import desk_link
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.channels import AccountId, ChannelAddress
 from bot.domain.connectors import Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
 from bot.domain.ports import BusinessCommands, Clock, CommandResult
-from bot.instance import keep_secret
+from bot.instance import service_secret
 from bot.pipeline.background import Background
 from bot.pipeline.converse import Conversing, ConverseParts
 from bot.pipeline.deliver import Delivering, DeliverParts
@@ -55,6 +57,7 @@ from bot.store.sample_shop.shop import open_sample_shop
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
 from bot.web.serving import bind, serve
+from bot.web.site.pages import SiteParts, site_blueprint
 from bot.web.streams import FeedHub
 from bot.web.webchat import WebChatParts, webchat_blueprint
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
@@ -145,8 +148,7 @@ class Service:
         self.hints = Hints()
         self.background = Background()
         self.engine = HttpEngine(settings.engine.timeout)
-        secret = settings.service.secret
-        self._secret = secret.get_secret_value() if secret else keep_secret(settings.service.state_dir)
+        self._secret = service_secret(settings.service.secret, settings.service.state_dir)
         self._actions_token = secrets.token_urlsafe(32)
         self.hub = FeedHub()
         self.feed = StoredFeed(database, clock, wake=self.hub.wake, typing=self.hub.typing)
@@ -167,9 +169,10 @@ class Service:
             )
         )
         self.slack = self._slack()
-        self.local_desk = LocalDesk(LocalDeskParts(acts=self.acts, media=self.media, secret=self._secret))
+        self.desk_hub = DeskHub()
         self.actions = ActionServer(build_actions(records.directory, StoredAssurances(database), clock))
         self.worker = self._worker()
+        self.engine_process = self._engine_process()
 
     def _connectors(self) -> tuple[Connector, ...]:
         connectors: list[Connector] = []
@@ -201,6 +204,15 @@ class Service:
             base_url=slack.base_url,
         )
         return SlackDesk(account, self.acts, self.media, self._persist_desk_event)
+
+    def _engine_process(self) -> EngineProcess:
+        options = EngineOptions(
+            run_dir=self.settings.service.state_dir / "run",
+            actions_url=f"http://127.0.0.1:{self.settings.service.internal_port}/actions",
+            actions_token=self._actions_token,
+            timeout=self.settings.engine.timeout,
+        )
+        return EngineProcess(options, self.engine, metrics.ENGINE_RESTARTS.inc)
 
     def _worker(self) -> Worker:
         dice = random.Random()  # noqa: S311 - spreads retries, keeps no secret
@@ -252,7 +264,7 @@ class Service:
         self._changed()
 
     def _changed(self) -> None:
-        self.local_desk.wake()
+        self.desk_hub.wake()
 
     async def _persist_desk_event(self, external_id: str, address: ChannelAddress, raw: dict[str, Any]) -> None:
         arrival = Arrival(
@@ -270,8 +282,22 @@ class Service:
         """Return the routes of the public port."""
         made = [
             webhooks_blueprint(WebhookParts(connectors=self.connectors, receive=self.receiver.receive)),
-            self.local_desk.blueprint(),
+            local_desk_blueprint(
+                LocalDeskParts(
+                    acts=self.acts,
+                    media=self.media,
+                    hub=self.desk_hub,
+                    secret=self._secret,
+                    brand=self.settings.brand.name,
+                    is_secure=self.settings.service.home.startswith("https:"),
+                )
+            ),
         ]
+        if self.settings.brand.has_sample_site and self.records.is_sample:
+            parts = SiteParts(
+                directory=self.records.directory, cast=cast, clock=self.clock, brand=self.settings.brand.name
+            )
+            made.append(site_blueprint(parts))
         if self.settings.webchat.is_enabled:
             made.append(
                 webchat_blueprint(
@@ -288,6 +314,10 @@ class Service:
         if self.slack is not None:
             made.append(self.slack.blueprint())
         return tuple(made)
+
+    def desk_link(self) -> str:
+        """Return a new one-time link to the local desk."""
+        return desk_link(self._secret, self.settings.service.home)
 
     async def find_unready(self) -> dict[str, str]:
         """Return what is missing before this process can do its work; empty when nothing is."""
@@ -310,7 +340,6 @@ class Service:
         service = self.settings.service
         async with AsyncExitStack() as stack:
             internal = bind("127.0.0.1", service.internal_port, "service.internal_port")
-            port = internal.getsockname()[1]
             if Role.WEB in role:
                 public = bind(service.host, service.port, "service.port")
                 app = public_app(PublicParts(blueprints=self.blueprints(), find_unready=self.find_unready))
@@ -320,24 +349,17 @@ class Service:
             )
             await stack.enter_async_context(serve(internal_app(parts), internal))
             stack.push_async_callback(self.background.stop)
-            works = self._works(role, model, port)
+            works = self._works(role, model)
             running = asyncio.create_task(_run_all(works))
             stack.push_async_callback(_cancel, running)
             yield running
 
-    def _works(self, role: Role, model: Path | None, internal_port: int) -> list[Coroutine[Any, Any, None]]:
+    def _works(self, role: Role, model: Path | None) -> list[Coroutine[Any, Any, None]]:
         if Role.WORKER not in role:
             return []
         works = [self.worker.run()]
         if model is not None:
-            options = EngineOptions(
-                run_dir=self.settings.service.state_dir / "run",
-                actions_url=f"http://127.0.0.1:{internal_port}/actions",
-                actions_token=self._actions_token,
-                timeout=self.settings.engine.timeout,
-            )
-            engine = EngineProcess(options, self.engine, metrics.ENGINE_RESTARTS.inc)
-            works.append(engine.run(model))
+            works.append(self.engine_process.run(model))
         for connector in self.connectors.connectors:
             if isinstance(connector, Registering):
                 works.append(_register(connector))

@@ -39,9 +39,14 @@ class ServiceSettings(_Section):
     #: run-time state: models, files, sockets
     state_dir: Path = Path("var")
     #: what browser sessions are signed with; replicas share it. none: made once and kept in `state_dir`
-    secret: SecretStr | None = None
+    secret: SecretStr | None = Field(default=None, min_length=16)
     #: messages that are worked on at once
     concurrency: int = Field(default=8, ge=1, le=64)
+
+    @property
+    def home(self) -> str:
+        """The address people open."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

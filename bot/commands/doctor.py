@@ -62,7 +62,7 @@ class _Doctor:
         return f"{free // 1024**3} GB free for {folder}"
 
     async def _model(self) -> str:
-        model = find_model(self._settings)
+        model = await asyncio.to_thread(find_model, self._settings)
         if model is None:
             raise SettingsError("no model is trained for the data as it is; `python -m bot train` makes one")
         return str(model)

@@ -12,7 +12,7 @@ import structlog
 from rich.console import Console
 
 from bot.clock import SystemClock
-from bot.commands.models import current_model, watch_model
+from bot.commands.models import follow_promotions, prepare_model
 from bot.domain.errors import SettingsError
 from bot.instance import only_instance
 from bot.service import Role, Service, open_database, open_records
@@ -31,9 +31,9 @@ def run(settings: Settings, role: Role) -> int:
         raise SettingsError("web and worker are for several processes on PostgreSQL; on SQLite use `run`")
     console = Console(stderr=True, highlight=False)
     model = None
-    with only_instance(settings.service.state_dir, _home(settings)):
+    with only_instance(settings.service.state_dir, settings.service.home):
         if Role.WORKER in role:
-            model = current_model(settings, console)
+            model = prepare_model(settings, console)
         return asyncio.run(_serve(settings, role, model, console))
 
 
@@ -49,11 +49,12 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
             await service.worker.release_all()
         async with service.serving(role, model) as works:
             waiting = asyncio.create_task(stopping.wait())
-            watching = asyncio.create_task(watch_model(service))
+            following = asyncio.create_task(follow_promotions(settings, service.engine_process, model)) if model else None
             announcing = asyncio.create_task(_announce(service, role, console))
             await asyncio.wait({waiting, works}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (waiting, watching, announcing):
-                task.cancel()
+            for task in (waiting, following, announcing):
+                if task is not None:
+                    task.cancel()
             if works.done() and not stopping.is_set():
                 works.result()
             console.print("\nStopping …", style="dim")
@@ -65,18 +66,15 @@ async def _announce(service: Service, role: Role, console: Console) -> None:
         with console.status("Starting the engine …"):
             while not service.engine.is_ready:
                 await asyncio.sleep(_LOOK_EVERY)
-    home = _home(service.settings)
+    home = service.settings.service.home
     console.print(f"\n[bold]Tandem is ready.[/bold]  {home}")
     if Role.WEB in role:
         if service.settings.brand.has_sample_site:
             console.print(f"  Write to the bot:   {home}/")
-        console.print(f"  Work as an agent:   {service.local_desk.entry_link(home)}")
+        console.print(f"  Work as an agent:   {service.desk_link()}", soft_wrap=True)
         if service.slack is not None:
             console.print("  Slack is the desk as well; the link above works when Slack does not.")
     console.print("  Stop with Ctrl-C.\n", style="dim")
     log.info("ready", pid=os.getpid(), url=home)
     sys.stderr.flush()
 
-
-def _home(settings: Settings) -> str:
-    return settings.service.public_url or f"http://{settings.service.host}:{settings.service.port}"

@@ -39,9 +39,7 @@ async def serve(app: Sanic[Any, Any], bound: socket.socket) -> AsyncIterator[Non
     # Sanic's rewriting of its own methods works for one application per process only.
     app.config.TOUCHUP = False
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
-    server = await app.create_server(sock=bound, return_asyncio_server=True, access_log=False)
-    if server is None:
-        raise AssertionError("Sanic returned no server")
+    server: Any = await app.create_server(sock=bound, return_asyncio_server=True, access_log=False)
     await server.startup()
     await server.before_start()
     await server.start_serving()
