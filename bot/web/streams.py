@@ -41,6 +41,11 @@ class _Page:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     is_typing: bool = False
 
+    def take_typing(self) -> bool:
+        """Whether an answer is being written; asked again, no."""
+        is_typing, self.is_typing = self.is_typing, False
+        return is_typing
+
 
 class FeedHub:
     """The open pages of this process, by visitor."""
@@ -81,12 +86,14 @@ class FeedHub:
             while not self._is_closed:
                 page.woken.clear()
                 entries = await feed.after(visitor, after, _BATCH)
-                if page.is_typing:
-                    page.is_typing = False
-                    yield Sign.TYPING
-                for sequence, body in entries:
+                asked = _asked(entries)
+                for n, (sequence, body) in enumerate(entries):
+                    if n == asked and page.take_typing():
+                        yield Sign.TYPING
                     after = sequence
                     yield Entry(sequence=sequence, body=body)
+                if page.take_typing():
+                    yield Sign.TYPING
                 if entries:
                     pause, quiet_for = POLL_FIRST, 0.0
                     continue
@@ -100,6 +107,11 @@ class FeedHub:
             self._pages[visitor].discard(page)
             if not self._pages[visitor]:
                 del self._pages[visitor]
+
+
+def _asked(entries: list[tuple[int, dict[str, object]]]) -> int:
+    """Return how many of the entries there are up to the customer's last one: what is being written answers that."""
+    return max((n for n, (_, body) in enumerate(entries, 1) if body.get("author") == "customer"), default=0)
 
 
 async def _wait(event: asyncio.Event, at_most: float) -> None:

@@ -10,6 +10,7 @@ class Composer {
   constructor(on) {
     this.on = on;
     this.files = [];
+    this.isAsked = false; // to send as soon as the files have arrived
     this.text = make("textarea", { rows: 1, maxLength: TEXT_MAX, placeholder: WORDS.placeholder, dir: "auto",
       "aria-label": WORDS.message, autocomplete: "off", enterKeyHint: "send" });
     this.picker = make("input", { type: "file", multiple: true, accept: ACCEPT, hidden: true, tabIndex: -1 });
@@ -34,7 +35,10 @@ class Composer {
       event.preventDefault();
       this.submit();
     });
-    this.text.addEventListener("input", () => this.refresh());
+    this.text.addEventListener("input", () => {
+      this.isAsked = false;
+      this.refresh();
+    });
     this.text.addEventListener("paste", (event) => {
       if (!event.clipboardData?.files.length) return;
       event.preventDefault();
@@ -47,8 +51,10 @@ class Composer {
   }
 
   submit() {
+    this.isAsked = this.files.length > 0;
     this.refresh();
     if (this.button.disabled) return;
+    this.isAsked = false;
     this.on.send({ text: this.text.value.trim(), attachments: this.files.map((entry) => entry.kept) });
     this.text.value = "";
     this.files = [];
@@ -107,11 +113,12 @@ class Composer {
       const isFinal = error.status === 413 || error.status === 415 || error.status === 400;
       entry.note.replaceChildren(`${isFinal && error.message ? error.message : WORDS.uploadFailed} `,
         isFinal ? "" : make("button", { type: "button", className: "link", onclick: () => this.upload(entry) }, WORDS.again));
-      entry.node.classList.add("failed");
     }
     entry.bar.hidden = true;
     entry.node.classList.toggle("failed", !entry.kept);
+    this.isAsked &&= Boolean(entry.kept);
     this.refresh();
+    if (this.isAsked && !this.button.disabled) this.submit();
   }
 
   drop(entry) {

@@ -50,8 +50,8 @@ function linkified(text) {
   const nodes = [];
   let end = 0;
   for (const match of text.matchAll(/https?:\/\/[^\s<>"'\u0000-\u001f]+/gi)) {
-    let address = match[0].replace(/[.,;:!?…]+$/, "");
-    while (/[)\]}]$/.test(address) && !/[([{]/.test(address)) address = address.slice(0, -1);
+    let address = match[0].replace(/[.,;:!?…\]}]+$/, "");
+    while (/\)$/.test(address) && address.split(")").length > address.split("(").length) address = address.slice(0, -1);
     let url = null;
     try {
       url = new URL(address);

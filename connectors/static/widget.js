@@ -31,8 +31,8 @@ class Widget {
       typing: () => this.view.setTyping(true),
       up: () => { this.say(""); this.outbox.flush(); },
       down: () => this.complain({ status: 0 }),
-      lost: () => { this.stream.cursor = 0; },
     });
+    this.wire.onForgotten = () => this.fresh();
     this.build();
     this.listen();
   }
@@ -113,7 +113,7 @@ class Widget {
   /** Show what there is, and go on where the last page stopped. */
   async start() {
     this.greet();
-    for (const item of this.outbox.items()) this.view.put(ownMessage(item));
+    this.pending();
     this.composer.setText(recall("tandem draft") || "");
     if (recall("tandem open") === "yes" && !isNarrow()) this.toggle(true, false);
     if (!this.wire.token) {
@@ -178,6 +178,7 @@ class Widget {
       at: new Date().toISOString(), visitorName: this.options.name || undefined };
     this.view.put(ownMessage(message));
     this.outbox.add(message);
+    this.wire.session().then(() => this.stream.start(), () => {});
     this.composer.text.focus();
   }
 
@@ -254,20 +255,26 @@ class Widget {
     this.stream.stop();
     this.outbox.clear();
     this.keep.remove("token");
-    this.keep.remove("read");
     this.fresh();
     this.composer.text.focus();
   }
 
+  /** Show an empty chat, with what still waits to be sent. */
   fresh() {
     this.stream.stop();
     this.stream.cursor = 0;
+    if (!this.wire.token) this.keep.remove("read");
     this.view.clear();
     this.question.hidden = true;
     this.subtitle.textContent = WORDS.subtitleBot;
     this.say("");
     this.greet();
+    this.pending();
     this.badge();
+  }
+
+  pending() {
+    for (const item of this.outbox.items()) this.view.put(ownMessage(item));
   }
 
   /** Another page of this site did something. */

@@ -61,6 +61,7 @@ class Wire {
   constructor(base, keep) {
     this.base = base;
     this.keep = keep;
+    this.onForgotten = () => {};
   }
 
   get token() {
@@ -83,7 +84,9 @@ class Wire {
 
   /** Forget a token the service no longer knows. */
   forget(token) {
-    if (this.token === token) this.keep.remove("token");
+    if (this.token !== token) return;
+    this.keep.remove("token");
+    this.onForgotten();
   }
 
   /** Call with the visitor's token. */
@@ -162,8 +165,8 @@ class Stream {
     this.controller = controller;
     try {
       await this.follow(controller);
-    } catch (error) {
-      if (error.status === 401) this.on.lost();
+    } catch {
+      // comes again below, whatever it was
     }
     if (this.controller !== controller) return;
     this.on.down();
