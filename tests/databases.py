@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, Connection
 
-from bot.store.database import open_engine
+from bot.store.database import Database, open_engine
+from bot.store.migrating import migrate
 
 T = TypeVar("T")
 
@@ -118,3 +120,49 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     url = postgres_server.new_database()
     yield url
     postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite file with Tandem's tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "migrated.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the name of a PostgreSQL database with Tandem's tables, to be copied."""
+    url = postgres_server.new_database()
+    _migrate(url)
+    yield url.partition("?")[0].rpartition("/")[2]
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=BACKENDS)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a fresh database with Tandem's tables: each test runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "tandem.db")
+        yield f"sqlite:///{tmp_path / 'tandem.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.new_database(request.getfixturevalue("migrated_postgres"))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """Return Tandem's own database, open and empty."""
+    opened = Database(open_engine(migrated_url))
+    yield opened
+    await opened.close()
+
+
+def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()

@@ -80,19 +80,25 @@ def open_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise SettingsError("the database URL is not a URL; write sqlite:///FILE or postgresql://USER@HOST/NAME") from error
+        raise SettingsError(
+            "the database URL is not a URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from error
     match parsed.get_backend_name():
         case "sqlite":
             return _open_sqlite(url)
         case "postgresql":
             return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=12, pool_pre_ping=True)
         case other:
-            raise SettingsError(f"the database is {other!r}; Tandem runs on sqlite:///FILE or postgresql://USER@HOST/NAME")
+            raise SettingsError(
+                f"the database is {other!r}; Tandem runs on sqlite:///FILE or postgresql://USER@HOST/NAME"
+            )
 
 
 def _open_sqlite(url: str) -> Engine:
     if pysqlite3.dbapi2.sqlite_version_info < SQLITE_MIN:
-        raise SettingsError(f"SQLite {pysqlite3.dbapi2.sqlite_version} can lose committed rows; install pysqlite3 0.6.1")
+        raise SettingsError(
+            f"SQLite {pysqlite3.dbapi2.sqlite_version} can lose committed rows; install pysqlite3 0.6.1"
+        )
     engine = create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": SQLITE_BUSY_MS / 1000})
 
     @event.listens_for(engine, "connect")
@@ -112,8 +118,9 @@ def _open_sqlite(url: str) -> Engine:
 def insert_once(connection: Connection, table: Table, values: dict[str, object]) -> bool:
     """Insert a row unless one with the same unique key is there; return whether it was inserted."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    result = connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
-    return result.rowcount == 1
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    # Without the option SQLAlchemy does not ask PostgreSQL's driver how many rows an INSERT made.
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 @dataclass
@@ -131,14 +138,21 @@ class _GroupWriter(threading.Thread):
         super().__init__(name="database-writer", daemon=True)
         self._engine = engine
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._is_closed = False
 
     def submit(self, body: Callable[[Connection], T]) -> Future[T]:
         job = _Job(body)
-        self._jobs.put(job)
+        with self._gate:
+            if self._is_closed:
+                raise RuntimeError("the database is closed")
+            self._jobs.put(job)
         return job.future
 
     def stop(self) -> None:
-        self._jobs.put(None)
+        with self._gate:
+            self._is_closed = True
+            self._jobs.put(None)
         self.join()
 
     def run(self) -> None:
@@ -154,7 +168,8 @@ class _GroupWriter(threading.Thread):
                     is_last = True
                     break
                 group.append(job)
-            self._commit(group)
+            # From here on nobody can cancel a body; those whose caller has left already are not run.
+            self._commit([job for job in group if job.future.set_running_or_notify_cancel()])
 
     def _commit(self, group: list[_Job]) -> None:
         try:

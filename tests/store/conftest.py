@@ -1,4 +1,4 @@
-"""Databases for the tests of the store: empty ones, and the sample shop's."""
+"""The sample shop's records for the tests of the store."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pytest
 from bot.store.customer_mapping import load_mapping
 from bot.store.customers.directory import SqlCustomerDirectory
 from bot.store.sample_shop.shop import fill
-from tests.databases import BACKENDS, PostgresServer, database_url, postgres_server, postgres_url, run_in
-
-__all__ = ["database_url", "directory", "postgres_server", "postgres_url", "shop_url", "today"]
+from tests.databases import BACKENDS, PostgresServer, run_in
 
 TODAY = date(2026, 3, 4)
 
