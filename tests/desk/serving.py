@@ -24,14 +24,14 @@ async def serve(*blueprints: sanic.Blueprint) -> AsyncIterator[str]:
     server = await app.create_server(sock=listener, return_asyncio_server=True, access_log=False)
     if server is None:
         raise RuntimeError("Sanic gave no server")
-    await server.startup()
-    await server.before_start()
-    await server.start_serving()
+    await server.startup()  # type: ignore[no-untyped-call]
+    await server.before_start()  # type: ignore[no-untyped-call]
+    await server.start_serving()  # type: ignore[no-untyped-call]
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        await server.before_stop()
-        await server.close()
-        await server.after_stop()
+        await server.before_stop()  # type: ignore[no-untyped-call]
+        await server.close()  # type: ignore[no-untyped-call]
+        await server.after_stop()  # type: ignore[no-untyped-call]
         for connection in list(server.connections):
             connection.close()

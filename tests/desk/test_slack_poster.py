@@ -13,9 +13,8 @@ from bot.desk.slack_errors import FIXES, classify
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.messages import DeliveryState
-from bot.domain.tickets import AgentId, TicketId
+from bot.domain.tickets import Agent, AgentId, TicketId
 from tests.desk.conftest import Desk
-from tests.fakes.desk_acts import Agent
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import visible
 
@@ -156,7 +155,7 @@ def _exceptions(module: object, root: type[Exception]) -> Iterator[type[Exceptio
 @pytest.mark.parametrize("kind", sorted(_exceptions(slack_sdk.errors, Exception), key=str))
 def test_every_exception_of_the_client_is_mapped(kind: type[Exception]) -> None:
     """Whatever slack_sdk can raise becomes a result; a new one in a later release fails here."""
-    answer = SlackApiError("x", {"error": "y"})
+    answer = SlackApiError("x", {"error": "y"})  # type: ignore[no-untyped-call]
     arguments: tuple[object, ...] = {"SlackApiError": ("x", {"ok": False}), "SlackTokenRotationError": (answer,)}.get(
         kind.__name__, ("x",)
     )

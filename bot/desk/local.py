@@ -1,0 +1,303 @@
+"""The local desk: the agents' work as pages of our own, for when Slack is not configured or is down.
+
+One person comes in by a one-time link, says what customers shall call them, and acts on the same tickets by the same
+acts as in Slack. Everything works without scripts; with them the page follows what happens.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sanic
+from sanic.request import File, Request
+from sanic.response import HTTPResponse, html, raw, redirect, text
+
+from bot.desk.hub import DeskHub
+from bot.desk.pages import Form, Pages, Typed, disposition, ticket_path
+from bot.desk.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
+from bot.domain.desk import DeskActs
+from bot.domain.errors import DeskError, MediaError
+from bot.domain.messages import Attachment, AttachmentKind, MediaId
+from bot.domain.ports import MediaStore
+from bot.domain.tickets import Agent, AgentId, TicketId
+
+_Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
+
+COOKIE = "tandem_desk"
+TEXT_MAX = 8_000
+FILES_MAX = 5
+#: A silent connection is closed by many proxies after a minute.
+BEAT_SECONDS = 15.0
+_FORM_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+#: Of files that people sent: no script, no frame, nothing.
+_FILE_POLICY = "default-src 'none'; sandbox"
+_KINDS = {"image": AttachmentKind.IMAGE, "audio": AttachmentKind.AUDIO, "video": AttachmentKind.VIDEO}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalDeskParts:
+    """What the local desk is made of."""
+
+    acts: DeskActs
+    media: MediaStore
+    #: woken whenever a ticket or its conversation changes
+    hub: DeskHub
+    #: signs links, cookies and forms
+    secret: str
+    brand: str = "Tandem"
+    #: whether browsers come over HTTPS
+    is_secure: bool = False
+
+
+class _Refused(Exception):  # noqa: N818 - it is an answer, not an error
+    """A request that ends here."""
+
+    def __init__(self, answer: HTTPResponse) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def local_desk_blueprint(parts: LocalDeskParts) -> sanic.Blueprint:
+    """Return the routes below `/desk`; `desk_link` makes the links that lead in."""
+    desk = _LocalDesk(parts)
+    blueprint = sanic.Blueprint("desk", url_prefix="/desk")
+    routes: list[tuple[str, str, _Handler]] = [
+        ("GET", "/enter", desk.enter),
+        ("POST", "/name", desk.name),
+        ("POST", "/leave", desk.leave),
+        ("GET", "/", desk.queue),
+        ("GET", "/tickets/<ticket_id:str>", desk.ticket),
+        ("POST", "/tickets/<ticket_id:str>/<act:str>", desk.act),
+        ("GET", "/changes", desk.changes),
+        ("GET", "/media/<media_id:str>", desk.file),
+        ("GET", "/static/<name:str>", desk.static),
+    ]
+    for method, path, handler in routes:
+        blueprint.add_route(_guarded(handler), path, methods=[method], name=handler.__name__)
+    blueprint.listener(_closing(parts.hub), "before_server_stop")
+    return blueprint
+
+
+class _LocalDesk:
+    def __init__(self, parts: LocalDeskParts) -> None:
+        self._parts = parts
+        self._acts = parts.acts
+        self._pages = Pages(parts.brand)
+        self._sessions = Sessions(parts.secret)
+
+    # ---- coming in
+
+    async def enter(self, request: Request) -> HTTPResponse:
+        """Use a link up and ask for the name; the page itself carries on, as a redirect would lose a strict cookie."""
+        session = self._sessions.enter(request.args.get("ticket") or "")
+        if session is None:
+            raise _Refused(self._refusal("This link has been used, is older than fifteen minutes, or is not ours."))
+        known = self._sessions.recognise(request.cookies.get(COOKIE))
+        answer = html(self._pages.name(self._sessions.form_token(session), known.name if known else "", ""))
+        self._remember(answer, session)
+        return answer
+
+    async def name(self, request: Request) -> HTTPResponse:
+        """Keep the name that customers will see."""
+        session = self._session(request, needs_name=False)
+        self._check_form(request, session)
+        name = clean_name(_field(request, "name"))
+        if not name:
+            page = self._pages.name(self._sessions.form_token(session), "", "Type the name customers will see.")
+            return html(page, status=422)
+        answer = redirect("/desk/", status=303)
+        self._remember(answer, replace(session, name=name))
+        return answer
+
+    async def leave(self, request: Request) -> HTTPResponse:
+        """Sign out."""
+        self._check_form(request, self._session(request))
+        answer = html(self._pages.refused("You have signed out."))
+        answer.delete_cookie(COOKIE, path="/desk")
+        return answer
+
+    # ---- looking
+
+    async def queue(self, request: Request) -> HTTPResponse:
+        """Return the queue."""
+        form = self._form(self._session(request))
+        return html(self._pages.desk(await self._acts.open_tickets(), None, form, Typed()))
+
+    async def ticket(self, request: Request, ticket_id: str) -> HTTPResponse:
+        """Return one ticket beside the queue."""
+        session = self._session(request)
+        return await self._show(session, TicketId(ticket_id), Typed())
+
+    async def changes(self, request: Request) -> None:
+        """Stream a counter that grows with each change (server-sent events)."""
+        self._session(request)
+        headers = {**_HEADERS, "x-accel-buffering": "no"}
+        stream = await request.respond(content_type="text/event-stream; charset=utf-8", headers=headers)
+        if stream is None:
+            return
+        async for count in self._parts.hub.changes(BEAT_SECONDS):
+            await stream.send(": beat\n\n" if count is None else f"data: {count}\n\n")
+        await stream.eof()
+
+    async def file(self, request: Request, media_id: str) -> HTTPResponse:
+        """Return a file that somebody sent: a picture to look at, anything else to download."""
+        self._session(request)
+        found = await self._parts.media.get(MediaId(media_id))
+        if found is None:
+            return text("There is no such file.", status=404)
+        kept, content = found
+        headers = {"content-disposition": disposition(kept), "content-security-policy": _FILE_POLICY}
+        return raw(content, content_type=kept.media_type or "application/octet-stream", headers=headers)
+
+    async def static(self, request: Request, name: str) -> HTTPResponse:
+        """Return the style sheet or the script; their address carries their version."""
+        content = self._pages.static.get(name)
+        if content is None:
+            return text("There is no such file.", status=404)
+        kept_for = "public, max-age=31536000, immutable" if request.args.get("v") else "no-cache"
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return raw(content, content_type=kind, headers={"cache-control": kept_for})
+
+    # ---- acting
+
+    async def act(self, request: Request, ticket_id: str, act: str) -> HTTPResponse:
+        """Do one act on a ticket and go back to it; both clicks of a double click are one act."""
+        session = self._session(request)
+        self._check_form(request, session)
+        key = _field(request, "key")
+        if not _FORM_KEY.fullmatch(key) or act not in {"claim", "reply", "note", "resolve", "hand-back"}:
+            raise _Refused(text("This form is not one of ours: reload the page.", status=400))
+        typed = _field(request, "text").replace("\r\n", "\n").strip()
+        try:
+            await self._perform(request, act, TicketId(ticket_id), session, typed)
+        except (DeskError, MediaError) as error:
+            return await self._show(session, TicketId(ticket_id), Typed(act=act, text=typed, error=str(error)))
+        return redirect(f"{ticket_path(TicketId(ticket_id))}#latest", status=303)
+
+    async def _perform(self, request: Request, act: str, ticket_id: TicketId, session: Session, typed: str) -> None:
+        agent = Agent(id=AgentId(f"local:{session.name}"), name=session.name)
+        key = f"local:{session.id}:{_field(request, 'key')}:{act}"
+        files = _files(request)
+        if len(typed) > TEXT_MAX:
+            raise DeskError(f"That is too long: {TEXT_MAX:,} characters are the most.")
+        if not typed and not (act == "reply" and files) and act in {"reply", "note", "hand-back"}:
+            raise DeskError(
+                "Say what was done, so that the bot can go on." if act == "hand-back" else "Write something."
+            )
+        match act:
+            case "claim":
+                await self._acts.claim(ticket_id, agent, key)
+            case "reply":
+                await self._acts.reply(ticket_id, agent, typed, await self._keep(files), key)
+            case "note":
+                await self._acts.note(ticket_id, agent, typed, key)
+            case "resolve":
+                await self._acts.resolve(ticket_id, agent, typed, key)
+            case _:
+                await self._acts.hand_back(ticket_id, agent, typed, key)
+
+    async def _keep(self, files: list[File]) -> tuple[Attachment, ...]:
+        if len(files) > FILES_MAX:
+            raise MediaError(f"{FILES_MAX} files are the most at once.")
+        return tuple([await self._parts.media.put(file.body, _described(file)) for file in files])
+
+    # ---- what every page needs
+
+    async def _show(self, session: Session, ticket_id: TicketId, typed: Typed) -> HTTPResponse:
+        form = self._form(session)
+        view = await self._acts.view(ticket_id)
+        queue = await self._acts.open_tickets()
+        if view is None:
+            return html(self._pages.gone(queue, form), status=404)
+        page = self._pages.desk(queue, view, form, typed)
+        return html(page, status=409 if typed.error else 200)
+
+    def _form(self, session: Session) -> Form:
+        """Return what forms carry; call it before reading what the page shows, for its number of the last change."""
+        return Form(
+            name=session.name,
+            token=self._sessions.form_token(session),
+            key=secrets.token_urlsafe(16),
+            change=self._parts.hub.count,
+        )
+
+    def _session(self, request: Request, *, needs_name: bool = True) -> Session:
+        session = self._sessions.recognise(request.cookies.get(COOKIE))
+        if session is None or (needs_name and not session.name):
+            raise _Refused(self._refusal("You are not signed in, or your session has ended."))
+        return session
+
+    def _check_form(self, request: Request, session: Session) -> None:
+        is_ours = request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+        if not is_ours or not self._sessions.is_form_token(session, _field(request, "token")):
+            raise _Refused(text("This form did not come from the desk: reload the page.", status=403))
+
+    def _refusal(self, reason: str) -> HTTPResponse:
+        return html(self._pages.refused(reason), status=401)
+
+    def _remember(self, answer: HTTPResponse, session: Session) -> None:
+        answer.add_cookie(
+            COOKIE,
+            self._sessions.cookie(session),
+            path="/desk",
+            httponly=True,
+            secure=self._parts.is_secure,
+            samesite="Strict",
+            max_age=SESSION_FOR_SECONDS,
+        )
+
+
+def _guarded(
+    handler: _Handler,
+) -> _Handler:
+    """Return the handler with refusals turned into answers and the security headers on all of them."""
+
+    async def guarded(request: Request, **arguments: str) -> HTTPResponse | None:
+        try:
+            answer = await handler(request, **arguments)
+        except _Refused as refused:
+            answer = refused.answer
+        if answer is not None:
+            for name, value in _HEADERS.items():
+                answer.headers.setdefault(name, value)
+        return answer
+
+    return guarded
+
+
+def _closing(hub: DeskHub) -> Callable[[object], Awaitable[None]]:
+    async def close(_: object) -> None:
+        hub.close()
+
+    return close
+
+
+def _field(request: Request, name: str) -> str:
+    value = request.form.get(name) if request.form else None
+    return value if isinstance(value, str) else ""
+
+
+def _files(request: Request) -> list[File]:
+    sent = request.files.getlist("files") if request.files else None
+    return [file for file in sent or () if file.body]
+
+
+def _described(file: File) -> Attachment:
+    media_type = file.type or "application/octet-stream"
+    kind = _KINDS.get(media_type.partition("/")[0], AttachmentKind.FILE)
+    return Attachment(kind=kind, name=file.name or "", media_type=media_type, size=len(file.body))

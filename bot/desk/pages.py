@@ -1,0 +1,191 @@
+"""The pages of the local desk: domain values to HTML, which escapes everything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bot.desk import words
+from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
+from bot.domain.tickets import TicketEvent, TicketId, TicketView
+
+_HERE = Path(__file__).parent
+#: Pictures that cannot carry a script; anything else is downloaded.
+RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_EVENTS = {
+    "opened": "Ticket opened",
+    "claimed": "claimed the ticket",
+    "resolved": "resolved the ticket",
+    "handed_back": "handed back to the bot",
+    "delivery_failed": "A message did not arrive",
+}
+_TICKS = {
+    DeliveryState.PENDING: "…",
+    DeliveryState.SENT: "✓",
+    DeliveryState.DELIVERED: "✓✓",
+    DeliveryState.READ: "✓✓",
+    DeliveryState.FAILED: "⚠",
+    DeliveryState.WITHHELD: "⚠",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One thing in a ticket's timeline."""
+
+    #: "customer", "bot", "agent", "system", "note" or "event"
+    kind: str
+    name: str
+    text: str
+    at: datetime
+    attachments: tuple[Attachment, ...] = ()
+    #: titles of the choices that were offered
+    choices: tuple[str, ...] = ()
+    edited_from: str | None = None
+    delivery: DeliveryState | None = None
+    delivery_detail: str = ""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the customer has not seen it and will not."""
+        return self.delivery in {DeliveryState.FAILED, DeliveryState.WITHHELD}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """What somebody had typed when an act was refused."""
+
+    act: str = ""
+    text: str = ""
+    #: why it was refused
+    error: str = ""
+
+
+class Pages:
+    """Renders the desk's pages."""
+
+    def __init__(self, brand: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Read the templates and the static files that stand beside this module."""
+        self.static = {path.name: path.read_bytes() for path in (_HERE / "static").iterdir() if path.is_file()}
+        version = hashlib.sha256(b"".join(self.static[name] for name in sorted(self.static))).hexdigest()[:12]
+        self._clock = clock
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(brand=brand, version=version, raster=RASTER, ticks=_TICKS)
+        self._templates.filters.update(
+            ago=self._ago,
+            level=words.LEVELS.__getitem__,
+            moment=words.moment,
+            money=words.money,
+            reason=words.REASONS.__getitem__,
+            delivered=words.DELIVERIES.__getitem__,
+            size=size,
+            state=words.STATES.__getitem__,
+            who=words.customer_name,
+        )
+
+    def refused(self, reason: str) -> str:
+        """Return the page for somebody who has not come in."""
+        return self._templates.get_template("refused.html").render(reason=reason)
+
+    def name(self, token: str, name: str, error: str) -> str:
+        """Return the page that asks what customers shall call the agent."""
+        return self._templates.get_template("name.html").render(token=token, name=name, error=error)
+
+    def desk(self, queue: list[TicketView], ticket: TicketView | None, form: Form, typed: Typed) -> str:
+        """Return the queue, beside the chosen ticket if there is one."""
+        return self._templates.get_template("desk.html").render(
+            queue=queue,
+            waiting=[view for view in queue if view.ticket.agent is None],
+            claimed=[view for view in queue if view.ticket.agent is not None],
+            chosen=ticket,
+            timeline=timeline(ticket) if ticket else [],
+            form=form,
+            typed=typed,
+            what_to_do=words.WHAT_TO_DO,
+        )
+
+    def gone(self, queue: list[TicketView], form: Form) -> str:
+        """Return the desk with a word on a ticket that does not exist."""
+        return self.desk(queue, None, form, Typed(error="There is no such ticket."))
+
+    def _ago(self, at: datetime) -> str:
+        minutes = max(0, int((self._clock() - at).total_seconds()) // 60)
+        if minutes < 1:
+            return "now"
+        if minutes < 60:
+            return f"{minutes} min"
+        return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What every form of a page carries."""
+
+    #: who is signed in, as customers see them
+    name: str
+    token: str
+    #: the same for both clicks of a double click
+    key: str
+    #: number of the last change that the page knows of
+    change: int
+
+
+def timeline(view: TicketView) -> list[Entry]:
+    """Return the transcript and the ticket's history in one, oldest first."""
+    said = [_said(entry, view) for entry in view.transcript]
+    happened = [_happened(event) for event in view.events if event.kind != "reply"]
+    return sorted([*said, *happened], key=lambda entry: entry.at)
+
+
+def ticket_path(ticket_id: TicketId) -> str:
+    """Return where a ticket's page is."""
+    return f"/desk/tickets/{quote(ticket_id, safe='')}"
+
+
+def size(count: int | None) -> str:
+    """Return `1.2 MB`."""
+    if count is None:
+        return ""
+    if count < 1024 * 1024:
+        return f"{max(1, count // 1024)} kB"
+    return f"{count / 1024 / 1024:.1f} MB"
+
+
+def disposition(file: Attachment) -> str:
+    """Return how a browser treats a file: rasters are shown, all else is downloaded under its own name (RFC 6266)."""
+    way = "inline" if file.media_type in RASTER else "attachment"
+    return f"{way}; filename*=UTF-8''{quote(file.name or 'file', safe='')}"
+
+
+def _said(entry: TranscriptLine, view: TicketView) -> Entry:
+    return Entry(
+        kind=entry.author.value,
+        name=words.author_name(entry, view),
+        text=entry.text,
+        at=entry.at,
+        attachments=entry.attachments,
+        choices=entry.choices,
+        edited_from=entry.edited_from,
+        delivery=None if entry.author is Author.CUSTOMER else entry.delivery,
+        delivery_detail=entry.delivery_detail,
+    )
+
+
+def _happened(event: TicketEvent) -> Entry:
+    name = event.agent.name if event.agent else ""
+    if event.kind == "note":
+        return Entry(kind="note", name=name or "Bot", text=event.detail, at=event.at)
+    what = f"{name} {_EVENTS.get(event.kind, event.kind.replace('_', ' '))}".strip()
+    return Entry(kind="event", name=what, text=event.detail, at=event.at)

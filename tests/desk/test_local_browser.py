@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from bot.desk.hub import DeskHub
+from bot.desk.local import LocalDeskParts, local_desk_blueprint
+from bot.desk.sessions import desk_link
+from bot.domain.messages import DeliveryState
+from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
+from tests.desk.records import dana
+from tests.desk.serving import serve
+from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+
+pytestmark = pytest.mark.browser
+
+SECRET = "a secret that only tests know"
+CHROMIUM = shutil.which("chromium")
+TICKET = TicketId(f"{1:032x}")
+ALEX = Agent(id=AgentId("slack:U1"), name="Alex")
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass
+class Site:
+    """A desk with two tickets and a browser before it."""
+
+    url: str
+    acts: FakeDeskActs
+    hub: DeskHub
+    context: BrowserContext
+    #: what scripts complained about
+    complaints: list[str]
+
+    async def open(self) -> Page:
+        """Come in by a link, give a name and return the queue's page."""
+        page = await self.context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        await page.goto(desk_link(SECRET, self.url))
+        await page.get_by_label("Your name").fill("Sam")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("navigation", name="Tickets")).to_be_visible()
+        return page
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """Return a desk in Chromium; without one the test is skipped at home and fails in CI."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing: apt-get install chromium")
+        pytest.skip("needs Chromium")
+    acts, hub = FakeDeskActs(), DeskHub()
+    acts.open(record=dana())
+    acts.open(name="Ravi")
+    parts = LocalDeskParts(acts=acts, media=FakeMediaStore(), hub=hub, secret=SECRET, brand="Copperleaf")
+    async with serve(local_desk_blueprint(parts)) as url, async_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(10_000)
+        found = Site(url, acts, hub, context, [])
+        yield found
+        await browser.close()
+        assert found.complaints == []
+
+
+async def test_a_ticket_is_worked_by_keys_alone(site: Site) -> None:
+    """Keys open a ticket, claim it, reply, note and hand back, and ? shows all of them."""
+    page = await site.open()
+    await page.keyboard.press("?")
+    await expect(page.get_by_text("next, previous ticket")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("j")
+    await page.keyboard.press("o")
+    await expect(page.get_by_role("heading", name="Dana Fox")).to_be_visible()
+    await page.keyboard.press("c")
+    await expect(page.get_by_text("claimed by Sam")).to_be_visible()
+    for key, text in (("r", "Hello Dana, c and j are only letters here"), ("n", "seems nice")):
+        await page.keyboard.press(key)
+        await page.keyboard.type(text)
+        await page.keyboard.press("Control+Enter")
+        await expect(page.get_by_label("Conversation").get_by_text(text)).to_be_visible()
+    await page.keyboard.press("e")
+    await page.keyboard.type("refunded")
+    await page.get_by_role("button", name="Hand back to bot").click()
+    await expect(page.get_by_text("This ticket is handed back to the bot: refunded")).to_be_visible()
+    assert [kind for kind, *_ in site.acts.log] == ["claimed", "reply", "note", "handed_back"]
+    assert [text for _, text, _ in site.acts.sent] == ["Hello Dana, c and j are only letters here"]
+
+
+async def test_the_page_follows_what_happens_and_keeps_what_is_being_typed(site: Site) -> None:
+    """A new message, a delivery and a new ticket appear by themselves; a half-written reply stays in its box."""
+    page = await site.open()
+    await page.goto(f"{site.url}/desk/tickets/{TICKET}")
+    await page.get_by_label("Reply to Dana Fox").fill("half a")
+    site.acts.customer_writes(TICKET, "are you there?")
+    site.hub.wake()
+    await expect(page.get_by_label("Conversation").get_by_text("are you there?")).to_be_visible()
+    site.acts.open(name="Noor")
+    site.hub.wake()
+    await expect(page.get_by_role("navigation").get_by_text("Noor")).to_be_visible()
+    message = await site.acts.reply(TICKET, ALEX, "I am", (), "r")
+    site.acts.deliver(TICKET, message, DeliveryState.READ)
+    site.hub.wake()
+    await expect(page.get_by_text("claimed by Alex")).to_be_visible()
+    await expect(page.get_by_label("Conversation").get_by_text("read", exact=False)).to_be_visible()
+    assert await page.get_by_label("Reply to Dana Fox").input_value() == "half a"
+    await site.acts.resolve(TICKET, ALEX, "done", "x")
+    site.hub.wake()
+    await expect(page.get_by_text("This ticket is resolved: done")).to_be_visible()
+    await expect(page.locator("pre.unsent")).to_have_text("half a")
+
+
+async def test_a_double_click_sends_once(site: Site) -> None:
+    """Two quick clicks on Send are one message."""
+    page = await site.open()
+    await page.goto(f"{site.url}/desk/tickets/{TICKET}")
+    await page.get_by_label("Reply to Dana Fox").fill("once")
+    await page.get_by_role("button", name="Send").dblclick()
+    await expect(page.get_by_label("Conversation").get_by_text("once")).to_be_visible()
+    assert len(site.acts.sent) == 1
+
+
+async def test_everything_works_without_scripts(site: Site) -> None:
+    """Forms, the three boxes and the result are plain HTML."""
+    browser = site.context.browser
+    assert browser is not None
+    site.context = await browser.new_context(java_script_enabled=False)
+    page = await site.open()
+    await page.get_by_text("Dana Fox").first.click()
+    await page.get_by_role("button", name="Claim").click()
+    await page.get_by_text("Note", exact=True).click()
+    await page.get_by_label("Internal note").fill("plain")
+    await page.get_by_role("button", name="Keep note").click()
+    await expect(page.get_by_label("Conversation").get_by_text("plain")).to_be_visible()
+    assert [kind for kind, *_ in site.acts.log] == ["claimed", "note"]
+
+
+async def test_it_fits_a_phone(site: Site) -> None:
+    """Queue and ticket are pages of their own, nothing is wider than the screen, and sending works."""
+    browser = site.context.browser
+    assert browser is not None
+    site.context = await browser.new_context(
+        viewport={"width": PHONE["width"], "height": PHONE["height"]}, has_touch=True
+    )
+    site.acts.customer_writes(TICKET, "https://example.com/" + "a" * 300)
+    page = await site.open()
+    await page.get_by_text("Dana Fox").tap()
+    await expect(page.get_by_role("heading", name="Dana Fox")).to_be_visible()
+    assert not await page.get_by_role("navigation", name="Tickets").is_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    await page.get_by_label("Reply to Dana Fox").fill("from the train")
+    await page.get_by_role("button", name="Send").tap()
+    await expect(page.get_by_label("Conversation").get_by_text("from the train")).to_be_visible()
+    await page.get_by_label("Back to the queue").tap()
+    await expect(page.get_by_text("Ravi")).to_be_visible()
+
+
+async def test_nothing_a_customer_sends_runs(site: Site) -> None:
+    """Markup in any field is shown as text, and the policy would stop a script that slipped through."""
+    evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    request = replace(site.acts.views[TICKET].ticket.request, topic=evil, summary=evil, tried=(evil,))
+    ticket_id = site.acts.open(request, evil)
+    site.acts.customer_writes(ticket_id, evil)
+    await site.acts.note(ticket_id, ALEX, evil, "n")
+    page = await site.open()
+    await page.goto(f"{site.url}/desk/tickets/{ticket_id}")
+    site.acts.customer_writes(ticket_id, evil + " again")
+    site.hub.wake()
+    await expect(page.get_by_label("Conversation").get_by_text("again")).to_be_visible()
+    assert "owned" not in (await page.title()).replace(evil, "")
+    assert await page.locator("img[src=x]").count() == 0
+    assert site.acts.views[ticket_id].ticket.state is TicketState.QUEUED
