@@ -241,11 +241,13 @@ class TelegramConnector:
         """Fetch updates for ever; what is committed is confirmed with the next request, and never before.
 
         A request confirms the batch just committed and nothing else: an offset that outlived a quiet week, after which
-        Telegram's numbers jump, could swallow updates.
+        Telegram's numbers jump, could swallow updates. A webhook left over is removed first: Telegram refuses both.
         """
-        offset, failure_count = None, 0
+        offset, failure_count, is_alone = None, 0, False
         while True:
             try:
+                if not is_alone:
+                    is_alone = await self._api.bot.delete_webhook(drop_pending_updates=False)
                 updates = await self._api.updates(offset, self._account.poll_for, ALLOWED_UPDATES)
                 if updates:
                     await sink([self._read(update) for update in updates])
@@ -265,7 +267,7 @@ class TelegramConnector:
             return Unsupported(external_id=f"update:{update_id}:malformed", kind="malformed")
 
     def _pause_after(self, error: Exception, failure_count: int) -> float:
-        """Log why the last round failed and return for how many seconds to wait."""
+        """Log why a request failed and return for how many seconds to wait before the next."""
         pause, what = min(60.0, 0.5 * (1 << min(failure_count, 10))), "what came was not committed; it will come again"
         if isinstance(error, InvalidToken):
             pause, what = 300.0, "Telegram refuses the token: get a new one from @BotFather and set it"
@@ -276,23 +278,36 @@ class TelegramConnector:
             what = failure.reason
             if isinstance(failure, Retry) and failure.after is not None:
                 pause = failure.after.total_seconds()
-        log.warning("telegram_poll_failed", account=self.account, error=type(error).__name__, reason=what, pause=pause)
+        log.warning("telegram_waits", account=self.account, error=type(error).__name__, reason=what, pause=pause)
         return pause
 
     async def register(self) -> None:
-        """Set our webhook, or remove any when polling; what waits at Telegram is kept."""
-        try:
-            if self._account.webhook_url is None:
-                await self._api.bot.delete_webhook(drop_pending_updates=False)
+        """Set our webhook, or remove any when polling; what waits at Telegram is kept.
+
+        An outage is waited out; raises `SettingsError` when Telegram refuses.
+        """
+        failure_count = 0
+        while True:
+            try:
+                await self._register()
+            except TelegramError as error:
+                if isinstance(outcome(error), Permanent):
+                    raise self._settings_error(error) from None
+                failure_count += 1
+                await self._sleep(self._pause_after(error, failure_count))
             else:
-                await self._api.bot.set_webhook(
-                    self._account.webhook_url,
-                    secret_token=self._account.webhook_secret,
-                    allowed_updates=ALLOWED_UPDATES,
-                    drop_pending_updates=False,
-                )
-        except TelegramError as error:
-            raise self._settings_error(error) from None
+                return
+
+    async def _register(self) -> None:
+        if self._account.webhook_url is None:
+            await self._api.bot.delete_webhook(drop_pending_updates=False)
+            return
+        await self._api.bot.set_webhook(
+            self._account.webhook_url,
+            secret_token=self._account.webhook_secret,
+            allowed_updates=ALLOWED_UPDATES,
+            drop_pending_updates=False,
+        )
 
     async def check(self) -> str:
         """Return one line on the bot and how its updates reach us."""

@@ -92,6 +92,20 @@ async def test_polling_removes_the_webhook(stand: Bench) -> None:
     assert len(stand.telegram.waiting()) == 1
 
 
+async def test_outage_at_the_start() -> None:
+    """An outage of Telegram when we start is waited out, with growing pauses: the webhook is set in the end."""
+    async with bench(webhook_url="http://127.0.0.1:1/t") as stand:
+        fault = Fault(method="setWebhook", code=502)
+        stand.telegram.fail(fault, fault, Fault(method="setWebhook", code=429, retry_after=9), fault)
+        await stand.connector.register()
+
+        assert stand.pauses == [1.0, 2.0, 9.0, 8.0]
+        assert (
+            await stand.connector.check()
+            == "@copperleaf_bot (7000001), webhook http://127.0.0.1:1/t, 0 updates waiting"
+        )
+
+
 async def test_only_wanted_updates() -> None:
     """Telegram is asked for messages, edits and taps, and for nothing else."""
     async with bench(webhook_url="http://127.0.0.1:1/t") as stand:

@@ -14,7 +14,7 @@ from tests.connectors.telegram_bench import JANE, Bench, bench
 from tests.fakes.media import MemoryMedia
 from tests.fakes.telegram import FakeTelegram
 from tests.fakes.telegram_server import running
-from tests.fakes.telegram_values import Fault
+from tests.fakes.telegram_values import Fault, Webhook
 
 
 @dataclass
@@ -173,7 +173,18 @@ async def test_long_pauses(stand: Bench, fault: Fault, pause: float, capsys: pyt
         await inbox.texts(1)
 
     assert stand.pauses == [pause]
-    assert "telegram_poll_failed" in capsys.readouterr().out
+    assert "telegram_waits" in capsys.readouterr().out
+
+
+async def test_webhook_left_over(stand: Bench) -> None:
+    """A webhook that a former start left is removed before the first request for updates, however often that takes."""
+    stand.telegram.webhook = Webhook(url="http://127.0.0.1:1/", secret="")
+    stand.telegram.fail(Fault(method="deleteWebhook", code=502))
+    stand.jane.writes("one")
+    async with polling(stand) as inbox:
+        assert await inbox.texts(1) == ["one"]
+
+    assert stand.pauses == [1.0]
 
 
 async def test_pauses_grow_up_to_a_minute(stand: Bench) -> None:
