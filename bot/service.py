@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from actions.server import ActionServer, build_actions
 from bot import metrics
-from bot.clock import SystemClock
 from bot.desk.app import SlackAccount, SlackDesk
 from bot.desk.hub import DeskHub
 from bot.desk.local import LocalDeskParts, local_desk_blueprint
@@ -34,7 +33,7 @@ from bot.domain.errors import SettingsError
 from bot.domain.ports import BusinessCommands, Clock, CommandResult
 from bot.instance import service_secret
 from bot.pipeline.background import Background
-from bot.pipeline.converse import Conversing, ConverseParts
+from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
 from bot.pipeline.desk_acts import Desk, DeskParts
 from bot.pipeline.outgoing import DeskAddress
@@ -187,6 +186,7 @@ class Service:
                 webhook_url=f"{public_url}/webhooks/telegram/{token.partition(':')[0]}" if public_url else None,
                 webhook_secret=telegram.webhook_secret.get_secret_value() if telegram.webhook_secret else "",
                 base_url=telegram.base_url,
+                proxy_url=telegram.proxy_url.get_secret_value() if telegram.proxy_url else None,
             )
             connectors.append(TelegramConnector(account, self.media))
         return tuple(connectors)
@@ -333,7 +333,7 @@ class Service:
 
     @asynccontextmanager
     async def serving(self, role: Role, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
-        """Listen, work and poll for as long as the context lasts; the task ends early, with its error, if a part breaks.
+        """Listen, work and poll while the context lasts; the task ends early, with its error, if a part breaks.
 
         Raises `SettingsError` when a port is taken.
         """
@@ -377,7 +377,7 @@ async def _register(connector: Registering) -> None:
     try:
         await connector.register()
     except SettingsError as error:
-        log.error("channel_not_registered", error=str(error))
+        log.error("channel_not_registered", error=str(error))  # noqa: TRY400 - the sentence says it all
 
 
 async def _run_all(works: list[Coroutine[Any, Any, None]]) -> None:

@@ -1,6 +1,6 @@
 """Everything an operator can set, read once at start from one file and the environment.
 
-The file is TOML (`deploy/tandem.example.toml` explains every line). An environment variable `TANDEM_SECTION__NAME` overrides
+The file is TOML (`deploy/tandem.example.toml` explains every line). A variable `TANDEM_SECTION__NAME` overrides
 `name` of `[section]`. Anything that is not known is refused by its name.
 """
 
@@ -79,6 +79,8 @@ class TelegramSettings(_Section):
     #: sent back by Telegram with each webhook call; needed with `service.public_url`
     webhook_secret: SecretStr | None = None
     base_url: str = "https://api.telegram.org"
+    #: HTTP proxy on the way there
+    proxy_url: SecretStr | None = None
     #: what to do with a message that may or may not have arrived: tell a person, or send it again
     on_ambiguous: Literal["hold", "resend"] = "hold"
 
@@ -157,11 +159,12 @@ class Settings(_Section):
         if self.service.public_url and not self.service.public_url.startswith("https://"):
             raise ValueError("service.public_url must start with https://: the channels call nothing else")
         if self.telegram.token and self.service.public_url and not self.telegram.webhook_secret:
-            raise ValueError("telegram.webhook_secret is missing: with service.public_url Telegram calls us, and must prove it")
+            raise ValueError(
+                "telegram.webhook_secret is missing: with service.public_url Telegram calls us, and must prove it"
+            )
         if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
             raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
         return self
-
 
     def secrets(self) -> list[str]:
         """Return every secret value, for the logs to leave out."""
