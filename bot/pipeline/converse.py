@@ -25,6 +25,7 @@ from bot.domain.retry import TURN_RETRY, RetryPolicy
 from bot.domain.tickets import Ticket
 from bot.pipeline import phrases
 from bot.pipeline.background import Background
+from bot.pipeline.giving_up import give_up_message
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.turns import Decision, commit_turn
 from bot.store import choices, conversations, inbox, tickets, transcript, turns
@@ -83,8 +84,8 @@ class Conversing:
     async def converse(self, row: InboxRow) -> None:
         """Answer, relay or hand over the message of a claimed row, and finish the row in the same commit.
 
-        Raises `OwnerChangedError` when the conversation changed hands meanwhile (nothing was written: call it again) and
-        `StaleLeaseError` when somebody else has taken the row over.
+        Raises `OwnerChangedError` when the conversation changed hands meanwhile (nothing was written: call it again)
+        and `StaleLeaseError` when somebody else has taken the row over.
         """
         if row.kind is InboxKind.TRIGGER:
             await self._trigger(row)
@@ -130,9 +131,7 @@ class Conversing:
             await self._try_later(row, situation, error)
             return
         decision = Decision(turn=turn, proved=await self._proved(turn))
-        await self._parts.database.write(
-            commit_turn, self._writer(), row, situation.conversation, decision
-        )
+        await self._parts.database.write(commit_turn, self._writer(), row, situation.conversation, decision)
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
         now = self._parts.clock.now()
@@ -232,17 +231,10 @@ def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situa
 def _give_up(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
     conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
     if row.kind is InboxKind.MESSAGE:
-        request = HandoffRequest(
-            reason=Reason.FAILED_ACTION,
-            topic="a message the bot could not work on",
-            summary="The bot failed on this customer's last message; see the transcript.",
-            tried=(f"{row.attempt_count} attempts to answer",),
-        )
-        conversation, ticket = writer.hand_off(connection, conversation, request)
-        writer.post_line(connection, ticket.id, row.message_id)
-        message = OutboundMessage(author=Author.SYSTEM, text=phrases.ENGINE_FAILED)
-        writer.say(connection, conversation, message, f"{row.message_id}:failed")
-    inbox.finish(connection, row.lease, writer.now)
+        give_up_message(connection, writer, row, conversation)
+        inbox.finish(connection, row.lease, writer.now)
+    else:
+        inbox.bury(connection, row.lease, writer.now, "the bot failed on it")
 
 
 def _say_holding(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:

@@ -23,12 +23,13 @@ from bot.domain.connectors import (
     SendResult,
     Sent,
 )
-from bot.domain.desk import DeskPost, DeskPostKind, DeskPoster
+from bot.domain.desk import DeskPost, DeskPoster, DeskPostKind
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.messages import OutboundMessage
 from bot.domain.ports import BusinessCommands, Clock
 from bot.domain.retry import SEND_RETRY
-from bot.pipeline.effects import record_command, record_desk_post, record_give_up, record_sent
+from bot.pipeline.effects import record_command, record_desk_post, record_sent
+from bot.pipeline.giving_up import give_up_outgoing
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import outbox
 from bot.store.codec import DESK_POST, OUTBOUND
@@ -64,7 +65,7 @@ class Delivering:
         self._parts = parts
 
     async def deliver(self, row: OutboxRow) -> None:
-        """Make the row's calls and record what came of them; raises `StaleLeaseError` when somebody else took it over."""
+        """Make the row's calls and record what came of them; raises `StaleLeaseError` when another has the row."""
         match row.kind:
             case OutboxKind.MESSAGE:
                 await self._message(row)
@@ -95,7 +96,7 @@ class Delivering:
             metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _send_all(self, row: OutboxRow, connector: Connector, planned: tuple[SendOperation, ...]) -> str | None:
-        """Make the calls that are still to be made; return the last one's external id, or none when the row waits or ended."""
+        """Make the calls still to be made; return the last one's external id, or none when the row waits or ended."""
         external_id = ""
         for index in range(row.progress, len(planned)):
             result = await connector.send(planned[index], f"{row.key}:{index}")
@@ -137,7 +138,9 @@ class Delivering:
         metrics.SENT.labels(row.kind, "done" if result.is_done else "refused").inc()
 
     async def _not_sent(self, row: OutboxRow, result: SendResult, *, can_repeat: bool) -> None:
-        log.warning("send_failed", row=row.lease.row_id, kind=row.kind, result=type(result).__name__, reason=_reason(result))
+        log.warning(
+            "send_failed", row=row.lease.row_id, kind=row.kind, result=type(result).__name__, reason=_reason(result)
+        )
         match result:
             case Permanent(reason=reason):
                 await self._give_up(row, reason, "dead")
@@ -161,13 +164,15 @@ class Delivering:
 
     async def _give_up(self, row: OutboxRow, reason: str, state: str) -> None:
         log.error("dead_letter", box="outbox", row=row.lease.row_id, kind=row.kind, state=state, reason=reason)
-        await self._parts.database.write(record_give_up, self._writer(), row, reason, state)
+        await self._parts.database.write(give_up_outgoing, self._writer(), row, reason, state)
         metrics.SENT.labels(row.kind, state).inc()
 
     def _writer(self) -> Writer:
         return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
 
-    async def _write(self, body: Callable[[Connection, Writer, OutboxRow, str], None], row: OutboxRow, text: str) -> None:
+    async def _write(
+        self, body: Callable[[Connection, Writer, OutboxRow, str], None], row: OutboxRow, text: str
+    ) -> None:
         await self._parts.database.write(body, self._writer(), row, text)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from bot.domain.conversations import Conversation
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, DeliveryState, MessageId, OutboundMessage, Receipt, ReceiptKind
@@ -14,7 +13,7 @@ from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, tickets, transcript
 from bot.store.codec import DESK_POST, RECEIPT
 from bot.store.inbox import InboxRow
-from bot.store.outbox import OutboxKind, OutboxRow
+from bot.store.outbox import OutboxRow
 
 _STATE_OF = {
     ReceiptKind.DELIVERED: DeliveryState.DELIVERED,
@@ -31,29 +30,7 @@ def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external
     if external_id:
         transcript.name_externally(connection, row.message_id, external_id)
     if transcript.mark(connection, row.message_id, DeliveryState.SENT):
-        _show_receipt(connection, writer, row, row.message_id)
-
-
-def record_give_up(connection: Connection, writer: Writer, row: OutboxRow, reason: str, state: str) -> None:
-    """The row is a dead letter (`dead`: not sent; `held`: nobody knows); whoever works the conversation is told."""
-    outbox.finish(connection, row.lease, state, writer.now, reason)
-    if row.kind is not OutboxKind.MESSAGE or row.conversation_id is None or row.message_id is None:
-        return
-    transcript.mark(connection, row.message_id, DeliveryState.FAILED, reason)
-    _show_receipt(connection, writer, row, row.message_id)
-    ticket = tickets.open_of(connection, row.conversation_id)
-    if ticket is None:
-        conversation = conversations.lock(connection, row.conversation_id)
-        request = HandoffRequest(
-            reason=Reason.FAILED_ACTION,
-            topic="an answer that did not arrive",
-            summary=phrases.held() if state == "held" else phrases.undelivered(reason),
-        )
-        writer.hand_off(connection, conversation, request)
-        return
-    text = phrases.held() if state == "held" else phrases.undelivered(reason)
-    tickets.log(connection, ticket.id, writer.now, "delivery_failed", None, text)
-    writer.post_notice(connection, ticket.id, text, row.key)
+        show_receipt(connection, writer, row, row.message_id)
 
 
 def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
@@ -67,15 +44,32 @@ def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, ext
 
 
 def record_command(connection: Connection, writer: Writer, row: OutboxRow, result: CommandResult) -> None:
-    """The brand's system did it, or refused; the customer is told, and people are if it was refused."""
+    """The brand's system did it, or refused."""
     outbox.finish(connection, row.lease, "sent", writer.now)
+    record_command_result(connection, writer, row, result)
+
+
+def record_command_result(connection: Connection, writer: Writer, row: OutboxRow, result: CommandResult) -> None:
+    """Tell the customer what came of a command, and people if it was not done."""
     if row.conversation_id is None:
         return
     conversation = conversations.lock(connection, row.conversation_id)
     if not result.is_done:
-        conversation = _refused(connection, writer, row, conversation, result)
+        conversation, _ = writer.hand_off(connection, conversation, _refused(row, result))
     text = phrases.command_ended(str(row.body["name"]), row.body["arguments"].get("order_number"), result)
     writer.say(connection, conversation, OutboundMessage(author=Author.BOT, text=text), f"{row.key}:result")
+
+
+def _refused(row: OutboxRow, result: CommandResult) -> HandoffRequest:
+    what = str(row.body["name"]).replace("_", " ")
+    order_number = row.body["arguments"].get("order_number")
+    return HandoffRequest(
+        reason=Reason.FAILED_ACTION,
+        topic=what,
+        summary=f"The bot was asked to {what}; it was refused: {result.reason}",
+        tried=(str(row.body["name"]),),
+        order_number=str(order_number) if order_number else None,
+    )
 
 
 def record_receipt(connection: Connection, writer: Writer, row: InboxRow) -> None:
@@ -92,7 +86,8 @@ def record_receipt(connection: Connection, writer: Writer, row: InboxRow) -> Non
     inbox.finish(connection, row.lease, writer.now)
 
 
-def _show_receipt(connection: Connection, writer: Writer, row: OutboxRow, message_id: MessageId) -> None:
+def show_receipt(connection: Connection, writer: Writer, row: OutboxRow, message_id: MessageId) -> None:
+    """Show the agent who wrote a message how far it has come."""
     line = transcript.get(connection, message_id)
     if line is None or line.author is not Author.AGENT or row.conversation_id is None:
         return
@@ -100,18 +95,3 @@ def _show_receipt(connection: Connection, writer: Writer, row: OutboxRow, messag
     if ticket is not None:
         post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.RECEIPT, message_id=message_id)
         writer.post(connection, post, f"receipt:{message_id}:{line.delivery}")
-
-
-def _refused(
-    connection: Connection, writer: Writer, row: OutboxRow, conversation: Conversation, result: CommandResult
-) -> Conversation:
-    order_number = row.body["arguments"].get("order_number")
-    request = HandoffRequest(
-        reason=Reason.FAILED_ACTION,
-        topic=str(row.body["name"]).replace("_", " "),
-        summary=f"The bot was asked to {str(row.body['name']).replace('_', ' ')}; it was refused: {result.reason}",
-        tried=(str(row.body["name"]),),
-        order_number=str(order_number) if order_number else None,
-    )
-    conversation, _ = writer.hand_off(connection, conversation, request)
-    return conversation

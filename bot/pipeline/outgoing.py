@@ -27,7 +27,7 @@ from bot.domain.tickets import Ticket, TicketId
 from bot.store import conversations, outbox, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND, to_json
 from bot.store.ids import new_message_id
-from bot.store.outbox import Outgoing, OutboxKind
+from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.schema import outbox as outbox_table
 
 
@@ -40,9 +40,7 @@ class DeskAddress:
 
     def lane(self, ticket_id: TicketId) -> str:
         """Return the lane of a ticket's posts: one ticket's posts keep their order."""
-        return str(
-            ChannelAddress(channel=ChannelName("desk"), account=AccountId(self.name), external_id=ticket_id)
-        )
+        return str(ChannelAddress(channel=ChannelName("desk"), account=AccountId(self.name), external_id=ticket_id))
 
 
 @dataclass(frozen=True, kw_only=True)

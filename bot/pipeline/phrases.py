@@ -19,8 +19,12 @@ def agent_joined(name: str) -> str:
 
 FILE_RECEIVED = "Thanks, I've got your file. I can't read it myself, so I've passed it to a colleague."
 RESOLVED = "This conversation has been closed. Just write again if there is anything else."
-ENGINE_FAILED = "Sorry, something went wrong on our side. I've passed your message to a colleague, who will answer you here."
+ENGINE_FAILED = (
+    "Sorry, something went wrong on our side. I've passed your message to a colleague, who will answer you here."
+)
 STILL_WORKING = "Thanks for your message. It is taking longer than usual; you will get an answer here."
+
+NOT_REACHED = "our shop's own system does not answer"
 
 
 def undelivered(reason: str) -> str:
@@ -31,8 +35,8 @@ def undelivered(reason: str) -> str:
 def held() -> str:
     """Tell the agent that nobody knows whether a message arrived."""
     return (
-        "A message to the customer may or may not have arrived: the connection broke while it was sent, and this channel "
-        "cannot tell. It was not sent again; please check and repeat it if needed."
+        "A message to the customer may or may not have arrived: the connection broke while it was sent, and this "
+        "channel cannot tell. It was not sent again; please check and repeat it if needed."
     )
 
 

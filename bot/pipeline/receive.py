@@ -35,8 +35,8 @@ class Receiver:
     async def receive(self, connector: Connector, request: WebhookRequest) -> None:
         """Make every event of a webhook request durable, then return.
 
-        Raises `WebhookRejectedError` or `MalformedWebhookError` for requests that are not the channel's; any other error
-        means that nothing was kept, and the channel must hear a 5xx.
+        Raises `WebhookRejectedError` or `MalformedWebhookError` for requests that are not the channel's; any other
+        error means that nothing was kept, and the channel must hear a 5xx.
         """
         connector.verify(request)
         await self.take(connector, connector.parse(request))

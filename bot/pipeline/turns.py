@@ -18,7 +18,7 @@ from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
 from bot.store import choices, conversations, inbox, outbox, tickets, timers, turns
 from bot.store.inbox import InboxKind, InboxRow
-from bot.store.outbox import Outgoing, OutboxKind
+from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.timers import Timer
 from bot.store.turns import TurnRecord
 
@@ -117,9 +117,7 @@ def _message(connection: Connection, writer: Writer, conversation: Conversation,
     return OutboundMessage(author=Author.BOT, text=text, choices=offered)
 
 
-def _record_turn(
-    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn
-) -> None:
+def _record_turn(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn) -> None:
     record = TurnRecord(
         id=row.message_id,
         conversation_id=conversation.id,
@@ -150,5 +148,9 @@ def _record_proofs(connection: Connection, writer: Writer, conversation: Convers
         if not attempt.succeeded:
             conversations.count_failed_proof(connection, conversation.address, writer.now)
     if decision.proved is not None:
-        method = "order and e-mail" if any("@" in attempt.proof for attempt in decision.turn.proofs) else "order and postcode"
+        method = (
+            "order and e-mail"
+            if any("@" in attempt.proof for attempt in decision.turn.proofs)
+            else "order and postcode"
+        )
         conversations.bind_customer(connection, conversation.address, decision.proved, method, writer.now)

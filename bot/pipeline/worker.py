@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -20,21 +21,24 @@ from bot.domain.retry import SEND_RETRY, TURN_RETRY
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
+from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import conversations, inbox, lanes, outbox, timers
 from bot.store.database import Database
 from bot.store.hints import Hint, Hints
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind, InboxRow
-from bot.store.lanes import Lease
+from bot.store.lanes import Lease, Release, Released
 from bot.store.outbox import OutboxRow
 from bot.store.schema import inbox as inbox_table
 from bot.store.schema import outbox as outbox_table
 
 log = structlog.get_logger()
 
-#: Longer than any turn or send may take, so that a row is never worked on twice while its worker lives.
+#: Leases are renewed at every sweep, so they end only when their worker is dead, or stuck.
 LEASE_FOR = timedelta(seconds=60)
+#: Longer than anything a row asks for may take, in seconds; what takes longer is stuck, and cancelled.
+WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
 SWEEP_EVERY = 2.0
@@ -42,6 +46,7 @@ SWEEP_EVERY = 2.0
 DRAIN_FOR = 10.0
 OWNER_CHANGES_MAX = 5
 
+P = ParamSpec("P")
 Row = TypeVar("Row")
 
 #: Does what an agent did on the desk, given the desk's own event.
@@ -74,6 +79,8 @@ class Worker:
         """Use `parts`."""
         self._parts = parts
         self._tasks: set[asyncio.Task[None]] = set()
+        self._inbox_leases: set[Lease] = set()
+        self._outbox_leases: set[Lease] = set()
 
     async def run(self) -> None:
         """Work on both boxes and the timers until cancelled."""
@@ -88,7 +95,7 @@ class Worker:
 
     async def release_all(self) -> None:
         """Make every claimed row pending again at once; only when no other worker can be alive."""
-        await self._release(None)
+        await self._release(is_alone=True)
 
     async def _take(
         self,
@@ -120,9 +127,10 @@ class Worker:
                 await hint.wait(LOOK_EVERY)
 
     async def _work(self, row: InboxRow) -> None:
-        with structlog.contextvars.bound_contextvars(message=row.message_id):
+        with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._inbox_leases, row.lease):
             try:
-                await self._handle(row)
+                async with asyncio.timeout(WORK_FOR):
+                    await self._handle(row)
             except StaleLeaseError:
                 log.warning("lease_lost", box="inbox", row=row.lease.row_id)
             except Exception as error:
@@ -149,9 +157,10 @@ class Worker:
                 await self._parts.database.write(inbox.finish, row.lease, self._parts.clock.now())
 
     async def _send(self, row: OutboxRow) -> None:
-        with structlog.contextvars.bound_contextvars(message=row.message_id):
+        with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._outbox_leases, row.lease):
             try:
-                await self._parts.delivering.deliver(row)
+                async with asyncio.timeout(WORK_FOR):
+                    await self._parts.delivering.deliver(row)
             except StaleLeaseError:
                 log.warning("lease_lost", box="outbox", row=row.lease.row_id)
             except Exception as error:
@@ -162,32 +171,34 @@ class Worker:
         now = self._parts.clock.now()
         delay = TURN_RETRY.delay(row.attempt_count, None, self._parts.dice)
         if delay is not None:
-            await self._record(inbox.defer, row.lease, now + delay, error)
+            await self._record(row.lease, inbox.defer, row.lease, now + delay, error)
             return
         log.error("dead_letter", box="inbox", row=row.lease.row_id, kind=row.kind, error=error)
-        await self._record(inbox.bury, row.lease, now, error)
+        await self._record(row.lease, bury_message, self._writer(), row, error)
 
     async def _send_again(self, row: OutboxRow, error: str) -> None:
         now = self._parts.clock.now()
         delay = SEND_RETRY.delay(row.attempt_count, None, self._parts.dice)
         if delay is not None:
-            await self._record(outbox.defer_ambiguous, row.lease, now + delay, error)
+            await self._record(row.lease, outbox.defer_ambiguous, row.lease, now + delay, error)
             return
-        await self._record(outbox.bury, row.lease, now, error)
+        log.error("dead_letter", box="outbox", row=row.lease.row_id, kind=row.kind, error=error)
+        await self._record(row.lease, bury_outgoing, self._writer(), row, error)
 
     async def _record(
-        self, body: Callable[[Connection, Lease, datetime, str], None], lease: Lease, moment: datetime, error: str
+        self, lease: Lease, body: Callable[Concatenate[Connection, P], None], *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """Write down a failure; if even that fails, the lease lapses and the row is taken up again."""
         try:
-            await self._parts.database.write(body, lease, moment, error)
+            await self._parts.database.write(body, *args, **kwargs)
         except (SQLAlchemyError, StaleLeaseError):
             log.exception("failure_not_recorded", row=lease.row_id)
 
     async def _sweep(self) -> None:
         while True:
             try:
-                await self._release(self._parts.clock.now())
+                await self._renew()
+                await self._release(is_alone=False)
                 fired = await self._parts.database.write(fire_timers, self._parts.clock.now())
                 if fired:
                     self._parts.hints.inbox.give()
@@ -196,11 +207,16 @@ class Worker:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY)
 
-    async def _release(self, now: datetime | None) -> None:
-        for box, release in (("inbox", inbox.release_lapsed), ("outbox", outbox.release_lapsed)):
-            rows = await self._parts.database.write(release, now)
-            for row in rows:
-                log.warning("row_released", box=box, row=row.id, crash_count=row.crash_count)
+    async def _renew(self) -> None:
+        until = self._parts.clock.now() + LEASE_FOR
+        for table, leases in ((inbox_table, self._inbox_leases), (outbox_table, self._outbox_leases)):
+            if leases:
+                await self._parts.database.write(lanes.renew, table, tuple(leases), until)
+
+    async def _release(self, *, is_alone: bool) -> None:
+        which = Release(now=self._parts.clock.now(), is_alone=is_alone)
+        _log_release("inbox", await self._parts.database.write(release_inbox, self._writer(), which))
+        _log_release("outbox", await self._parts.database.write(release_outbox, self._writer(), which))
 
     async def _count(self) -> None:
         for box, table in (("inbox", inbox_table), ("outbox", outbox_table)):
@@ -212,18 +228,37 @@ class Worker:
         return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
 
 
+def _log_release(box: str, released: Released[InboxRow] | Released[OutboxRow]) -> None:
+    for row in released.pending:
+        log.warning("row_released", box=box, row=row.lease.row_id, kind=row.kind)
+    for row in released.dead:
+        log.error("dead_letter", box=box, row=row.lease.row_id, kind=row.kind, error="its worker died")
+
+
+@contextmanager
+def _held(leases: set[Lease], lease: Lease) -> Iterator[None]:
+    """Keep a lease among those that are renewed for as long as the context lasts."""
+    leases.add(lease)
+    try:
+        yield
+    finally:
+        leases.discard(lease)
+
+
 def fire_timers(connection: Connection, now: datetime) -> int:
     """Turn timers that are due into rows of the inbox; return how many."""
     due = timers.take_due(connection, now, 50)
-    for row_id, timer in due:
+    for timer in due:
         conversation = conversations.get(connection, timer.conversation_id)
+        message_id = new_message_id()
         arrival = Arrival(
             account="timer",
-            external_id=str(row_id),
+            # Not the timer's row: a database may give that number again once the row is gone.
+            external_id=message_id,
             address=str(conversation.address),
             kind=InboxKind.TRIGGER,
             body={"intent": timer.meaning.intent, "entities": timer.meaning.entities},
-            message_id=new_message_id(),
+            message_id=message_id,
         )
         inbox.add(connection, arrival, now)
     return len(due)

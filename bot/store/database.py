@@ -1,7 +1,7 @@
 """One database at a time, SQLite or PostgreSQL; the only module that knows the difference.
 
-Transactions are plain functions `body(connection, ...)` that `Database` runs in its own threads. A body cannot await, so
-no network call can happen inside a transaction.
+Transactions are plain functions `body(connection, ...)` that `Database` runs in its own threads. A body cannot await,
+so no network call can happen inside a transaction.
 """
 
 from __future__ import annotations

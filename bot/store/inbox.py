@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +12,7 @@ from sqlalchemy import Connection, Row
 from bot.domain.messages import MessageId
 from bot.store import lanes
 from bot.store.database import insert_once
-from bot.store.lanes import Lease
+from bot.store.lanes import Lease, Release, Released
 from bot.store.schema import inbox
 
 
@@ -94,14 +93,15 @@ def defer(connection: Connection, lease: Lease, until: datetime, error: str) -> 
     lanes.defer(connection, inbox, lease, until, error)
 
 
-def release_lapsed(connection: Connection, now: datetime | None) -> Sequence[Row[Any]]:
-    """Make rows whose worker died pending again; see `lanes.release_lapsed`."""
-    return lanes.release_lapsed(connection, inbox, now)
+def release(connection: Connection, which: Release) -> Released[InboxRow]:
+    """Make rows whose worker died pending again, or dead letters in the end; see `lanes.release`."""
+    released = lanes.release(connection, inbox, which, "dead", {})
+    return Released(pending=[_row(row) for row in released.pending], dead=[_row(row) for row in released.dead])
 
 
 def _row(row: Row[Any]) -> InboxRow:
     return InboxRow(
-        lease=Lease(row_id=row.id, token=row.lease),
+        lease=Lease(row_id=row.id, token=row.lease or ""),
         address=row.address,
         kind=InboxKind(row.kind),
         body=row.body,

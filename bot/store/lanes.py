@@ -7,15 +7,17 @@ unique index allows one claimed row per lane. Whoever writes about a claimed row
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Row, Table, delete, exists, func, literal, select, update
+from sqlalchemy import Connection, Row, Table, case, delete, exists, func, literal, select, update
 
 from bot.domain.errors import StaleLeaseError
 from bot.domain.retry import CRASHES_MAX
+
+R = TypeVar("R")
 
 OPEN = ("pending", "claimed")
 #: Given up on, kept for a person to look at. `held` ones may or may not have been sent.
@@ -76,30 +78,54 @@ def defer(connection: Connection, table: Table, lease: Lease, until: datetime, e
     write(connection, table, lease, {"state": "pending", "ready_at": until, "error": error} | _UNLEASED)
 
 
-def release_lapsed(connection: Connection, table: Table, now: datetime | None) -> Sequence[Row[Any]]:
-    """Make rows pending again whose lease ended before `now`; none: all claimed ones, when nobody else can be alive.
+def renew(connection: Connection, table: Table, leases: Collection[Lease], until: datetime) -> None:
+    """Let leases last until `until`; one that was lost meanwhile stays lost."""
+    for lease in leases:
+        mine = (table.c.id == lease.row_id) & (table.c.lease == lease.token) & (table.c.state == "claimed")
+        connection.execute(update(table).where(mine).values(leased_until=until))
 
-    A row that has lost its worker `CRASHES_MAX` times becomes a dead letter instead. Returns all rows released.
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """Which rows to take from their workers."""
+
+    now: datetime
+    #: whether no other worker can be alive, so that every claimed row has lost its own; else those whose lease ended
+    is_alone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released(Generic[R]):
+    """Rows that were taken from their workers."""
+
+    #: to be worked on again
+    pending: list[R]
+    #: dead letters now
+    dead: list[R]
+
+
+def release(
+    connection: Connection, table: Table, which: Release, final: str, values: dict[str, object]
+) -> Released[Row[Any]]:
+    """Make rows pending again that lost their workers, and write `values` to them.
+
+    A row that has lost its worker `CRASHES_MAX` times gets the state `final` instead.
     """
-    lapsed = [table.c.state == "claimed"]
-    if now is not None:
-        lapsed.append(table.c.leased_until < now)
-    released = update(table).where(*lapsed).values(
-        state="pending", lease=None, leased_until=None, crash_count=table.c.crash_count + 1, error="its worker died"
+    lapsed = [table.c.state == _CLAIMED]
+    if not which.is_alone:
+        lapsed.append(table.c.leased_until < which.now)
+    is_poisonous = table.c.crash_count + 1 >= CRASHES_MAX
+    changes: dict[str, object] = {
+        "state": case((is_poisonous, final), else_="pending"),
+        "finished_at": case((is_poisonous, which.now), else_=None),
+        "crash_count": table.c.crash_count + 1,
+        "error": "its worker died",
+    }
+    released = update(table).where(*lapsed).values(changes | values | _UNLEASED).returning(*table.c)
+    rows = connection.execute(released).all()
+    return Released(
+        pending=[row for row in rows if row.state != final], dead=[row for row in rows if row.state == final]
     )
-    rows = connection.execute(released.returning(*table.c)).all()
-    poisonous = [row.id for row in rows if row.crash_count >= CRASHES_MAX]
-    if poisonous:
-        connection.execute(
-            update(table).where(table.c.id.in_(poisonous)).values(state="dead", finished_at=now, error="its worker died")
-        )
-    return rows
-
-
-def next_ready_at(connection: Connection, table: Table) -> datetime | None:
-    """Return when the next pending row becomes ready, for a worker that wants to sleep until then."""
-    moment: datetime | None = connection.scalar(select(func.min(table.c.ready_at)).where(table.c.state == "pending"))
-    return moment
 
 
 def count_by_state(connection: Connection, table: Table) -> dict[str, int]:
@@ -120,7 +146,11 @@ def dead_letters(connection: Connection, table: Table, limit: int) -> Sequence[R
 def revive(connection: Connection, table: Table, row_id: int, now: datetime) -> bool:
     """Make a dead letter pending again with its counters at nought; return whether there was one."""
     dead = (table.c.id == row_id) & table.c.state.in_(DEAD_LETTER)
-    values = {"state": "pending", "ready_at": now, "attempt_count": 0, "crash_count": 0, "finished_at": None}
+    values: dict[str, object] = {"state": "pending", "ready_at": now, "finished_at": None}
+    values |= {"attempt_count": 0, "crash_count": 0}
+    if "is_ambiguous" in table.c:
+        # Who asks for this has decided that it may be sent again.
+        values["is_ambiguous"] = False
     return connection.execute(update(table).where(dead).values(**values)).rowcount == 1
 
 

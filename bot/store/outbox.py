@@ -1,8 +1,7 @@
-"""The outbox: everything that goes out, durable before it is sent. A claimed row is one whose call may be on its way."""
+"""The outbox: everything that goes out, durable before it is sent. The call of a claimed row may be on its way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +13,7 @@ from bot.domain.conversations import ConversationId
 from bot.domain.messages import DeliveryState, MessageId
 from bot.store import lanes, transcript
 from bot.store.database import insert_once
-from bot.store.lanes import Lease
+from bot.store.lanes import Lease, Release, Released
 from bot.store.schema import conversations, outbox
 
 
@@ -133,13 +132,10 @@ def defer(connection: Connection, lease: Lease, until: datetime, error: str, *, 
     lanes.defer(connection, outbox, lease, until, error)
 
 
-def release_lapsed(connection: Connection, now: datetime | None) -> Sequence[Row[Any]]:
-    """Make rows whose worker died pending again, marked ambiguous: their call may have left."""
-    rows = lanes.release_lapsed(connection, outbox, now)
-    if rows:
-        ids = [row.id for row in rows]
-        connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(is_ambiguous=True))
-    return rows
+def release(connection: Connection, which: Release) -> Released[OutboxRow]:
+    """Make rows whose worker died pending again, or held in the end: their call may have left; see `lanes.release`."""
+    released = lanes.release(connection, outbox, which, "held", {"is_ambiguous": True})
+    return Released(pending=[_row(row) for row in released.pending], dead=[_row(row) for row in released.dead])
 
 
 def message_of(connection: Connection, key: str) -> MessageId | None:
@@ -150,7 +146,7 @@ def message_of(connection: Connection, key: str) -> MessageId | None:
 
 def _row(row: Row[Any]) -> OutboxRow:
     return OutboxRow(
-        lease=Lease(row_id=row.id, token=row.lease),
+        lease=Lease(row_id=row.id, token=row.lease or ""),
         key=row.key,
         address=row.address,
         kind=OutboxKind(row.kind),

@@ -43,15 +43,18 @@ def cancel(connection: Connection, conversation_id: ConversationId, name: str | 
     connection.execute(delete(timers).where(mine if name is None else mine & (timers.c.name == name)))
 
 
-def take_due(connection: Connection, now: datetime, limit: int) -> list[tuple[int, Timer]]:
-    """Remove timers that are due and return them with their row ids; the caller makes inbox rows in the same transaction."""
+def take_due(connection: Connection, now: datetime, limit: int) -> list[Timer]:
+    """Remove timers that are due and return them with their row ids, for the caller to make inbox rows of."""
     query = (
-        select(timers).where(timers.c.fire_at <= now).order_by(timers.c.fire_at).limit(limit)
+        select(timers)
+        .where(timers.c.fire_at <= now)
+        .order_by(timers.c.fire_at)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     rows = connection.execute(query).all()
     connection.execute(delete(timers).where(timers.c.id.in_([row.id for row in rows])))
-    return [(row.id, _timer(row)) for row in rows]
+    return [_timer(row) for row in rows]
 
 
 def _timer(row: Row[Any]) -> Timer:
