@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.domain import planning
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
@@ -70,7 +70,7 @@ class Session:
     """What a browser is given once."""
 
     #: the visitor's only proof; never stored, never logged
-    token: str
+    token: str = field(repr=False)
     #: what we know the visitor by: 32 hex digits that the token hashes to
     visitor: str
 
@@ -80,7 +80,7 @@ class VisitorKeys:
     """Makes and checks visitors' tokens and the keys of their files, with one secret and no table."""
 
     #: at least 32 random bytes; when it changes, open chats start anew
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def session(self, seed: bytes) -> Session:
         """Return the session that 26 random bytes make."""
@@ -92,7 +92,7 @@ class VisitorKeys:
     def visitor(self, headers: Mapping[str, str]) -> str:
         """Return the visitor whose token is in `Authorization: Bearer`; raise `WebhookRejectedError` without one."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
+        if scheme != "Bearer" or not _TOKEN.fullmatch(token):
             raise WebhookRejectedError("a session token is missing")
         raw = base64.urlsafe_b64decode(token)
         if not hmac.compare_digest(raw[_SEED_BYTES:], self._mac(b"session", raw[:_SEED_BYTES])):
@@ -206,7 +206,11 @@ class WebChatConnector:
         self._feed.typing(address.external_id)
 
     async def echo(self, message: InboundMessage) -> None:
-        """Put the visitor's own message into their feed, so that every page of theirs shows it; repeats vanish."""
+        """Put the visitor's own message into their feed, so that every page of theirs shows it; repeats vanish.
+
+        This comes before the message is stored, so that no answer stands above it; the widget keeps the message until it
+        hears that it is stored.
+        """
         visitor, _, client_id = message.external_id.partition(":")
         body: dict[str, object] = {
             "type": "message",

@@ -186,7 +186,7 @@ class _Chat:
         return response.json({"token": session.token, "visitor": session.visitor}, status=201)
 
     async def messages(self, request: Request) -> HTTPResponse:
-        """Store a message, show it on the visitor's other pages, and only then answer 202."""
+        """Show a message on the visitor's pages, store it, and only then answer 202."""
         visitor = self._keys.visitor(request.headers)
         body = await _body(request, MESSAGE_MAX_BYTES)
         wire = WebhookRequest(method="POST", headers=dict(request.headers), query={}, body=body)

@@ -28,6 +28,11 @@ class Outbox {
     this.flush();
   }
 
+  /** Whether a message still waits: what the feed shows may not be stored yet, only the service's word counts. */
+  has(id) {
+    return this.items().some((item) => item.id === id);
+  }
+
   remove(id) {
     for (const item of this.items()) if (item.id === id) this.keep.remove(item.name);
   }

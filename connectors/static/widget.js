@@ -161,8 +161,7 @@ class Widget {
   take(entry) {
     if (entry.type !== "message") return;
     const isOwn = entry.author === "customer";
-    if (isOwn) this.outbox.remove(entry.id);
-    this.view.put(isOwn ? { ...entry, isStored: true, failed: undefined } : entry);
+    this.view.put(isOwn ? { ...entry, isStored: !this.outbox.has(entry.id) } : entry);
     if (entry.author === "agent") this.subtitle.textContent = WORDS.subtitleAgent(entry.author_name || this.title);
     if (entry.author === "bot") this.subtitle.textContent = WORDS.subtitleBot;
     this.read();
@@ -280,6 +279,8 @@ class Widget {
   /** Another page of this site did something. */
   heard({ key, newValue }) {
     if (key === `${this.keep.prefix}read`) this.badge();
+    const waiting = `${this.keep.prefix}out `;
+    if (key?.startsWith(waiting) && newValue === null) this.patch(key.split(" ").at(-1), { isStored: true });
     if (key !== `${this.keep.prefix}token`) return;
     this.fresh();
     if (newValue) this.load().then(() => this.resume());

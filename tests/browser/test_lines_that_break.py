@@ -75,8 +75,34 @@ async def test_a_service_that_cannot_store_is_tried_again(page: Page, site: Chat
     await expect(page.get_by_text("We cannot be reached right now")).to_be_visible()
     await expect(page.locator(".customer [aria-label='Sending']")).to_have_count(1)
     site.bot.is_broken = False
-    await expect(page.locator(".bot .bubble", has_text="patience")).to_be_visible()
+    await expect(page.locator(".bot .bubble", has_text="patience")).to_be_visible(timeout=20_000)
     assert [message.text for message in site.bot.messages] == ["patience"]
+
+
+async def test_a_message_that_was_shown_but_not_stored_is_kept(
+    page: Page, context: BrowserContext, site: ChatSite
+) -> None:
+    """Every tab says that it is still being sent; after all tabs were closed the next one sends it."""
+    await open_chat(page)
+    await write(page, "before")
+    await expect(page.locator(".bot .bubble", has_text="before")).to_be_visible()
+    other = await context.new_page()
+    await other.goto(site.url)
+    await open_chat(other)
+    site.bot.is_broken = True
+    await write(page, "precious")
+    for tab in (page, other):
+        await expect(tab.locator(".customer .bubble", has_text="precious")).to_be_visible()
+        await expect(tab.locator(".customer [aria-label='Sending']")).to_have_count(1)
+    await page.close()
+    await other.close()
+    site.bot.is_broken = False
+    last = await context.new_page()
+    await last.goto(site.url)
+    await open_chat(last)
+    await expect(last.locator(".bot .bubble", has_text="precious")).to_be_visible()
+    assert (await shown(last))[1:] == ["before", "before", "precious", "precious"]
+    assert [message.text for message in site.bot.messages] == ["before", "precious"]
 
 
 async def test_a_refused_message_can_be_tried_again_or_dropped(page: Page, site: ChatSite) -> None:
