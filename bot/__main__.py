@@ -29,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     except TandemError as error:
         print(f"tandem: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"tandem: {error.filename or 'the machine'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -51,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     add("run", _run, "Start everything in one process.", "Trains a model first if the training data changed.")
     add("web", _web, "Start only what takes webhooks and serves pages.", "Several may share one PostgreSQL.")
     add("worker", _worker, "Start only what answers: the engine and the workers.", "Several may share one PostgreSQL.")
-    train = add("train", _train, "Train a model from config.yml, domain.yml and data/.", "A running service takes it over.")
+    train = add(
+        "train", _train, "Train a model from config.yml, domain.yml and data/.", "A running service takes it over."
+    )
     train.add_argument("--force", action="store_true", help="train even if nothing changed")
     add("doctor", _doctor, "Check settings, tokens, database, model and channels, and say what to fix.")
     add("migrate", _migrate, "Bring the database to this version's schema.")

@@ -56,7 +56,9 @@ def _open(path: Path) -> IO[str]:
         path.touch()
         return path.open("r+", encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror}; set service.state_dir to a folder of yours") from error
+        raise SettingsError(
+            f"{path} cannot be written: {error.strerror}; set service.state_dir to a folder of yours"
+        ) from error
 
 
 def _describe(file: IO[str]) -> str:

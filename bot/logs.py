@@ -16,7 +16,18 @@ _SECRET_SHAPES = re.compile(
     r"bot\d{5,}:[\w-]{20,}|\b\d{5,}:[\w-]{30,}|xox[abpers]-[\w-]{8,}|xapp-[\w-]{8,}|(?<=Bearer )[\w.~+/=-]{12,}"
 )
 #: Libraries that log whole payloads or URLs with tokens.
-_QUIET = ("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp", "sanic", "alembic", "asyncio", "rasa_sdk")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "telegram",
+    "slack_bolt",
+    "slack_sdk",
+    "aiohttp",
+    "sanic",
+    "alembic",
+    "asyncio",
+    "rasa_sdk",
+)
 
 
 class Redactor:

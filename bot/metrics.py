@@ -6,7 +6,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
 
-RECEIVED = Counter("tandem_received", "Events of channels, by what became of them.", ["channel", "kind"], registry=REGISTRY)
+RECEIVED = Counter(
+    "tandem_received", "Events of channels, by what became of them.", ["channel", "kind"], registry=REGISTRY
+)
 TURNS = Counter("tandem_turns", "Messages worked on, by what became of them.", ["outcome"], registry=REGISTRY)
 TURN_SECONDS = Histogram(
     "tandem_turn_seconds",
@@ -16,6 +18,8 @@ TURN_SECONDS = Histogram(
 )
 SENT = Counter("tandem_sent", "Rows of the outbox, by kind and result.", ["kind", "result"], registry=REGISTRY)
 TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], registry=REGISTRY)
-BOXES = Gauge("tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY)
+BOXES = Gauge(
+    "tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY
+)
 ENGINE_READY = Gauge("tandem_engine_ready", "Whether an engine answers.", registry=REGISTRY)
 ENGINE_RESTARTS = Counter("tandem_engine_restarts", "Engine processes that had to be started again.", registry=REGISTRY)

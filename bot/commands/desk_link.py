@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from bot.desk.sessions import desk_link as new_link
 from bot.instance import service_secret
 from bot.settings import Settings
@@ -9,5 +11,6 @@ from bot.settings import Settings
 
 def desk_link(settings: Settings) -> int:
     """Print a link that lets one browser in, once."""
-    print(new_link(service_secret(settings.service.secret, settings.service.state_dir), settings.service.home))
+    secret = service_secret(settings.service.secret, settings.service.state_dir)
+    sys.stdout.write(new_link(secret, settings.service.home) + "\n")
     return 0

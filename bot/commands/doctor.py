@@ -37,7 +37,7 @@ class _Doctor:
         await self._check("disk", self._disk)
         await self._check("model", self._model)
         await self._check("running", self._running)
-        await self._check("database", self._database)
+        await self._check("database", self._open)
         if self._failure_count:
             self._console.print(f"\n{self._failure_count} to fix.", style="bold red")
             return 1
@@ -58,7 +58,9 @@ class _Doctor:
         folder = self._settings.service.state_dir
         free = shutil.disk_usage(folder if folder.exists() else Path()).free
         if free < DISK_MIN:
-            raise SettingsError(f"only {free // 1024**2} MB are free for {folder}; messages are refused when it is full")
+            raise SettingsError(
+                f"only {free // 1024**2} MB are free for {folder}; messages are refused when it is full"
+            )
         return f"{free // 1024**3} GB free for {folder}"
 
     async def _model(self) -> str:
@@ -79,10 +81,9 @@ class _Doctor:
             raise SettingsError(f"Tandem is running, but waits for: {', '.join(answer['missing'])}")
         return "Tandem is running and ready, engine included"
 
-    async def _database(self) -> str:
+    async def _open(self) -> str:
         clock = SystemClock()
         async with open_database(self._settings) as database:
-            self._say("database", f"{database.engine.dialect.name}, schema up to date")
             async with open_records(self._settings, clock.now()) as records:
                 await records.directory.check()
                 self._say("records", "the sample shop" if records.is_sample else "the mapping fits the database")
@@ -92,4 +93,4 @@ class _Doctor:
                         await self._check(connector.channel, connector.check)
                 if service.slack is not None:
                     await self._check("slack", service.slack.check)
-        return "checked"
+            return f"{database.engine.dialect.name}, schema up to date"

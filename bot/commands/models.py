@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import time
 from pathlib import Path
 
@@ -87,7 +85,7 @@ def _train(settings: Settings, console: Console) -> Path:
     with Progress(*columns, console=console, transient=True) as display:
         task = display.add_task("Training a model (once; a minute or so)", total=100)
         if not console.is_terminal:
-            print("Training a model (once; a minute or so) …", file=sys.stderr, flush=True)
+            console.print("Training a model (once; a minute or so) …")
 
         def show(progress: training.Progress) -> None:
             _show(display, task, progress)
@@ -119,7 +117,7 @@ def _promote(settings: Settings, model: Path) -> None:
     pointer.parent.mkdir(parents=True, exist_ok=True)
     fresh = pointer.with_suffix(".new")
     fresh.write_text(model.name, encoding="utf-8")
-    os.replace(fresh, pointer)
+    fresh.replace(pointer)
 
 
 def _promoted(settings: Settings) -> Path | None:

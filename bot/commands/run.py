@@ -20,9 +20,6 @@ from bot.settings import Settings
 
 log = structlog.get_logger()
 
-#: Between two looks whether the engine is up, while somebody waits at the terminal.
-_LOOK_EVERY = 0.05
-
 
 def run(settings: Settings, role: Role) -> int:
     """Start what `role` needs and stay until interrupted; return the exit status."""
@@ -49,7 +46,9 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
             await service.worker.release_all()
         async with service.serving(role, model) as works:
             waiting = asyncio.create_task(stopping.wait())
-            following = asyncio.create_task(follow_promotions(settings, service.engine_process, model)) if model else None
+            following = (
+                asyncio.create_task(follow_promotions(settings, service.engine_process, model)) if model else None
+            )
             announcing = asyncio.create_task(_announce(service, role, console))
             await asyncio.wait({waiting, works}, return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, following, announcing):
@@ -64,8 +63,7 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
 async def _announce(service: Service, role: Role, console: Console) -> None:
     if Role.WORKER in role:
         with console.status("Starting the engine …"):
-            while not service.engine.is_ready:
-                await asyncio.sleep(_LOOK_EVERY)
+            await service.engine.wait_until_ready()
     home = service.settings.service.home
     console.print(f"\n[bold]Tandem is ready.[/bold]  {home}")
     if Role.WEB in role:
@@ -77,4 +75,3 @@ async def _announce(service: Service, role: Role, console: Console) -> None:
     console.print("  Stop with Ctrl-C.\n", style="dim")
     log.info("ready", pid=os.getpid(), url=home)
     sys.stderr.flush()
-

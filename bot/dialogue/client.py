@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 import httpx
@@ -18,7 +19,7 @@ class Engine(Protocol):
     async def step(self, request: TurnRequest) -> Turn:
         """Return the turn.
 
-        Raises `EngineUnavailableError` when no engine answers now, `TurnFailedError` when it answers that this turn failed.
+        Raises `EngineUnavailableError` when no engine answers now, `TurnFailedError` when it says that the turn failed.
         """
         ...
 
@@ -30,15 +31,22 @@ class HttpEngine:
         """Wait at most `timeout` seconds for a turn; there is no engine until `use`."""
         self._timeout = timeout
         self._client: httpx.AsyncClient | None = None
+        self._has_engine = asyncio.Event()
 
     def use(self, socket: str) -> None:
         """Send all further turns to the engine that listens at `socket`; turns in work end where they are."""
         transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=32))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://engine", timeout=self._timeout)
+        self._has_engine.set()
 
     def use_none(self) -> None:
         """Answer `EngineUnavailableError` from now on."""
         self._client = None
+        self._has_engine.clear()
+
+    async def wait_until_ready(self) -> None:
+        """Return once there is an engine to ask."""
+        await self._has_engine.wait()
 
     @property
     def is_ready(self) -> bool:
@@ -60,4 +68,8 @@ class HttpEngine:
             raise EngineUnavailableError("the engine has no model loaded")
         if response.status_code != httpx.codes.OK:
             raise TurnFailedError(f"the engine answered {response.status_code}: {response.text[:300]}")
-        return read_turn(response.json())
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise TurnFailedError("the engine's answer is not JSON") from error
+        return read_turn(body)

@@ -10,7 +10,7 @@ def recall(state_before: dict[str, Any] | None, turns: Iterable[list[dict[str, A
     """Return the events to give the engine.
 
     `state_before` is the state before the first of `turns` ({"slots": {...}, "active_loop": name or none}); none when
-    nothing was left out. With rules, memoization and forms, such a shortened history gives the same answers as the whole.
+    nothing was left out. With rules, memoization and forms, a history shortened so gives the answers of the whole one.
     """
     events = _opening(state_before) if state_before is not None else []
     for turn in turns:

@@ -1,4 +1,4 @@
-"""Keeps an engine process running: starts it, watches it, starts it again, and exchanges it for one with a newer model."""
+"""Keeps an engine process running: starts it, watches it, starts it again, exchanges it for one with a newer model."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class EngineProcess:
                 await _stop(self._running.process)
 
     async def swap(self, model: Path) -> None:
-        """Start an engine with another model, send it all further turns, and stop the old one when its turns have ended.
+        """Start an engine with another model, send it all further turns, and stop the old one when its turns end.
 
         Raises `EngineUnavailableError`, and changes nothing, when the new one does not come up.
         """

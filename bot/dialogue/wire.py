@@ -115,7 +115,7 @@ def read_turn(body: object) -> Turn:
         if not isinstance(body, dict):
             raise TypeError("not an object")
         return _turn(body)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TurnFailedError(f"the engine's answer is not a turn: {error!r}") from error
 
 
@@ -183,7 +183,9 @@ def _reminders(events: list[dict[str, Any]]) -> list[Reminder]:
             aware = fire_at if fire_at.tzinfo else fire_at.replace(tzinfo=UTC)
             raw = event.get("entities") or {}
             entities = raw if isinstance(raw, dict) else {str(entry["entity"]): entry["value"] for entry in raw}
-            meaning = Meaning(intent=str(event["intent"]), entities={key: str(value) for key, value in entities.items()})
+            meaning = Meaning(
+                intent=str(event["intent"]), entities={key: str(value) for key, value in entities.items()}
+            )
             reminders.append(Reminder(name=str(event["name"]), fire_at=aware, meaning=meaning))
         elif event.get("event") == "cancel_reminder":
             name = event.get("name")

@@ -1,7 +1,7 @@
 """How surely we know who writes, and what that allows.
 
-The ladder: L0 anyone; L1 knows something only the customer and the shop know; L2 proved over a second way; L3 proved anew
-just now. Today L0 and L1 can be reached; the actions that need more go to a person.
+The ladder: L0 anyone; L1 knows something only the customer and the shop know; L2 proved over a second way; L3 proved
+anew just now. Today L0 and L1 can be reached; the actions that need more go to a person.
 """
 
 from __future__ import annotations
@@ -83,6 +83,4 @@ class Assurance:
 
     def is_barred_at(self, now: datetime) -> bool:
         """Whether so many proofs failed that none is looked at for now."""
-        return (
-            self.failure_count >= MAX_FAILURES and self.failed_at is not None and now - self.failed_at < BARRED_FOR
-        )
+        return self.failure_count >= MAX_FAILURES and self.failed_at is not None and now - self.failed_at < BARRED_FOR

@@ -63,9 +63,7 @@ def _continues(text: str, at: int) -> bool:
     return bool(unicodedata.combining(here)) or here in _JOINERS or text[at - 1] == "\u200d"
 
 
-def plan(
-    message: OutboundMessage, address: ChannelAddress, capabilities: Capabilities
-) -> tuple[SendOperation, ...]:
+def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabilities) -> tuple[SendOperation, ...]:
     """Return the calls that show `message`: attachments first, then the text, with the choices under its last piece.
 
     Choices beyond what the channel shows are written out as a numbered list; files it cannot carry become a line of
@@ -74,7 +72,9 @@ def plan(
     carried: list[Attachment] = []
     left_out: list[Attachment] = []
     for attachment in message.attachments:
-        fits = attachment.kind in capabilities.attachments and (attachment.size or 0) <= capabilities.attachment_max_bytes
+        fits = (
+            attachment.kind in capabilities.attachments and (attachment.size or 0) <= capabilities.attachment_max_bytes
+        )
         (carried if fits else left_out).append(attachment)
     text = message.text
     for attachment in left_out:

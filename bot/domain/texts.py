@@ -7,7 +7,7 @@ import unicodedata
 
 from bot.domain.messages import TEXT_MAX
 
-#: Control characters except newline and tab; bidirectional overrides; zero-width spaces (joiners stay: emoji need them).
+#: Control characters except newline and tab; bidirectional overrides; zero-width spaces (joiners stay, for emoji).
 _DROPPED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff]")
 _MARKS_MAX = 4
 

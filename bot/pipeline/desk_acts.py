@@ -15,7 +15,7 @@ from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.errors import DeskError, DirectoryUnavailableError
 from bot.domain.messages import Attachment, Author, MessageId, OutboundMessage
 from bot.domain.ports import Clock, CustomerDirectory
-from bot.domain.tickets import Agent, Ticket, TicketId, TicketState, TicketView
+from bot.domain.tickets import Agent, Ticket, TicketEvent, TicketId, TicketState, TicketView
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import conversations, inbox, outbox, tickets, transcript
@@ -154,7 +154,8 @@ def _require_mine(ticket: Ticket, agent: Agent) -> None:
 
 def _claim(connection: Connection, writer: Writer, ticket_id: TicketId, agent: Agent, key: str) -> Ticket:
     ticket, conversation = _find(connection, ticket_id)
-    if not tickets.log(connection, ticket.id, writer.now, "claimed", agent, key=key):
+    event = TicketEvent(at=writer.now, kind="claimed", agent=agent, detail="")
+    if not tickets.log(connection, ticket.id, event, key):
         return ticket
     _require_mine(ticket, agent)
     return _take(connection, writer, (ticket, conversation), agent)
@@ -191,7 +192,8 @@ def _reply(
     _require_mine(ticket, agent)
     _take(connection, writer, (ticket, conversation), agent)
     message_id = writer.say(connection, conversation, message, key)
-    tickets.log(connection, ticket.id, writer.now, "reply", agent, message.text, key=key)
+    event = TicketEvent(at=writer.now, kind="reply", agent=agent, detail=message.text)
+    tickets.log(connection, ticket.id, event, key)
     post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.LINE, message_id=message_id)
     writer.post(connection, post, f"line:{message_id}")
     writer.post_card(connection, ticket.id)
@@ -201,12 +203,13 @@ def _reply(
 def _note(connection: Connection, writer: Writer, ticket_id: TicketId, what: tuple[Agent, str], key: str) -> None:
     agent, text = what
     ticket, _ = _find(connection, ticket_id)
-    tickets.log(connection, ticket.id, writer.now, "note", agent, text, key=key)
+    tickets.log(connection, ticket.id, TicketEvent(at=writer.now, kind="note", agent=agent, detail=text), key)
 
 
 def _close(connection: Connection, writer: Writer, ticket_id: TicketId, closing: _Closing, key: str) -> Ticket:
     ticket, conversation = _find(connection, ticket_id)
-    if not tickets.log(connection, ticket.id, writer.now, closing.state.value, closing.agent, closing.outcome, key=key):
+    event = TicketEvent(at=writer.now, kind=closing.state.value, agent=closing.agent, detail=closing.outcome)
+    if not tickets.log(connection, ticket.id, event, key):
         return ticket
     _require_mine(ticket, closing.agent)
     conversations.give_to(connection, conversation, Owner.BOT)

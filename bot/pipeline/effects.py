@@ -13,6 +13,7 @@ from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, tickets, transcript
 from bot.store.codec import DESK_POST, RECEIPT
 from bot.store.inbox import InboxRow
+from bot.store.lanes import Ending
 from bot.store.outbox import OutboxRow
 
 _STATE_OF = {
@@ -24,7 +25,7 @@ _STATE_OF = {
 
 def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
     """The channel has the message."""
-    outbox.finish(connection, row.lease, "sent", writer.now)
+    outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
     if row.message_id is None:
         return
     if external_id:
@@ -35,7 +36,7 @@ def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external
 
 def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
     """The desk shows the post; a first card's reference is what its ticket is found by."""
-    outbox.finish(connection, row.lease, "sent", writer.now)
+    outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
     post: DeskPost = DESK_POST.validate_python(row.body)
     if post.kind is DeskPostKind.CARD:
         ticket = tickets.get(connection, post.ticket_id)
@@ -45,7 +46,7 @@ def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, ext
 
 def record_command(connection: Connection, writer: Writer, row: OutboxRow, result: CommandResult) -> None:
     """The brand's system did it, or refused."""
-    outbox.finish(connection, row.lease, "sent", writer.now)
+    outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
     record_command_result(connection, writer, row, result)
 
 

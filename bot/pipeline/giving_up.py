@@ -13,12 +13,13 @@ from bot.domain.conversations import Conversation, ConversationId, Owner
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, DeliveryState, OutboundMessage
 from bot.domain.ports import CommandResult
+from bot.domain.tickets import TicketEvent
 from bot.pipeline import phrases
 from bot.pipeline.effects import record_command_result, show_receipt
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, tickets, transcript
 from bot.store.inbox import InboxKind, InboxRow
-from bot.store.lanes import Release, Released
+from bot.store.lanes import Ending, Release, Released
 from bot.store.outbox import OutboxKind, OutboxRow
 
 log = structlog.get_logger()
@@ -47,7 +48,7 @@ def bury_message(connection: Connection, writer: Writer, row: InboxRow, error: s
 
 def give_up_outgoing(connection: Connection, writer: Writer, row: OutboxRow, reason: str, state: str) -> None:
     """Make a claimed row a dead letter (`dead`: not sent; `held`: nobody knows) and tell who must know."""
-    outbox.finish(connection, row.lease, state, writer.now, reason)
+    outbox.finish(connection, row.lease, Ending(state=state, at=writer.now, error=reason))
     _tell_of(connection, writer, row, reason, state)
 
 
@@ -100,7 +101,8 @@ def _tell_of_message(
     conversation = conversations.lock(connection, conversation_id)
     ticket = tickets.open_of(connection, conversation_id)
     if ticket is not None:
-        tickets.log(connection, ticket.id, writer.now, "delivery_failed", None, text)
+        event = TicketEvent(at=writer.now, kind="delivery_failed", agent=None, detail=text)
+        tickets.log(connection, ticket.id, event)
         writer.post_notice(connection, ticket.id, text, row.key)
         return
     request = HandoffRequest(reason=Reason.FAILED_ACTION, topic="an answer that did not arrive", summary=text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from bot import metrics
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
@@ -91,12 +91,13 @@ class Writer:
             return
         lane = self.desk.lane(post.ticket_id)
         if post.kind is DeskPostKind.CARD:
-            waiting = exists().where(
+            waiting = select(outbox_table.c.id).where(
                 outbox_table.c.address == lane,
                 outbox_table.c.state == "pending",
                 outbox_table.c.body["kind"].as_string() == DeskPostKind.CARD.value,
             )
-            if connection.scalar(select(waiting)):
+            # Locked, so that it is not posted before what we are about to commit can be seen.
+            if connection.scalar(waiting.limit(1).with_for_update(skip_locked=True)) is not None:
                 return
         outgoing = Outgoing(key=f"desk:{key}", address=lane, kind=OutboxKind.DESK, body=to_json(DESK_POST, post))
         outbox.add(connection, outgoing, self.now)

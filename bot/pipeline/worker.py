@@ -249,7 +249,10 @@ def fire_timers(connection: Connection, now: datetime) -> int:
     """Turn timers that are due into rows of the inbox; return how many."""
     due = timers.take_due(connection, now, 50)
     for timer in due:
-        conversation = conversations.get(connection, timer.conversation_id)
+        try:
+            conversation = conversations.get(connection, timer.conversation_id)
+        except LookupError:
+            continue
         message_id = new_message_id()
         arrival = Arrival(
             account="timer",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 from bot.domain.messages import MessageId
 from bot.store import lanes
 from bot.store.database import insert_once
-from bot.store.lanes import Lease, Release, Released
+from bot.store.lanes import Ending, Lease, Release, Released
 from bot.store.schema import inbox
 
 
@@ -80,12 +80,12 @@ def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: in
 
 def finish(connection: Connection, lease: Lease, now: datetime) -> None:
     """Mark the row as handled; raises `StaleLeaseError`."""
-    lanes.finish(connection, inbox, lease, "done", now)
+    lanes.finish(connection, inbox, lease, Ending(state="done", at=now))
 
 
 def bury(connection: Connection, lease: Lease, now: datetime, error: str) -> None:
     """Make the row a dead letter; raises `StaleLeaseError`."""
-    lanes.finish(connection, inbox, lease, "dead", now, error)
+    lanes.finish(connection, inbox, lease, Ending(state="dead", at=now, error=error))
 
 
 def defer(connection: Connection, lease: Lease, until: datetime, error: str) -> None:

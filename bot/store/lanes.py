@@ -68,9 +68,21 @@ def write(connection: Connection, table: Table, lease: Lease, values: dict[str, 
         raise StaleLeaseError
 
 
-def finish(connection: Connection, table: Table, lease: Lease, state: str, now: datetime, error: str = "") -> None:
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """A row's last state."""
+
+    #: done, sent, withheld; dead or held for a dead letter
+    state: str
+    at: datetime
+    #: why, when it is a dead letter
+    error: str = ""
+
+
+def finish(connection: Connection, table: Table, lease: Lease, ending: Ending) -> None:
     """Put the claimed row into a final state; raises `StaleLeaseError`."""
-    write(connection, table, lease, {"state": state, "finished_at": now, "error": error} | _UNLEASED)
+    values: dict[str, object] = {"state": ending.state, "finished_at": ending.at, "error": ending.error}
+    write(connection, table, lease, values | _UNLEASED)
 
 
 def defer(connection: Connection, table: Table, lease: Lease, until: datetime, error: str) -> None:
@@ -134,7 +146,7 @@ def count_by_state(connection: Connection, table: Table) -> dict[str, int]:
     rows = connection.execute(
         select(table.c.state, func.count()).where(table.c.state.in_(watched)).group_by(table.c.state)
     )
-    return dict.fromkeys(watched, 0) | {state: count for state, count in rows}
+    return dict.fromkeys(watched, 0) | {row[0]: row[1] for row in rows}
 
 
 def dead_letters(connection: Connection, table: Table, limit: int) -> Sequence[Row[Any]]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from bot.domain.conversations import ConversationId
+from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
 from bot.store import lanes, transcript
 from bot.store.database import insert_once
-from bot.store.lanes import Lease, Release, Released
+from bot.store.lanes import Ending, Lease, Release, Released
 from bot.store.schema import conversations, outbox
 
 
@@ -89,7 +89,7 @@ def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: in
     claimed = [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]
     stale = _stale(connection, claimed)
     for row in stale:
-        finish(connection, row.lease, "withheld", now, "the conversation changed hands first")
+        finish(connection, row.lease, Ending(state="withheld", at=now, error="the conversation changed hands first"))
         if row.message_id is not None:
             transcript.mark(connection, row.message_id, DeliveryState.WITHHELD)
     return [row for row in claimed if row not in stale]
@@ -100,10 +100,16 @@ def _stale(connection: Connection, rows: list[OutboxRow]) -> list[OutboxRow]:
     if not fenced:
         return []
     ids = {row.conversation_id for row in fenced}
-    query = select(conversations.c.id, conversations.c.epoch).where(conversations.c.id.in_(ids))
-    epochs = {row.id: row.epoch for row in connection.execute(query)}
+    query = select(conversations.c.id, conversations.c.epoch, conversations.c.owner).where(conversations.c.id.in_(ids))
+    # The bot goes on in the queue, so what it said just before is still its own word.
+    oldest = {row.id: row.epoch - (row.owner == Owner.QUEUE.value) for row in connection.execute(query)}
     # A message that may have left already is reconciled whoever owns the conversation now.
-    return [row for row in fenced if not row.is_ambiguous and epochs.get(row.conversation_id) != row.epoch]
+    return [row for row in fenced if not row.is_ambiguous and not _is_current(row, oldest)]
+
+
+def _is_current(row: OutboxRow, oldest: dict[str, int]) -> bool:
+    since = oldest.get(row.conversation_id or "")
+    return since is not None and row.epoch is not None and row.epoch >= since
 
 
 def advance(connection: Connection, lease: Lease, progress: int) -> None:
@@ -111,14 +117,14 @@ def advance(connection: Connection, lease: Lease, progress: int) -> None:
     lanes.write(connection, outbox, lease, {"progress": progress, "is_ambiguous": False})
 
 
-def finish(connection: Connection, lease: Lease, state: str, now: datetime, error: str = "") -> None:
+def finish(connection: Connection, lease: Lease, ending: Ending) -> None:
     """Put the row into a final state: sent, withheld, dead or held; raises `StaleLeaseError`."""
-    lanes.finish(connection, outbox, lease, state, now, error)
+    lanes.finish(connection, outbox, lease, ending)
 
 
 def bury(connection: Connection, lease: Lease, now: datetime, error: str) -> None:
     """Make the row a dead letter that may have been sent; raises `StaleLeaseError`."""
-    finish(connection, lease, "held", now, error)
+    finish(connection, lease, Ending(state="held", at=now, error=error))
 
 
 def defer_ambiguous(connection: Connection, lease: Lease, until: datetime, error: str) -> None:

@@ -34,7 +34,7 @@ def open_ticket(
     }
     row = connection.execute(tickets.insert().values(**values).returning(*tickets.c)).one()
     ticket = _ticket(row)
-    log(connection, ticket.id, now, "opened", None, request.summary)
+    log(connection, ticket.id, TicketEvent(at=now, kind="opened", agent=None, detail=request.summary))
     return ticket
 
 
@@ -88,23 +88,15 @@ def change(connection: Connection, ticket_id: TicketId, **values: object) -> Tic
     return _ticket(row.one())
 
 
-def log(
-    connection: Connection,
-    ticket_id: TicketId,
-    now: datetime,
-    kind: str,
-    agent: Agent | None,
-    detail: str = "",
-    key: str | None = None,
-) -> bool:
+def log(connection: Connection, ticket_id: TicketId, event: TicketEvent, key: str | None = None) -> bool:
     """Append to a ticket's history; return false, and change nothing, when the act of that key is there already."""
     values = {
         "ticket_id": ticket_id,
-        "at": now,
-        "kind": kind,
-        "agent_id": agent.id if agent else None,
-        "agent_name": agent.name if agent else None,
-        "detail": detail,
+        "at": event.at,
+        "kind": event.kind,
+        "agent_id": event.agent.id if event.agent else None,
+        "agent_name": event.agent.name if event.agent else None,
+        "detail": event.detail,
         "key": key,
     }
     return insert_once(connection, ticket_events, values)
