@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sanic import HTTPResponse, Request, Sanic, response
 
+from bot.clock import SystemClock
 from bot.domain.channels import AccountId, ChannelAddress
 from bot.domain.connectors import Connector, SendOperation, WebhookRequest
 from bot.domain.messages import Author, Choice, InboundMessage, OutboundMessage, Receipt
@@ -36,14 +36,6 @@ from connectors.webchat import VisitorKeys, WebChatConnector
 ORDERS = Choice(title="Where is my order?", payload="c-orders")
 HOURS = Choice(title="Opening hours", payload="c-hours")
 GENEROUS = Rate(burst=1000, every=0.001)
-
-
-class RealClock:
-    """Tells the machine's time."""
-
-    def now(self) -> datetime:
-        """Return the present moment."""
-        return datetime.now(UTC)
 
 
 @dataclass
@@ -111,7 +103,7 @@ async def chat_site(
     folder: Path, *, limits: WebChatLimits | None = None, origins: frozenset[str] = frozenset()
 ) -> AsyncIterator[ChatSite]:
     """Serve the sample brand's page and the chat on a free loopback port, with state below `folder`."""
-    clock = RealClock()
+    clock = SystemClock()
     database = Database(open_engine(f"sqlite:///{folder / 'test.db'}"))
     migrate(database.engine)
     shop = await open_sample_shop(folder / "shop.db", clock.now().date())

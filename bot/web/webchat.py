@@ -103,13 +103,14 @@ def webchat_blueprint(parts: WebChatParts) -> Blueprint:
         ("GET", "/events", chat.events),
         ("GET", "/files/<key:str>", chat.download),
         ("GET", "/widget.js", chat.script),
-        ("OPTIONS", "/<rest:path>", chat.preflight),
     ):
-        blueprint.add_route(handler, path, methods=[method], name=f"{method}_{handler.__name__}")
+        blueprint.add_route(handler, path, methods=[method], name=handler.__name__)
+    for n, path in enumerate(("/session", "/history", "/events", "/messages", "/files", "/files/<key:str>")):
+        blueprint.add_route(chat.preflight, path, methods=["OPTIONS"], name=f"preflight_{n}")
     for path, handler in (("/messages", chat.messages), ("/files", chat.files)):
         blueprint.add_route(_streaming(handler), path, methods=["POST"], name=handler.__name__, stream=True)
-    blueprint.middleware(chat.check_origin, attach_to="request")
-    blueprint.middleware(chat.add_headers, attach_to="response")
+    blueprint.middleware("request")(chat.check_origin)
+    blueprint.middleware("response")(chat.add_headers)
     blueprint.exception(ChatError)(_refuse)
     blueprint.exception(WebhookRejectedError)(_refuse_session)
     blueprint.exception(MalformedWebhookError)(_refuse_malformed)
@@ -156,9 +157,8 @@ class _Chat:
     def _is_allowed(self, request: Request, origin: str) -> bool:
         return origin in self._parts.allowed_origins or origin.partition("://")[2] == request.headers.get("host")
 
-    async def preflight(self, _request: Request, rest: str) -> HTTPResponse:
+    async def preflight(self, _request: Request, **_parts: str) -> HTTPResponse:
         """Answer a browser that asks before it calls."""
-        del rest
         return response.empty(
             headers={
                 "access-control-allow-methods": "GET, POST",
@@ -174,10 +174,15 @@ class _Chat:
             "cache-control": "public, max-age=300",
             "access-control-allow-origin": "*",
             "cross-origin-resource-policy": "cross-origin",
+            "vary": "Accept-Encoding",
         }
         if request.headers.get("if-none-match") == self._widget.etag:
             return response.empty(304, headers)
-        return response.raw(self._widget.script, headers=headers, content_type="text/javascript; charset=utf-8")
+        is_gzip = "gzip" in request.headers.get("accept-encoding", "")
+        if is_gzip:
+            headers["content-encoding"] = "gzip"
+        body = self._widget.gzipped if is_gzip else self._widget.script
+        return response.raw(body, headers=headers, content_type="text/javascript; charset=utf-8")
 
     async def session(self, request: Request) -> HTTPResponse:
         """Answer with a new token; its visitor is nobody until they write."""

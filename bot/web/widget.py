@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ class Widget:
     """What `/chat/widget.js` answers."""
 
     script: bytes
+    #: the same, compressed
+    gzipped: bytes
     #: quoted, as HTTP wants it
     etag: str
 
@@ -24,7 +27,9 @@ def assemble(style: str, parts: list[str]) -> Widget:
     """Return the script made of a style sheet and the parts' source texts."""
     body = "\n".join(parts)
     script = f'(() => {{\n"use strict";\nconst STYLE = {json.dumps(style)};\n{body}\n}})();\n'.encode()
-    return Widget(script=script, etag=f'"{hashlib.sha256(script).hexdigest()[:20]}"')
+    return Widget(
+        script=script, gzipped=gzip.compress(script, 9, mtime=0), etag=f'"{hashlib.sha256(script).hexdigest()[:20]}"'
+    )
 
 
 def load_widget() -> Widget:

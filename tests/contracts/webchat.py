@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from bot.clock import SystemClock
 from bot.domain.channels import AccountId
 from bot.domain.connectors import SendText, WebhookRequest
 from connectors.webchat import VisitorKeys, WebChatConnector
 from tests.contracts.subject import Subject
 from tests.fakes.feed import MemoryFeed
-from tests.webchat_site import RealClock
 
 _SECRET = "a secret of the service, 32 bytes"
 _KEYS = VisitorKeys(secret=_SECRET.encode())
@@ -20,7 +20,7 @@ _SESSION = _KEYS.session(b"the seed of one visitor's ")
 def subject() -> Subject:
     """Return the connector with one visitor's session."""
     return Subject(
-        connector=WebChatConnector(account=AccountId("site"), keys=_KEYS, feed=MemoryFeed(), clock=RealClock()),
+        connector=WebChatConnector(account=AccountId("site"), keys=_KEYS, feed=MemoryFeed(), clock=SystemClock()),
         request=_request,
         bodies=_bodies,
         tap=_tap,
