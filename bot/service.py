@@ -7,12 +7,9 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from enum import Flag, auto
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 from sanic import Blueprint
@@ -30,7 +27,7 @@ from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.channels import AccountId, ChannelAddress
 from bot.domain.connectors import Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
-from bot.domain.ports import BusinessCommands, Clock, CommandResult
+from bot.domain.ports import Clock
 from bot.instance import service_secret
 from bot.pipeline.background import Background
 from bot.pipeline.converse import ConverseParts, Conversing
@@ -41,9 +38,8 @@ from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import Worker, WorkerParts
 from bot.settings import Settings
 from bot.store import inbox
+from bot.store.brand import Brand, keep_dated, open_brand, open_sample_brand
 from bot.store.conversations import StoredAssurances
-from bot.store.customer_mapping import load_mapping
-from bot.store.customers.directory import SqlCustomerDirectory
 from bot.store.database import Database, open_engine
 from bot.store.feeds import StoredFeed
 from bot.store.hints import Hints
@@ -52,7 +48,6 @@ from bot.store.inbox import Arrival, InboxKind
 from bot.store.media import StoredMedia
 from bot.store.migrating import migrate
 from bot.store.sample_shop.cast import cast
-from bot.store.sample_shop.shop import open_sample_shop
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
 from bot.web.serving import bind, serve
@@ -78,42 +73,15 @@ class Role(Flag):
     WORKER = auto()
 
 
-class NoCommands:
-    """`BusinessCommands` for a brand whose systems only people may change."""
-
-    async def execute(self, name: str, arguments: dict[str, object], key: str) -> CommandResult:
-        """Refuse, so that a person does it."""
-        del arguments, key
-        log.info("command_for_people", name=name)
-        return CommandResult(is_done=False, reason="one of my colleagues has to do this")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Records:
-    """The brand's records and what may be done in its systems."""
-
-    directory: SqlCustomerDirectory
-    commands: BusinessCommands
-    is_sample: bool
-
-
 @asynccontextmanager
-async def open_records(settings: Settings, now: datetime) -> AsyncIterator[Records]:
-    """Open the brand's own database, or the sample shop; raises `SettingsError` when the mapping does not fit it."""
-    async with AsyncExitStack() as stack:
-        if settings.records.url is not None:
-            url = settings.records.url.get_secret_value()
-            directory = SqlCustomerDirectory(url, load_mapping(settings.records.mapping))
-            stack.push_async_callback(directory.close)
-            await directory.check()
-            yield Records(directory=directory, commands=NoCommands(), is_sample=False)
-            return
-        today = now.astimezone(ZoneInfo("Europe/London")).date()
-        shop = await open_sample_shop(settings.service.state_dir / "shop.db", today)
-        stack.push_async_callback(shop.close)
-        directory = SqlCustomerDirectory(shop.url, load_mapping(None))
-        stack.push_async_callback(directory.close)
-        yield Records(directory=directory, commands=shop, is_sample=True)
+async def open_records(settings: Settings, clock: Clock) -> AsyncIterator[Brand]:
+    """Open the brand's own database, or the sample shop; raises `SettingsError`."""
+    if settings.records.url is not None:
+        opening = open_brand(settings.records.url.get_secret_value(), settings.records.mapping)
+    else:
+        opening = open_sample_brand(settings.service.state_dir / "shop.db", clock)
+    async with opening as brand:
+        yield brand
 
 
 @asynccontextmanager
@@ -138,11 +106,11 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 class Service:
     """One process of Tandem, built and not yet started."""
 
-    def __init__(self, settings: Settings, database: Database, records: Records, clock: Clock) -> None:
+    def __init__(self, settings: Settings, database: Database, brand: Brand, clock: Clock) -> None:
         """Build every part; nothing is connected or listened to yet. Raises `SettingsError`."""
         self.settings = settings
         self.database = database
-        self.records = records
+        self.brand = brand
         self.clock = clock
         self.hints = Hints()
         self.background = Background()
@@ -162,14 +130,14 @@ class Service:
             DeskParts(
                 database=database,
                 clock=clock,
-                directory=records.directory,
+                directory=brand.directory,
                 desk=self.desk_address,
                 changed=self._acted,
             )
         )
         self.slack = self._slack()
         self.desk_hub = DeskHub()
-        self.actions = ActionServer(build_actions(records.directory, StoredAssurances(database), clock))
+        self.actions = ActionServer(build_actions(brand.directory, StoredAssurances(database), clock))
         self.worker = self._worker()
         self.engine_process = self._engine_process()
 
@@ -222,7 +190,7 @@ class Service:
                 database=self.database,
                 clock=self.clock,
                 engine=self.engine,
-                directory=self.records.directory,
+                directory=self.brand.directory,
                 media=self.media,
                 connectors=self.connectors,
                 background=self.background,
@@ -235,7 +203,7 @@ class Service:
                 database=self.database,
                 clock=self.clock,
                 connectors=self.connectors,
-                commands=self.records.commands,
+                commands=self.brand.commands,
                 poster=self.slack.poster if self.slack else None,
                 desk=self.desk_address,
                 dice=dice,
@@ -293,9 +261,9 @@ class Service:
                 )
             ),
         ]
-        if self.settings.brand.has_sample_site and self.records.is_sample:
+        if self.settings.brand.has_sample_site and self.brand.sample_shop is not None:
             parts = SiteParts(
-                directory=self.records.directory, cast=cast, clock=self.clock, brand=self.settings.brand.name
+                directory=self.brand.directory, cast=cast, clock=self.clock, brand=self.settings.brand.name
             )
             made.append(site_blueprint(parts))
         if self.settings.webchat.is_enabled:
@@ -360,6 +328,8 @@ class Service:
         works = [self.worker.run()]
         if model is not None:
             works.append(self.engine_process.run(model))
+        if self.brand.sample_shop is not None:
+            works.append(keep_dated(self.brand.sample_shop, self.clock))
         for connector in self.connectors.connectors:
             if isinstance(connector, Registering):
                 works.append(_register(connector))
@@ -377,7 +347,7 @@ async def _register(connector: Registering) -> None:
     try:
         await connector.register()
     except SettingsError as error:
-        log.error("channel_not_registered", error=str(error))  # noqa: TRY400 - the sentence says it all
+        log.error("channel_not_registered", error=str(error))
 
 
 async def _run_all(works: list[Coroutine[Any, Any, None]]) -> None:

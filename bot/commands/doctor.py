@@ -84,10 +84,10 @@ class _Doctor:
     async def _open(self) -> str:
         clock = SystemClock()
         async with open_database(self._settings) as database:
-            async with open_records(self._settings, clock.now()) as records:
-                await records.directory.check()
-                self._say("records", "the sample shop" if records.is_sample else "the mapping fits the database")
-                service = Service(self._settings, database, records, clock)
+            async with open_records(self._settings, clock) as brand:
+                await brand.directory.check()
+                self._say("records", "the sample shop" if brand.sample_shop else "the mapping fits the database")
+                service = Service(self._settings, database, brand, clock)
                 for connector in service.connectors.connectors:
                     if isinstance(connector, Registering):
                         await self._check(connector.channel, connector.check)

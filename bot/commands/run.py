@@ -40,8 +40,8 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     clock = SystemClock()
-    async with open_database(settings) as database, open_records(settings, clock.now()) as records:
-        service = Service(settings, database, records, clock)
+    async with open_database(settings) as database, open_records(settings, clock) as brand:
+        service = Service(settings, database, brand, clock)
         if database.is_sqlite:
             await service.worker.release_all()
         async with service.serving(role, model) as works:
