@@ -111,7 +111,7 @@ class SlackDesk:
         handler = AsyncSocketModeHandler(self._bolt, self._account.app_token, web_client=self._client)
         try:
             await handler.connect_async()  # type: ignore[no-untyped-call]
-            _log.info("slack.connected")
+            _log.info("slack_connected")
             await asyncio.Event().wait()
         finally:
             await handler.close_async()  # type: ignore[no-untyped-call]
@@ -157,7 +157,7 @@ class SlackDesk:
             async with asyncio.timeout(MODAL_WITHIN_SECONDS):
                 await self._events.open_modal(click)
         except Exception:  # noqa: BLE001 - the click is acknowledged all the same: seeing no modal, they press again
-            _log.exception("slack.modal_failed", action=DeskAction(click.action).value)
+            _log.exception("slack_modal_failed", action=DeskAction(click.action).value)
 
 
 def _rejected(reason: str) -> BoltResponse:

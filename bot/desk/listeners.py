@@ -187,7 +187,7 @@ class DeskEvents:
         """Return the person as an agent, or none once they have been told why they are not one."""
         verdict = await self._parts.people.verdict(user)
         if verdict.agent is None:
-            _log.warning("desk.refused", user=user, reason=verdict.refusal)
+            _log.warning("desk_refused", user=user, reason=verdict.refusal)
             await self._tell(user, thread, verdict.refusal, unsent)
         return verdict.agent
 
@@ -195,7 +195,7 @@ class DeskEvents:
         try:
             await self._parts.client.reactions_add(channel=self._parts.channel, timestamp=ts, name=FAILED)
         except Exception as error:  # noqa: BLE001 - decoration: the reason itself is told next
-            _log.info("desk.mark_failed", error=code_of(error) or type(error).__name__)
+            _log.info("desk_mark_failed", error=code_of(error) or type(error).__name__)
 
     async def _tell(self, user: str, thread: str, reason: str, unsent: str = "") -> None:
         """Show something to one person alone; somebody who cannot be shown it is not waited for."""
@@ -214,4 +214,4 @@ class DeskEvents:
             failed = classify(error)
             if not isinstance(failed, Permanent):
                 raise
-            _log.warning("desk.not_told", user=user, error=failed.code)
+            _log.warning("desk_not_told", user=user, error=failed.code)
