@@ -35,12 +35,12 @@ def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external
 
 
 def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
-    """The desk shows the post; a first card's reference is what its ticket is found by."""
+    """The desk shows the post; the card's reference is what its ticket is found by, anew when it had to be posted anew."""
     outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
     post: DeskPost = DESK_POST.validate_python(row.body)
     if post.kind is DeskPostKind.CARD:
         ticket = tickets.get(connection, post.ticket_id)
-        if ticket is not None and ticket.desk_reference is None:
+        if ticket is not None and ticket.desk_reference != external_id:
             tickets.change(connection, ticket.id, desk_reference=external_id)
 
 
