@@ -217,7 +217,7 @@ _MODALS: dict[DeskAction, tuple[str, str, str, str]] = {
         "Hand back to the bot",
         "Hand back",
         "What was done?",
-        "The bot goes on from here and is told this, so that it does not ask again.",
+        "The bot goes on from here and passes this on to the customer: write it in words they may read.",
     ),
 }
 

@@ -35,7 +35,7 @@ def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external
 
 
 def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
-    """The desk shows the post; the card's reference is what its ticket is found by, anew when it had to be posted anew."""
+    """The desk shows the post; a card's reference, a new one if it had to be posted anew, is what finds its ticket."""
     outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
     post: DeskPost = DESK_POST.validate_python(row.body)
     if post.kind is DeskPostKind.CARD:
