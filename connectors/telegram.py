@@ -270,7 +270,7 @@ class TelegramConnector:
         """Log why a request failed and return for how many seconds to wait before the next."""
         pause, what = min(60.0, 0.5 * (1 << min(failure_count, 10))), "what came was not committed; it will come again"
         if isinstance(error, InvalidToken):
-            pause, what = 300.0, "Telegram refuses the token: get a new one from @BotFather and set it"
+            pause, what = 300.0, "Telegram refuses the bot's token: get a new one from @BotFather and set it"
         elif isinstance(error, Conflict):
             pause, what = 60.0, "another process polls with this token, or a webhook is set: stop the other one"
         elif isinstance(error, TelegramError):
