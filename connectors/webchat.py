@@ -208,8 +208,8 @@ class WebChatConnector:
     async def echo(self, message: InboundMessage) -> None:
         """Put the visitor's own message into their feed, so that every page of theirs shows it; repeats vanish.
 
-        This comes before the message is stored, so that no answer stands above it; the widget keeps the message until it
-        hears that it is stored.
+        This comes before the message is stored, so that no answer stands above it; the widget keeps the message until
+        it hears that it is stored.
         """
         visitor, _, client_id = message.external_id.partition(":")
         body: dict[str, object] = {

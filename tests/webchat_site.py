@@ -83,14 +83,14 @@ class ChatSite:
     """The site while it is served."""
 
     url: str
+    #: the same pages as those of another site, which may embed the chat
+    brand_url: str
     bot: ScriptedBot
     hub: FeedHub
     feed: StoredFeed
     media: StoredMedia
     database: Database
     keys: VisitorKeys
-    #: what browsers reported of breaches of the content security policy
-    reports: list[Any] = field(default_factory=list)
 
 
 def say(text: str, *choices: Choice, author: Author = Author.BOT, name: str | None = None) -> list[OutboundMessage]:
@@ -113,6 +113,8 @@ async def chat_site(
     media = StoredMedia(database, clock, folder / "media")
     keys = VisitorKeys(secret=b"s" * 32)
     connector = WebChatConnector(account=AccountId("site"), keys=keys, feed=feed, clock=clock)
+    bound = bind("127.0.0.1", 0, "service.port")
+    port = bound.getsockname()[1]
     scripted = ScriptedBot(connector=connector, receiver=Receiver(database, clock, Hint()))
     many = WebChatLimits(messages=GENEROUS, files=GENEROUS, reads=GENEROUS, sessions=GENEROUS)
     parts = WebChatParts(
@@ -121,15 +123,15 @@ async def chat_site(
         feed=feed,
         hub=hub,
         media=media,
-        allowed_origins=origins,
+        allowed_origins=origins | {f"http://localhost:{port}"},
         limits=limits or many,
     )
     app: Sanic[Any, Any] = Sanic(f"chat-site-{uuid4().hex[:8]}", configure_logging=False)
     app.blueprint(webchat_blueprint(parts))
     app.blueprint(site_blueprint(SiteParts(directory=directory, cast=cast, clock=clock)))
-    bound = bind("127.0.0.1", 0, "service.port")
     site = ChatSite(
-        url=f"http://127.0.0.1:{bound.getsockname()[1]}",
+        url=f"http://127.0.0.1:{port}",
+        brand_url=f"http://localhost:{port}",
         bot=scripted,
         hub=hub,
         feed=feed,
@@ -137,7 +139,7 @@ async def chat_site(
         database=database,
         keys=keys,
     )
-    _add_bare_pages(app, site)
+    _add_bare_page(app)
     async with serve(app, bound):
         yield site
     await directory.close()
@@ -145,21 +147,18 @@ async def chat_site(
     await database.close()
 
 
-def _add_bare_pages(app: Sanic[Any, Any], site: ChatSite) -> None:
-    """Add `/bare`: a page with hostile styles of its own, its widget dressed by the query, and `/csp-report`."""
+def _add_bare_page(app: Sanic[Any, Any]) -> None:
+    """Add `/bare`: a page with hostile styles of its own, its widget dressed by the query."""
 
     @app.get("/bare")
     async def bare(request: Request) -> HTTPResponse:
-        attributes = "".join(f' data-{name}="{values[0]}"' for name, values in request.args.items())
+        given = {name: values[0] for name, values in request.args.items()}
+        base = given.pop("base", "")
+        attributes = "".join(f' data-{name}="{value}"' for name, value in given.items())
         body = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A bare page</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            "<style>* { color: red !important; font-size: 40px; } button { display: none; }</style></head>"
-            f'<body><main><h1>Bare</h1></main><script src="/chat/widget.js" defer{attributes}></script></body></html>'
+            "<style>* { color: red !important; font-size: 40px; } button { display: none; }</style></head><body>"
+            f'<main><h1>Bare</h1></main><script src="{base}/chat/widget.js" defer{attributes}></script></body></html>'
         )
         return response.html(body)
-
-    @app.post("/csp-report")
-    async def report(request: Request) -> HTTPResponse:
-        site.reports.append(request.json)
-        return response.empty()

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-_TAGS = ("img", "svg", "video", "audio", "body", "iframe", "object", "embed", "details", "marquee", "input", "select", "math")
-_EVENTS = ("onerror", "onload", "onfocus", "ontoggle", "onstart", "onmouseover", "onanimationstart", "onpointerenter")
-_WRAPPERS = ("{}", '">{}', "'>{}", "--></style>{}", "</textarea>{}", "</script>{}", "&lt;{}", "\u202e{}", "<![CDATA[{}]]>")
+_TAGS = ("img", "svg", "video", "audio", "body", "iframe", "object", "details", "marquee", "input", "select", "math")
+_EVENTS = (
+    "onclick",
+    "onerror",
+    "onload",
+    "onfocus",
+    "ontoggle",
+    "onstart",
+    "onmouseover",
+    "onanimationstart",
+    "onpointerenter",
+)
+_WRAPPERS = ("{}", '">{}', "'>{}", "--></style>{}", "</textarea>{}", "</script>{}", "&lt;{}", "<![CDATA[{}]]>")
 _SCRIPTS = (
     "<script>window.owned=1</script>",
     "<scr<script>ipt>window.owned=1</scr</script>ipt>",
@@ -24,7 +34,7 @@ _LINES = (
     "javascript:window.owned=1",
     "JaVaScRiPt:window.owned=1",
     "data:text/html,<script>opener.owned=1</script>",
-    "https://example.com/\"onmouseover=window.owned=1//",
+    'https://example.com/"onmouseover=window.owned=1//',
     "https://example.com/'><img src=x onerror=window.owned=1>",
     "http://javascript:window.owned=1@example.com/",
     "{{constructor.constructor('window.owned=1')()}}",

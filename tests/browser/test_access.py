@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from bot.domain.messages import Author, OutboundMessage
-from tests.browser.test_conversation import open_chat, write
+from tests.browser.chat import open_chat, text_file, write
 from tests.webchat_site import HOURS, ORDERS, ChatSite, say
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
@@ -29,12 +29,12 @@ async def fill(page: Page, site: ChatSite) -> None:
     await expect(page.get_by_role("button", name=ORDERS.title, exact=True)).to_be_visible()
     address = site.bot.messages[0].address
     await site.bot.tell(address, OutboundMessage(author=Author.SYSTEM, text="Sam is with you now."))
-    await site.bot.tell(address, OutboundMessage(author=Author.AGENT, author_name="Sam", text="Hi, https://example.com"))
+    await site.bot.tell(
+        address, OutboundMessage(author=Author.AGENT, author_name="Sam", text="Hi, https://example.com")
+    )
     await expect(page.get_by_text("Sam from")).to_be_visible()
     site.hub.typing(address.external_id)
-    await page.locator("input[type=file]").set_input_files(
-        {"name": "note.txt", "mimeType": "text/plain", "buffer": b"please"}
-    )
+    await page.locator("input[type=file]").set_input_files(text_file("note.txt"))
     await expect(page.locator(".note")).to_have_text("1 kB")
     await page.get_by_role("button", name="Start a new chat").click()
 
@@ -54,7 +54,9 @@ async def test_the_widget_has_no_barriers_in_any_colour(
     """Labels, roles and contrast hold whatever accent a site picks, by day and by night."""
     context = await browser.new_context(viewport={"width": 900, "height": 900}, reduced_motion="reduce")
     page = await context.new_page()
-    query = urlencode({"title": "Copperleaf", "accent": accent, "theme": theme, "privacy": "https://example.com/privacy"})
+    query = urlencode(
+        {"title": "Copperleaf", "accent": accent, "theme": theme, "privacy": "https://example.com/privacy"}
+    )
     await page.goto(f"{site.url}/bare?{query}")
     await fill(page, site)
     found = [line for line in await violations(page) if "<h1>" not in line]
@@ -79,6 +81,7 @@ async def test_motion_stops_for_those_who_ask(browser: Browser, site: ChatSite) 
     page = await context.new_page()
     await page.goto(site.url)
     await open_chat(page)
-    names = "[...document.querySelector('#tandem-chat').shadowRoot.querySelectorAll('*')].map((node) => getComputedStyle(node).animationName)"
-    assert set(await page.evaluate(names)) == {"none"}
+    every = "[...document.querySelector('#tandem-chat').shadowRoot.querySelectorAll('*')]"
+    names = await page.evaluate(f"{every}.map((node) => getComputedStyle(node).animationName)")
+    assert set(names) == {"none"}
     await context.close()

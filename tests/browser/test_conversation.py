@@ -6,21 +6,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from bot.domain.messages import Author, OutboundMessage
+from tests.browser.chat import open_chat, shown, text_file, write
 from tests.webchat_site import HOURS, ORDERS, ChatSite, say
-
-
-async def open_chat(page: Page) -> None:
-    await page.locator(".launcher").click()
-    await expect(page.get_by_label("Message", exact=True)).to_be_focused()
-
-
-async def write(page: Page, text: str) -> None:
-    await page.get_by_label("Message", exact=True).fill(text)
-    await page.keyboard.press("Enter")
-
-
-async def shown(page: Page) -> list[str]:
-    return await page.locator(".message:not([hidden]) > .bubble").all_inner_texts()
 
 
 async def test_a_conversation_needs_no_mouse(page: Page, site: ChatSite) -> None:
@@ -174,3 +161,37 @@ async def test_writing_runs_its_own_way(page: Page, text: str, direction: Any) -
     bubble = page.locator(".customer .bubble")
     await expect(bubble).to_have_text(text)
     assert await bubble.evaluate("(node) => node.matches(':dir(rtl)') ? 'rtl' : 'ltr'") == direction
+
+
+async def test_it_works_on_another_site(context: BrowserContext, site: ChatSite) -> None:
+    """A listed site embeds the chat with one script: messages, files, answers and a reload work across origins."""
+    page = await context.new_page()
+    await page.goto(f"{site.brand_url}/bare?base={site.url}&title=Brand&name=Priya")
+    await open_chat(page)
+    await page.locator("input[type=file]").set_input_files(text_file("note.txt"))
+    await write(page, "from elsewhere")
+    await expect(page.locator(".bot .bubble", has_text="from elsewhere")).to_be_visible()
+    await page.reload()
+    await expect(page.locator(".bot .bubble", has_text="from elsewhere")).to_be_visible()
+    assert [(message.display_name, len(message.attachments)) for message in site.bot.messages] == [("Priya", 1)]
+
+
+async def test_an_unlisted_site_gets_nothing(context: BrowserContext, site: ChatSite) -> None:
+    """Where the origin is not allowed nothing is sent, and the message stays where it was written."""
+    page = await context.new_page()
+    await page.goto(site.brand_url.replace("localhost", "unlisted.localhost") + f"/bare?base={site.url}")
+    await open_chat(page)
+    await write(page, "let me in")
+    await expect(page.locator(".customer [aria-label='Sending']")).to_have_count(1)
+    await expect(page.get_by_role("status").filter(has_text="Reconnecting")).to_be_visible()
+    assert site.bot.messages == []
+
+
+async def test_the_sites_words_replace_ours(context: BrowserContext, site: ChatSite) -> None:
+    """A site speaks its own language, and any of its buttons may open the chat."""
+    page = await context.new_page()
+    await page.add_init_script("window.tandemChat = {words: {placeholder: 'Schreiben Sie uns …', send: 'Senden'}}")
+    await page.goto(site.url)
+    await page.get_by_role("button", name="Ask us anything").click()
+    await expect(page.get_by_placeholder("Schreiben Sie uns …")).to_be_focused()
+    await expect(page.get_by_role("button", name="Senden")).to_be_visible()

@@ -1,30 +1,29 @@
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from bot.domain.messages import Attachment, AttachmentKind, Author, OutboundMessage
-from tests.browser.test_conversation import open_chat, write
+from tests.browser.chat import open_chat, text_file, write
 from tests.webchat_site import ChatSite, say
 
 
-def png(width: int = 320, height: int = 200) -> bytes:
+def png() -> bytes:
+    """Return a small picture."""
     kept = io.BytesIO()
-    Image.new("RGB", (width, height), (180, 96, 44)).save(kept, "PNG")
+    Image.new("RGB", (320, 200), (180, 96, 44)).save(kept, "PNG")
     return kept.getvalue()
 
 
-async def test_a_picture_and_a_document_are_sent(page: Page, site: ChatSite) -> None:
+async def test_a_picture_and_a_document_are_sent(page: Page, site: ChatSite, tmp_path: Path) -> None:
     """Chosen files show a preview, go out with the text, and are shown again after a reload."""
     await open_chat(page)
-    files = [
-        {"name": "broken mug.png", "mimeType": "image/png", "buffer": png()},
-        {"name": "note.txt", "mimeType": "text/plain", "buffer": b"please"},
-    ]
-    await page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+    picture: FilePayload = {"name": "broken mug.png", "mimeType": "image/png", "buffer": png()}
+    await page.locator("input[type=file]").set_input_files([picture, text_file("note.txt")])
     await expect(page.locator(".upload")).to_have_count(2)
     await expect(page.locator(".upload canvas")).to_have_count(1)
     await write(page, "see here")
@@ -40,8 +39,9 @@ async def test_a_picture_and_a_document_are_sent(page: Page, site: ChatSite) -> 
     async with page.expect_download() as download:
         await page.get_by_role("button", name="Download note.txt").click()
     saved = await download.value
+    await saved.save_as(tmp_path / "saved")
     assert saved.suggested_filename == "note.txt"
-    assert Path(await saved.path()).read_bytes() == b"please"
+    assert await asyncio.to_thread((tmp_path / "saved").read_bytes) == b"please"
 
 
 async def test_files_can_be_pasted_and_dropped(page: Page, site: ChatSite) -> None:
@@ -70,16 +70,19 @@ async def test_files_that_cannot_be_sent_say_why(page: Page) -> None:
     """Too large, too many, of a kind that is not kept: each has its sentence, and nothing is sent."""
     await open_chat(page)
     chooser = page.locator("input[type=file]")
-    many = [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"x"} for n in range(6)]
-    await chooser.set_input_files(many)  # type: ignore[arg-type]
+    await chooser.set_input_files([text_file(f"{n}.txt") for n in range(6)])
     await expect(page.get_by_role("alert")).to_have_text("At most 5 files at a time.")
     for n in range(5):
         await page.get_by_role("button", name=f"Remove {n}.txt").click()
-    large = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": b"\0" * (10 * 1024 * 1024 + 1)}
-    await chooser.set_input_files(large)  # type: ignore[arg-type]
+    large: FilePayload = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": b"\0" * (10 * 1024 * 1024 + 1)}
+    await chooser.set_input_files(large)
     await expect(page.get_by_role("alert")).to_have_text("film.mp4 is larger than 10 MB.")
-    script = {"name": "page.html", "mimeType": "text/html", "buffer": b"<!doctype html><script>alert(1)</script>"}
-    await chooser.set_input_files(script)  # type: ignore[arg-type]
+    script: FilePayload = {
+        "name": "page.html",
+        "mimeType": "text/html",
+        "buffer": b"<!doctype html><script>alert(1)</script>",
+    }
+    await chooser.set_input_files(script)
     await expect(page.get_by_text("files of this kind are not accepted")).to_be_visible()
     await expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
 
@@ -89,9 +92,7 @@ async def test_an_upload_that_fails_can_be_tried_again(page: Page, site: ChatSit
     await page.route("**/chat/files", lambda route: route.abort("connectionreset"), times=1)
     site.bot.script = lambda _message: say("thank you")
     await open_chat(page)
-    await page.locator("input[type=file]").set_input_files(
-        {"name": "note.txt", "mimeType": "text/plain", "buffer": b"please"}
-    )
+    await page.locator("input[type=file]").set_input_files(text_file("note.txt"))
     await page.get_by_role("button", name="Try again").click()
     await expect(page.get_by_text("1 kB")).to_be_visible()
     await page.get_by_role("button", name="Send", exact=True).click()

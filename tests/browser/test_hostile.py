@@ -5,8 +5,8 @@ import asyncio
 from playwright.async_api import Page, expect
 
 from bot.domain.messages import Author, Choice, OutboundMessage
+from tests.browser.chat import open_chat, shown, text_file, write
 from tests.browser.payloads import corpus
-from tests.browser.test_conversation import open_chat, shown, write
 from tests.webchat_site import ChatSite, say
 
 
@@ -25,9 +25,7 @@ async def test_no_text_becomes_a_script(page: Page, site: ChatSite) -> None:
         await site.bot.tell(address, message)
     await expect(page.locator(".message")).to_have_count(len(payloads) + 3, timeout=30_000)
     assert (await shown(page))[-1] == payloads[-1]
-    await page.locator("input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "text/plain", "buffer": b"x"} for name in payloads[-5:]]  # type: ignore[misc]
-    )
+    await page.locator("input[type=file]").set_input_files([text_file(name) for name in payloads[-5:]])
     await expect(page.locator(".upload .note", has_text="kB")).to_have_count(5)
     await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.locator(".customer .file")).to_have_count(5)
@@ -41,7 +39,9 @@ async def test_no_text_becomes_a_script(page: Page, site: ChatSite) -> None:
 
 async def test_only_web_addresses_become_links(page: Page, site: ChatSite) -> None:
     """Addresses of http and https are links that give nothing away; punctuation around them stays text."""
-    text = "see (https://example.com/a_(b)), http://example.org/x?y=1&z=2. javascript:alert(1) ftp://example.com www.example.com"
+    text = (
+        "see (https://example.com/a_(b)), http://example.org/x?y=1&z=2. javascript:alert(1) ftp://example.com www.x.com"
+    )
     site.bot.script = lambda _message: say(text)
     await open_chat(page)
     await write(page, "links")
@@ -56,11 +56,12 @@ async def test_only_web_addresses_become_links(page: Page, site: ChatSite) -> No
 
 
 async def test_a_hostile_style_sheet_does_not_reach_it(page: Page, site: ChatSite) -> None:
-    """A page that colours everything red and hides buttons leaves the widget as it is; the widget leaves the page too."""
+    """A page that colours everything red and hides buttons leaves the widget as it is, and it leaves the page."""
     await page.goto(f"{site.url}/bare?title=Bare")
     await open_chat(page)
     await write(page, "fine")
     await expect(page.locator(".bot .bubble", has_text="fine")).to_be_visible()
-    assert await page.locator(".bot .bubble").first.evaluate("(node) => getComputedStyle(node).color") != "rgb(255, 0, 0)"
-    assert await page.locator("h1").evaluate("(node) => getComputedStyle(node).color") == "rgb(255, 0, 0)"
+    colour = "(node) => getComputedStyle(node).color"
+    assert await page.locator(".bot .bubble").first.evaluate(colour) != "rgb(255, 0, 0)"
+    assert await page.locator("h1").evaluate(colour) == "rgb(255, 0, 0)"
     assert await page.evaluate("Object.keys(window).filter((name) => /tandem|widget|wire|outbox/i.test(name))") == []

@@ -5,7 +5,7 @@ import asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from bot.domain.messages import Author, OutboundMessage
-from tests.browser.test_conversation import open_chat, shown, write
+from tests.browser.chat import open_chat, shown, write
 from tests.webchat_site import ChatSite
 
 
@@ -138,8 +138,9 @@ async def test_the_stream_goes_on_where_it_was_cut(page: Page, site: ChatSite) -
     address = site.bot.messages[0].address
     for n in range(3):
         site.hub.close()
-        while site.hub.page_count(address.external_id):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while site.hub.page_count(address.external_id):  # noqa: ASYNC110 - the hub tells nobody
+                await asyncio.sleep(0)
         site.hub._is_closed = False
         await site.bot.tell(address, OutboundMessage(author=Author.BOT, text=f"answer {n}"))
     await expect(page.locator(".bot .bubble", has_text="answer 2")).to_be_visible()

@@ -36,24 +36,31 @@ PHOTO = Attachment(
 
 
 class FixedClock:
+    """Stands still."""
+
     def now(self) -> datetime:
+        """Return half past nine."""
         return datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
 
 
 def connector(feed: MemoryFeed | None = None) -> WebChatConnector:
+    """Return a connector that shows what it sends in `feed`."""
     return WebChatConnector(account=AccountId("site"), keys=KEYS, feed=feed or MemoryFeed(), clock=FixedClock())
 
 
 def request(body: object, token: str = SESSION.token) -> WebhookRequest:
+    """Return a request with a body, JSON unless it is bytes."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return WebhookRequest(method="POST", headers={"authorization": f"Bearer {token}"}, query={}, body=raw)
 
 
 def message(**fields: object) -> WebhookRequest:
+    """Return a request with the members of a message."""
     return request({"id": "0123456789abcdef", **fields})
 
 
 def parse_one(asked: WebhookRequest) -> InboundMessage:
+    """Return the one message in a request."""
     (event,) = connector().parse(asked)
     assert isinstance(event, InboundMessage)
     return event
@@ -158,7 +165,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
 )
 FIELDS = st.fixed_dictionaries(
-    {}, optional={name: JSON for name in ("id", "type", "text", "choice", "attachments", "name", "of")}
+    {}, optional=dict.fromkeys(("id", "type", "text", "choice", "attachments", "name", "of"), JSON)
 )
 
 
@@ -233,8 +240,9 @@ async def test_a_file_is_shown_to_its_visitor_only() -> None:
     feed = MemoryFeed()
     result = await connector(feed).send(SendAttachment(address=ADDRESS, attachment=PHOTO), "k")
     assert isinstance(result, Sent)
-    (shown,) = feed.entries[SESSION.visitor]["k"]["attachments"]  # type: ignore[misc]
-    key = shown["file"]
+    key = connector().shown_file(SESSION.visitor, PHOTO)["file"]
+    assert feed.entries[SESSION.visitor]["k"]["attachments"] == [connector().shown_file(SESSION.visitor, PHOTO)]
+    assert isinstance(key, str)
     assert KEYS.file(SESSION.visitor, key) == PHOTO
     with pytest.raises(MalformedWebhookError):
         KEYS.file(OTHER.visitor, key)

@@ -12,6 +12,7 @@ from tests.fakes.feed import MemoryFeed
 
 @pytest.fixture
 def feed() -> MemoryFeed:
+    """Return feeds that wake nobody by themselves."""
     return MemoryFeed()
 
 

@@ -91,6 +91,7 @@ async def visitor(site: ChatSite) -> AsyncIterator[Visitor]:
 
 
 def png() -> bytes:
+    """Return a small picture."""
     kept = io.BytesIO()
     Image.new("RGB", (4, 3)).save(kept, "PNG")
     return kept.getvalue()
@@ -108,7 +109,7 @@ async def test_a_message_is_stored_before_it_is_acknowledged(site: ChatSite, vis
         assert await entries(stream, 2) == [(1, "hello"), (2, "hello")]
 
 
-async def test_a_repeated_message_is_one_message(site: ChatSite, visitor: Visitor) -> None:
+async def test_a_repeated_message_is_one_message(visitor: Visitor) -> None:
     """The same id again, even at the same moment, is acknowledged and changes nothing."""
     answers = await asyncio.gather(*(visitor.write("0123456789abcdef", "hello") for _ in range(5)))
     assert {answer.status_code for answer in answers} == {202}
@@ -165,7 +166,7 @@ async def test_odd_bodies_get_clear_answers(visitor: Visitor, body: bytes, statu
     assert status == 202 or answer.json()["message"]
 
 
-async def test_a_body_without_a_length_is_cut_off(site: ChatSite, visitor: Visitor) -> None:
+async def test_a_body_without_a_length_is_cut_off(visitor: Visitor) -> None:
     """A chunked body is read no further than the limit."""
 
     async def endless() -> AsyncIterator[bytes]:
@@ -231,7 +232,7 @@ async def test_a_page_that_leaves_is_forgotten(site: ChatSite, visitor: Visitor)
         assert await anext(aiter(stream)) == ": here"
         assert site.hub.page_count(visitor.visitor) == 1
     async with asyncio.timeout(2):
-        while site.hub.page_count(visitor.visitor):
+        while site.hub.page_count(visitor.visitor):  # noqa: ASYNC110 - the hub tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -245,11 +246,10 @@ async def test_too_many_pages_are_refused(site: ChatSite, visitor: Visitor) -> N
 
 async def test_streams_end_when_the_service_stops(tmp_path: Path) -> None:
     """An open page hears the end of its stream instead of a broken line."""
-    async with chat_site(tmp_path) as site, arrived(site) as visitor:
-        async with visitor.stream() as stream:
-            assert await anext(aiter(stream)) == ": here"
-            site.hub.close()
-            assert [frame async for frame in stream] == []
+    async with chat_site(tmp_path) as site, arrived(site) as visitor, visitor.stream() as stream:
+        assert await anext(aiter(stream)) == ": here"
+        site.hub.close()
+        assert [frame async for frame in stream] == []
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1e3", "9" * 20, "١"])
@@ -271,7 +271,7 @@ async def test_history_is_the_last_of_the_feed(site: ChatSite, visitor: Visitor)
 
 
 async def test_a_picture_goes_up_and_comes_down(site: ChatSite, visitor: Visitor) -> None:
-    """A file's key is given once, names it in a message, and opens it for its visitor, as a picture that runs nothing."""
+    """A file's key is given once, names it in a message, and opens it for its visitor, as a plain picture."""
     answer = await visitor.http.post(
         "/chat/files", content=png(), headers={"content-type": "text/html", "x-file-name": quote("mug ☕.png")}
     )
