@@ -93,9 +93,7 @@ class Conversing:
         message: InboundMessage = INBOUND.validate_python(row.body)
         self._acknowledge(message)
         situation = await self._parts.database.read(_situation, message.address, message.choice)
-        attachments = await self._keep_files(message)
-        if attachments:
-            await self._parts.database.write(transcript.set_attachments, row.message_id, attachments)
+        attachments = await self._keep_files(row, message)
         if situation.conversation.owner is Owner.AGENT:
             await self._write(_relay, row, situation)
         elif not message.text and not situation.meaning and attachments:
@@ -159,18 +157,24 @@ class Conversing:
                 return order.customer_id
         return None
 
-    async def _keep_files(self, message: InboundMessage) -> tuple[Attachment, ...]:
+    async def _keep_files(self, row: InboxRow, message: InboundMessage) -> tuple[Attachment, ...]:
+        """Keep the message's files, each once however often this is tried; one that cannot be had is named only."""
         connector = self._parts.connectors.find(message.address.channel, message.address.account)
-        if connector is None or not isinstance(connector, FetchesMedia):
+        if not message.attachments or connector is None or not isinstance(connector, FetchesMedia):
             return message.attachments
-        kept = []
-        for attachment in message.attachments:
+        line = await self._parts.database.read(transcript.get, row.message_id)
+        files = line.attachments if line else message.attachments
+        for index, attachment in enumerate(files):
+            if attachment.media_id is not None:
+                continue
             try:
-                kept.append(await self._parts.media.put(await connector.fetch(attachment), attachment))
+                kept = await self._parts.media.put(await connector.fetch(attachment), attachment)
             except MediaError as error:
                 log.warning("file_not_kept", channel=message.address.channel, error=str(error))
-                kept.append(attachment)
-        return tuple(kept)
+                continue
+            files = (*files[:index], kept, *files[index + 1 :])
+            await self._parts.database.write(transcript.set_attachments, row.message_id, files)
+        return files
 
     def _acknowledge(self, message: InboundMessage) -> None:
         connector = self._parts.connectors.find(message.address.channel, message.address.account)

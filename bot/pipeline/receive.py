@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from bot import metrics
 from bot.domain.connectors import Connector, WebhookRequest
+from bot.domain.conversations import ConversationId
 from bot.domain.messages import Author, InboundEvent, InboundMessage, Receipt, TranscriptLine, Unsupported
 from bot.domain.ports import Clock
 from bot.domain.texts import clean
-from bot.store import conversations, inbox, transcript
+from bot.store import choices, conversations, inbox, transcript
 from bot.store.codec import INBOUND, RECEIPT, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
@@ -61,7 +62,7 @@ def _keep(connection: Connection, account: str, events: list[InboundEvent], now:
             case InboundMessage():
                 new_count += _keep_message(connection, account, _cleaned(event), now)
             case Receipt():
-                new_count += _keep_receipt(connection, account, event, now)
+                new_count += _keep_receipt(connection, account, replace(event, detail=clean(event.detail)), now)
             case Unsupported():
                 pass
     return new_count
@@ -85,7 +86,7 @@ def _keep_message(connection: Connection, account: str, message: InboundMessage,
         id=message_id,
         author=Author.CUSTOMER,
         author_name=conversation.display_name,
-        text=message.text,
+        text=message.text or _tapped(connection, conversation.id, message.choice),
         attachments=message.attachments,
         choices=(),
         at=now,
@@ -94,6 +95,12 @@ def _keep_message(connection: Connection, account: str, message: InboundMessage,
     )
     transcript.add(connection, conversation.id, line, message.edits or message.external_id)
     return True
+
+
+def _tapped(connection: Connection, conversation_id: ConversationId, choice: str | None) -> str:
+    """Return the title of the choice that was tapped, for people to read."""
+    found = choices.meaning_of(connection, conversation_id, choice) if choice else None
+    return found[0] if found else ""
 
 
 def _keep_receipt(connection: Connection, account: str, receipt: Receipt, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
 
-from bot.domain.assurance import Assurance, Level
+from bot.domain.assurance import IDLE_FOR, Assurance, Level
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import Conversation, ConversationId, Owner
 from bot.domain.customers import CustomerId
@@ -20,7 +20,10 @@ _JOINED = conversations.join(identities, identities.c.address == conversations.c
 
 
 def meet(connection: Connection, address: ChannelAddress, display_name: str | None, now: datetime) -> Conversation:
-    """Return the conversation of an address, made if this is its first message, and note that the customer is here."""
+    """Return the conversation of an address, made if this is its first message, and note that the customer is here.
+
+    After a silence longer than `IDLE_FOR` it may be somebody else who writes: they have to prove themselves anew.
+    """
     key = str(address)
     is_new = insert_once(
         connection,
@@ -31,7 +34,10 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
         seen: dict[str, object] = {"last_seen_at": now}
         if display_name:
             seen["display_name"] = display_name
-        connection.execute(update(identities).where(identities.c.address == key).values(**seen))
+        mine = identities.c.address == key
+        was_idle = identities.c.last_seen_at < now - IDLE_FOR
+        connection.execute(update(identities).where(mine, was_idle).values(level=Level.L0.value, proved_at=None))
+        connection.execute(update(identities).where(mine).values(**seen))
     insert_once(
         connection,
         conversations,
@@ -67,9 +73,7 @@ def get(connection: Connection, conversation_id: ConversationId) -> Conversation
 
 def lock(connection: Connection, conversation_id: ConversationId) -> Conversation:
     """Return a conversation that nobody else can change until this transaction ends; raises `LookupError`."""
-    connection.execute(
-        select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
-    )
+    connection.execute(select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update())
     return get(connection, conversation_id)
 
 
@@ -111,7 +115,13 @@ def bind_customer(
     connection: Connection, address: ChannelAddress, customer_id: CustomerId, method: str, now: datetime
 ) -> None:
     """Record that the identity proved to be a customer, at level L1; failures are forgotten."""
-    values = {"customer_id": customer_id, "level": Level.L1.value, "method": method, "proved_at": now, "failure_count": 0}
+    values = {
+        "customer_id": customer_id,
+        "level": Level.L1.value,
+        "method": method,
+        "proved_at": now,
+        "failure_count": 0,
+    }
     connection.execute(update(identities).where(identities.c.address == str(address)).values(**values))
 
 

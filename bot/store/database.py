@@ -87,7 +87,9 @@ def open_engine(url: str) -> Engine:
         case "sqlite":
             return _open_sqlite(url)
         case "postgresql":
-            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=12, pool_pre_ping=True)
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"), pool_size=12, pool_pre_ping=True, hide_parameters=True
+            )
         case other:
             raise SettingsError(
                 f"the database is {other!r}; Tandem runs on sqlite:///FILE or postgresql://USER@HOST/NAME"
@@ -99,7 +101,9 @@ def _open_sqlite(url: str) -> Engine:
         raise SettingsError(
             f"SQLite {pysqlite3.dbapi2.sqlite_version} can lose committed rows; install pysqlite3 0.6.1"
         )
-    engine = create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": SQLITE_BUSY_MS / 1000})
+    # What customers write is a parameter: it stays out of errors, and so out of the logs.
+    arguments = {"timeout": SQLITE_BUSY_MS / 1000}
+    engine = create_engine(url, module=pysqlite3.dbapi2, connect_args=arguments, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:

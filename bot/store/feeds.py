@@ -12,13 +12,16 @@ from bot.domain.ports import Clock
 from bot.store.database import Database, insert_once
 from bot.store.schema import feeds
 
+#: Writers of one feed wait for each other; more than this many at one moment are a fault.
+TRIES_MAX = 50
+
 
 def append(connection: Connection, visitor: str, key: str, body: dict[str, Any], now: datetime) -> int:
     """Append to a visitor's feed and return the sequence number; of a key that is there already, its number."""
-    known = connection.scalar(select(feeds.c.sequence).where(feeds.c.visitor == visitor, feeds.c.key == key))
-    if known is not None:
-        return int(known)
-    for _ in range(3):
+    for _ in range(TRIES_MAX):
+        known = connection.scalar(select(feeds.c.sequence).where(feeds.c.visitor == visitor, feeds.c.key == key))
+        if known is not None:
+            return int(known)
         last = connection.scalar(select(func.max(feeds.c.sequence)).where(feeds.c.visitor == visitor))
         sequence = int(last or 0) + 1
         values = {"visitor": visitor, "sequence": sequence, "key": key, "body": body, "at": now}

@@ -12,8 +12,16 @@ from bot.store.codec import ATTACHMENTS, to_json
 from bot.store.database import insert_once
 from bot.store.schema import messages
 
-#: A delivery state is only overwritten by a later one.
-_RANK = {state: rank for rank, state in enumerate(("pending", "withheld", "failed", "sent", "delivered", "read"))}
+#: What may follow each delivery state: never an earlier one. A channel can take a message and fail to bring it, and what
+#: failed can be sent again.
+_NEXT: dict[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.PENDING: frozenset(DeliveryState) - {DeliveryState.PENDING},
+    DeliveryState.WITHHELD: frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ}),
+    DeliveryState.FAILED: frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ}),
+    DeliveryState.SENT: frozenset({DeliveryState.FAILED, DeliveryState.DELIVERED, DeliveryState.READ}),
+    DeliveryState.DELIVERED: frozenset({DeliveryState.READ}),
+    DeliveryState.READ: frozenset(),
+}
 
 
 def add(connection: Connection, conversation_id: ConversationId, line: TranscriptLine, external_id: str | None) -> None:
@@ -38,7 +46,7 @@ def add(connection: Connection, conversation_id: ConversationId, line: Transcrip
 def mark(connection: Connection, message_id: MessageId, delivery: DeliveryState, detail: str = "") -> bool:
     """Move one of our messages to a later delivery state; return whether that changed anything."""
     row = connection.execute(select(messages.c.delivery).where(messages.c.id == message_id)).one_or_none()
-    if row is None or row.delivery is None or _RANK[row.delivery] >= _RANK[delivery.value]:
+    if row is None or row.delivery is None or delivery not in _NEXT[DeliveryState(row.delivery)]:
         return False
     connection.execute(
         update(messages).where(messages.c.id == message_id).values(delivery=delivery.value, delivery_detail=detail)

@@ -1,0 +1,153 @@
+"""A channel in memory that keeps the truth: what its customers really saw, whatever it told us."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bot.domain import planning
+from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.connectors import (
+    Ambiguous,
+    Capabilities,
+    Refusal,
+    SendOperation,
+    SendResult,
+    SendText,
+    Sent,
+    WebhookRequest,
+)
+from bot.domain.errors import MalformedWebhookError, MediaError, WebhookRejectedError
+from bot.domain.messages import Attachment, InboundEvent, InboundMessage, OutboundMessage
+
+_EVENTS: TypeAdapter[list[InboundEvent]] = TypeAdapter(list[InboundEvent])
+
+PROOF = "from-the-channel"
+
+
+class ProcessKilledError(BaseException):
+    """Stands for `kill -9`: nothing of ours may catch it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One thing a customer saw."""
+
+    customer: str
+    text: str
+    author: str
+    key: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one call comes to."""
+
+    #: none: the process is killed before it hears
+    result: SendResult | None
+    #: whether the customer sees it, whatever we are told
+    arrives: bool
+
+
+#: The call breaks after the channel took it, or before.
+LOST_ANSWER = Outcome(result=Ambiguous(reason="the connection broke"), arrives=True)
+LOST_CALL = Outcome(result=Ambiguous(reason="the connection broke"), arrives=False)
+#: The process dies after the channel took the call, or before.
+KILLED_AFTER = Outcome(result=None, arrives=True)
+KILLED_BEFORE = Outcome(result=None, arrives=False)
+
+
+def refused(result: SendResult) -> Outcome:
+    """Return the outcome of a call that the channel certainly did not carry out."""
+    return Outcome(result=result, arrives=False)
+
+
+@dataclass
+class FakeConnector:
+    """`bot.domain.connectors.Connector` for one account of the channel `fake`."""
+
+    account: AccountId = AccountId("brand")  # noqa: RUF009 - a string
+    channel: ChannelName = ChannelName("fake")  # noqa: RUF009 - a string
+    is_idempotent: bool = False
+    text_max: int = 200
+    #: what the next calls come to; when it is empty they succeed
+    script: deque[Outcome] = field(default_factory=deque)
+    #: the truth
+    shown: list[Shown] = field(default_factory=list)
+    #: (key, text) of every call that was made
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    #: files by reference
+    files: dict[str, bytes] = field(default_factory=dict)
+    fetched: list[str] = field(default_factory=list)
+    #: awaited while a call is on its way
+    during_send: Callable[[SendOperation], Awaitable[None]] | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Texts of up to `text_max` characters and three choices."""
+        return Capabilities(text_max=self.text_max, choices_max=3, is_send_idempotent=self.is_idempotent)
+
+    def address(self, customer: str) -> ChannelAddress:
+        """Return where a customer writes from."""
+        return ChannelAddress(channel=self.channel, account=self.account, external_id=customer)
+
+    def request(self, events: list[InboundEvent]) -> WebhookRequest:
+        """Return the webhook call that brings events."""
+        body = json.dumps(_EVENTS.dump_python(events, mode="json")).encode()
+        return WebhookRequest(method="POST", headers={"x-proof": PROOF}, query={}, body=body)
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Refuse what does not carry the proof."""
+        if request.headers.get("x-proof") != PROOF:
+            raise WebhookRejectedError
+
+    def parse(self, request: WebhookRequest) -> list[InboundEvent]:
+        """Return the events of a call."""
+        try:
+            return _EVENTS.validate_python(json.loads(request.body))
+        except ValueError as error:
+            raise MalformedWebhookError from error
+
+    def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
+        """Cut the message as real channels do."""
+        return self.refusal or planning.plan(message, address, self.capabilities)
+
+    async def send(self, operation: SendOperation, key: str) -> SendResult:
+        """Do what the script says, and keep the truth."""
+        text = operation.text if isinstance(operation, SendText) else f"<{operation.attachment.name}>"
+        self.calls.append((key, text))
+        if self.during_send is not None:
+            await self.during_send(operation)
+        default = Outcome(result=Sent(external_id=f"{operation.address.external_id}-{len(self.calls)}"), arrives=True)
+        outcome = self.script.popleft() if self.script else default
+        is_repeat = self.is_idempotent and any(seen.key == key for seen in self.shown)
+        if outcome.arrives and not is_repeat:
+            choices = tuple(choice.payload for choice in operation.choices) if isinstance(operation, SendText) else ()
+            customer = operation.address.external_id
+            self.shown.append(Shown(customer=customer, text=text, author=operation.author, key=key, choices=choices))
+        if outcome.result is None:
+            raise ProcessKilledError
+        return outcome.result
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Return a file's bytes."""
+        self.fetched.append(attachment.reference)
+        if attachment.reference not in self.files:
+            raise MediaError("it is gone")
+        return self.files[attachment.reference]
+
+    def seen_by(self, customer: str) -> list[str]:
+        """Return what a customer saw, in order."""
+        return [shown.text for shown in self.shown if shown.customer == customer]
+
+
+def message(connector: FakeConnector, customer: str, external_id: str, text: str, **more: Any) -> InboundMessage:
+    """Return a message of a customer."""
+    return InboundMessage(address=connector.address(customer), external_id=external_id, text=text, **more)

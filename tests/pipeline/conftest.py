@@ -1,0 +1,34 @@
+"""The pipeline over a fresh database of either kind and a sample shop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from bot.store.database import Database, open_engine
+from bot.store.sample_shop.shop import SampleShop, fill
+from tests.databases import run_in
+from tests.pipeline.rig import Rig
+
+
+@pytest.fixture(scope="session")
+def shop_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a sample shop's file, to be copied."""
+    path = tmp_path_factory.mktemp("shop") / "shop.db"
+    run_in(f"sqlite:///{path}", lambda connection: fill(connection, date(2026, 3, 4)))
+    return path
+
+
+@pytest.fixture
+async def rig(database: Database, shop_template: Path, tmp_path: Path) -> AsyncIterator[Rig]:
+    """Return the pipeline, with nothing in it yet."""
+    url = f"sqlite:///{shutil.copy(shop_template, tmp_path / 'shop.db')}"
+    shop = SampleShop(Database(open_engine(url)), url)
+    made = Rig(database, shop, tmp_path)
+    yield made
+    await made.close()
+    await shop.close()
