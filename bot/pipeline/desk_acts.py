@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
@@ -91,8 +92,9 @@ class Desk:
         return await self._with_record(found) if found else None
 
     async def open_tickets(self) -> list[TicketView]:
-        """Return the open tickets, without the brand's records: the queue oldest first, then the claimed ones."""
-        return await self._parts.database.read(_open_views)
+        """Return the open tickets: the queue oldest first, then the claimed ones."""
+        views = await self._parts.database.read(_open_views)
+        return list(await asyncio.gather(*(self._with_record(view) for view in views)))
 
     async def by_reference(self, desk_reference: str) -> TicketId | None:
         """Return the ticket whose card the desk calls so, or none."""
