@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
+
 from tests.databases import (
     database,
     database_url,
@@ -21,3 +23,7 @@ __all__ = [
     "postgres_server",
     "postgres_url",
 ]
+
+# On two busy cores any single example is slow now and then: that is no finding.
+settings.register_profile("tandem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tandem")
