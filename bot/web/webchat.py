@@ -48,7 +48,8 @@ RASTER_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _MESSAGES = Rate(burst=20, every=2.0)
 _FILES = Rate(burst=10, every=6.0)
 _READS = Rate(burst=60, every=0.5)
-_SESSIONS = Rate(burst=60, every=1.0)
+#: Behind a proxy that hides addresses this is everybody together; a session costs us nothing.
+_SESSIONS = Rate(burst=200, every=0.1)
 
 _Handler = Callable[[Request], Coroutine[None, None, HTTPResponse]]
 
@@ -129,6 +130,7 @@ class _Chat:
         self._parts = parts
         self._widget = widget
         self._keys = parts.connector.keys
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in parts.allowed_origins)
         self._messages = Limiter(parts.limits.messages)
         self._files = Limiter(parts.limits.files)
         self._reads = Limiter(parts.limits.reads)
@@ -155,7 +157,7 @@ class _Chat:
             answer.headers["access-control-expose-headers"] = "Retry-After"
 
     def _is_allowed(self, request: Request, origin: str) -> bool:
-        return origin in self._parts.allowed_origins or origin.partition("://")[2] == request.headers.get("host")
+        return origin in self._origins or origin.partition("://")[2] == request.headers.get("host")
 
     async def preflight(self, _request: Request, **_parts: str) -> HTTPResponse:
         """Answer a browser that asks before it calls."""

@@ -25,7 +25,7 @@ SHOP = "https://shop.example.com"
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[ChatSite]:
     """Return a served site that another one, SHOP, may embed."""
-    async with chat_site(tmp_path, origins=frozenset({SHOP})) as served:
+    async with chat_site(tmp_path, origins=frozenset({f"{SHOP}/"})) as served:
         yield served
 
 
