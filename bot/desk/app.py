@@ -21,12 +21,12 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.desk import cards
-from bot.desk.cards import DeskAction
 from bot.desk.envelope import Click, Json, Submission, Unknown, lane_of, read, team_of
 from bot.desk.listeners import DeskEvents, SlackParts
 from bot.desk.people import People
 from bot.desk.poster import SlackPoster, Whereabouts
 from bot.desk.slack_check import check
+from bot.desk.slack_errors import code_of
 from bot.desk.slack_files import SlackFiles
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.desk import DeskActs
@@ -156,8 +156,8 @@ class SlackDesk:
         try:
             async with asyncio.timeout(MODAL_WITHIN_SECONDS):
                 await self._events.open_modal(click)
-        except Exception:  # noqa: BLE001 - the click is acknowledged all the same: seeing no modal, they press again
-            _log.exception("slack_modal_failed", action=DeskAction(click.action).value)
+        except Exception as error:  # noqa: BLE001 - acknowledged all the same: who sees no modal presses again
+            _log.warning("slack_modal_failed", action=click.action.value, error=code_of(error) or type(error).__name__)
 
 
 def _rejected(reason: str) -> BoltResponse:

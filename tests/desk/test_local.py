@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -12,14 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner
 
+from bot.desk import words
 from bot.desk.hub import DeskHub
 from bot.desk.local import LocalDeskParts, local_desk_blueprint
+from bot.desk.pages import Pages, size
 from bot.desk.sessions import Session, Sessions, clean_name, desk_link
+from bot.domain.customers import Money
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId
 from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
 from tests.desk.records import dana
 from tests.desk.serving import serve
-from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+from tests.fakes.desk_acts import START, FakeDeskActs, FakeMediaStore
 
 SECRET = "a secret that only tests know"
 TICKET = TicketId(f"{1:032x}")
@@ -111,7 +115,7 @@ async def test_the_page_shows_all_an_agent_needs(visit: Visit) -> None:
     message = await visit.acts.reply(TICKET, ALEX, "One moment", (), "r")
     visit.acts.deliver(TICKET, message, DeliveryState.FAILED, "The customer has blocked us.")
     _, page = await visit.get(f"/desk/tickets/{TICKET}")
-    for words in (
+    for said in (
         "My mug arrived broken",
         "call the warehouse",
         "internal note",
@@ -124,7 +128,7 @@ async def test_the_page_shows_all_an_agent_needs(visit: Visit) -> None:
         "not delivered: The customer has blocked us.",
         "Reply again",
     ):
-        assert words in page
+        assert said in page
 
 
 async def test_a_double_click_is_one_act(visit: Visit) -> None:
@@ -328,6 +332,36 @@ async def test_static_files_are_kept_by_browsers_and_nothing_else_is_served(visi
         assert (await visit.get(f"/desk/static/{name}"))[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("minutes", "shown"), [(-5, "now"), (0, "now"), (59, "59 min"), (60, "1 h"), (47 * 60, "47 h"), (72 * 60, "3 days")]
+)
+def test_waiting_is_told_in_one_unit(minutes: int, shown: str) -> None:
+    """How long somebody waits is read at a glance."""
+    assert Pages("Copperleaf", lambda: START + timedelta(minutes=minutes))._ago(START) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(None, ""), (0, "1 kB"), (2048, "2 kB"), (1024 * 1024 * 5 // 2, "2.5 MB")]
+)
+def test_sizes_are_told_roughly(count: int | None, shown: str) -> None:
+    """Nobody needs the bytes."""
+    assert size(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (Money(minor=123456), "£1,234.56"),
+        (Money(minor=-5), "-£0.05"),
+        (Money(minor=990, currency="EUR"), "€9.90"),
+        (Money(minor=990, currency="SEK"), "9.90 SEK"),
+    ],
+)
+def test_money_is_told_in_its_currency(amount: Money, shown: str) -> None:
+    """Amounts are kept in minor units and read in major ones."""
+    assert words.money(amount) == shown
+
+
 def test_a_cookie_cannot_be_made_up() -> None:
     """Only what this secret signed is a session."""
     sessions = Sessions(SECRET)
@@ -356,8 +390,8 @@ async def test_the_bots_own_lines_and_edits_are_told_apart(visit: Visit) -> None
     system = replace(view.transcript[1], author=Author.SYSTEM, choices=("Yes", "No"))
     visit.acts.views[TICKET] = replace(view, transcript=(edited, system))
     _, page = await visit.get(f"/desk/tickets/{TICKET}")
-    for words in ("edited", "My mug arrived</div>", "Automatic message", "<li>Yes</li>"):
-        assert words in page
+    for said in ("edited", "My mug arrived</div>", "Automatic message", "<li>Yes</li>"):
+        assert said in page
 
 
 def _file(name: str, media_type: str) -> Attachment:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 import pytest
 
 from bot.desk import listeners
+from bot.desk.app import SlackAccount, SlackDesk
 from bot.domain.errors import SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
 from bot.domain.tickets import TicketId, TicketState
 from tests.desk.conftest import Desk
+from tests.desk.serving import serve
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import tokens, visible
 
@@ -389,6 +393,107 @@ async def test_an_event_is_tried_again_when_slack_cannot_be_asked(desk: Desk) ->
     assert [text for _, text, _ in desk.acts.sent] == ["Hello"]
 
 
+async def test_a_note_and_a_resolution_from_their_modals_are_kept(desk: Desk) -> None:
+    """The other two modals do what they say."""
+    card = await desk.post_card()
+    await desk.slack.click(ALICE, card, "tandem_note")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "call back on Monday")
+    await desk.slack.click(ALICE, card, "tandem_resolve")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "sent a new mug")
+    await desk.work()
+    assert [(kind, text) for kind, _, _, text in desk.acts.log] == [
+        ("note", "call back on Monday"),
+        ("resolved", "sent a new mug"),
+    ]
+
+
+async def test_a_button_of_a_closed_ticket_says_so(desk: Desk) -> None:
+    """An old card in somebody's scrollback opens no modal."""
+    card = await desk.post_card()
+    reply = desk.slack.click_body(ALICE, card, "tandem_reply")
+    await desk.slack.click(BOB, card, "tandem_resolve")
+    await desk.slack.submit(BOB, desk.slack.views[-1], None)
+    await desk.work()
+    await desk.slack.deliver(reply)
+    assert len(desk.slack.views) == 1
+    assert visible(desk.slack.ephemerals[-1]) == listeners.CLOSED
+
+
+async def test_buttons_in_other_channels_do_nothing(desk: Desk) -> None:
+    """A card that was forwarded elsewhere is no card."""
+    card = await desk.post_card()
+    for action in ("tandem_claim", "tandem_reply"):
+        body = desk.slack.click_body(ALICE, card, action)
+        body["container"]["channel_id"] = "C0OTHER"
+        await desk.slack.deliver(body)
+    await desk.work()
+    assert desk.acts.log == []
+    assert desk.slack.views == []
+
+
+async def test_a_modal_that_cannot_open_is_no_reason_for_a_repeat(desk: Desk) -> None:
+    """Slack's trigger lives three seconds: after an error the click is acknowledged and the person presses again."""
+    card = await desk.post_card()
+    desk.slack.fail("views.open", "expired_trigger_id")
+    await desk.slack.click(ALICE, card, "tandem_reply")
+    assert desk.slack.deliveries[-1] == 200
+    assert desk.slack.views == []
+
+
+async def test_a_sign_without_words_is_nothing_to_send(desk: Desk) -> None:
+    """`>` alone sends nothing, is marked ❌, and says why; a mark that fails stops nothing."""
+    card = await desk.post_card()
+    first = await desk.slack.write(ALICE, card, "&gt;")
+    await desk.work()
+    assert desk.slack.reactions(first) == {"x"}
+    desk.slack.fail("reactions.add", "no_permission")
+    await desk.slack.write(ALICE, card, "&gt; ")
+    await desk.work()
+    assert [visible(told) for told in desk.slack.ephemerals] == [listeners.EMPTY] * 2
+
+
+async def test_a_person_who_cannot_be_told_is_not_waited_for(desk: Desk) -> None:
+    """Somebody who left the channel stops nothing; a Slack that is down is tried again."""
+    card = await desk.post_card()
+    desk.slack.add_user("U0EVE", "Eve", is_bot=True)
+    await desk.slack.write("U0EVE", card, "&gt; hi")
+    (raw,) = desk.inbox.take()
+    desk.slack.fail("chat.postEphemeral", "user_not_in_channel")
+    await desk.app.handle(raw)
+    desk.slack.fail("chat.postEphemeral", "500")
+    with pytest.raises(Exception, match="status: 500"):
+        await desk.app.handle(raw)
+    assert desk.acts.log == []
+
+
+async def test_a_file_that_slack_does_not_take_is_named_in_the_line(desk: Desk) -> None:
+    """Without the scope for files, or with an empty file, the customer's words are shown all the same."""
+    card = await desk.post_card()
+    desk.slack.fail("files.getUploadURLExternal", "missing_scope")
+    kept = await desk.media.put(b"jpeg", _photo("mug.jpg"))
+    desk.acts.customer_writes(TICKET, "look", (kept,))
+    await desk.work()
+    line = visible(desk.slack.thread(card)[-1])
+    assert "look" in line
+    assert "[image: mug.jpg] cannot be shown here: the app lacks a permission" in line
+
+
+async def test_a_body_beyond_measure_is_refused(desk: Desk) -> None:
+    """Slack sends no megabytes."""
+    assert await _post(desk, b"x" * (2 * 1024 * 1024 + 1), {"content-type": "application/json"}) == 413
+
+
+async def test_http_is_closed_while_socket_mode_is_used(desk: Desk, slack: FakeSlack) -> None:
+    """Without a signing secret nothing that comes over HTTP can be Slack's."""
+    account = SlackAccount(bot_token=BOT_TOKEN, channel=QUEUE, app_token=APP_TOKEN, base_url=slack.base_url)
+    app = SlackDesk(account, desk.acts, desk.media, desk.inbox.persist)
+    async with serve(app.blueprint()) as url:
+        slack.events_url = f"{url}/slack/events"
+        await slack.click(ALICE, await desk.post_card(), "tandem_claim")
+    assert slack.deliveries[-1] == 404
+    assert desk.inbox.count == 0
+
+
 async def test_socket_mode_acknowledges_what_is_durable_and_connects_again(desk: Desk) -> None:
     """Events and modals come over the socket; without the commit there is no acknowledgement, so they are repeated."""
     card = await desk.post_card()
@@ -428,6 +533,9 @@ async def test_the_check_says_where_we_are(desk: Desk) -> None:
         ("archived", "unarchive"),
         ("not a member", "/invite @tandem"),
         ("no channel", "invite the bot"),
+        ("a name", "set its id"),
+        ("no group", "no_such_subteam"),
+        ("down", "slack-status"),
     ],
 )
 async def test_the_check_says_what_to_fix(desk: Desk, how: str, words: str) -> None:
@@ -441,8 +549,17 @@ async def test_the_check_says_what_to_fix(desk: Desk, how: str, words: str) -> N
     channel["is_member"] = how != "not a member"
     if how == "no channel":
         desk.slack.channels.clear()
+    if how == "down":
+        desk.slack.fail("auth.test", "500")
+    account = SlackAccount(
+        bot_token=BOT_TOKEN,
+        channel="#care" if how == "a name" else QUEUE,
+        app_token=APP_TOKEN,
+        user_group="S0NONE" if how == "no group" else None,
+        base_url=desk.slack.base_url,
+    )
     with pytest.raises(SettingsError, match=words):
-        await desk.app.check()
+        await SlackDesk(account, desk.acts, desk.media, desk.inbox.persist).check()
 
 
 def _photo(name: str) -> Attachment:
@@ -452,6 +569,6 @@ def _photo(name: str) -> Attachment:
 async def _post(desk: Desk, raw: bytes, headers: dict[str, str]) -> int:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(str(desk.slack.events_url), data=raw, headers=headers) as answer,
+        session.post(str(desk.slack.events_url), data=io.BytesIO(raw), headers=headers) as answer,
     ):
         return answer.status

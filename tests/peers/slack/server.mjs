@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -25,7 +26,7 @@ function handOver() {
 }
 
 async function serve() {
-  const inner = Number(port) + 1 > 65535 ? Number(port) - 1 : Number(port) + 1;
+  const inner = await freePort();
   const dist = path.join(modules, 'emulate', 'dist');
   const load = (file) => import(pathToFileURL(path.join(dist, file)));
   await subscribe(dist, load);
@@ -35,6 +36,15 @@ async function serve() {
     console.log('ready');
   });
   process.stdin.resume().on('end', () => process.exit(0));
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const taken = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port: found } = taken.address();
+      taken.close(() => done(found));
+    });
+  });
 }
 
 // There is no public way to say where events go, so the plugin is told as it registers; its file is named by a hash.
