@@ -30,10 +30,12 @@ def main() -> int:
         return 1
     app = build_app(processor, describe(processor, arguments.model))
     stop_with_parent(app)
-    if arguments.socket:
-        app.run(unix=str(arguments.socket), single_process=True, motd=False, access_log=False)
-    else:
-        app.run(host="127.0.0.1", port=arguments.port, single_process=True, motd=False, access_log=False)
+    door = {"unix": str(arguments.socket)} if arguments.socket else {"host": "127.0.0.1", "port": arguments.port}
+    try:
+        app.run(**door, single_process=True, motd=False, access_log=False)
+    except OSError as error:
+        print(f"engine: cannot listen at {arguments.socket or arguments.port}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

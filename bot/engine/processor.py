@@ -16,6 +16,7 @@ from rasa.core.policies.policy import PolicyPrediction
 from rasa.core.processor import MessageProcessor
 from rasa.core.tracker_store import InMemoryTrackerStore
 from rasa.engine.constants import PLACEHOLDER_MESSAGE, PLACEHOLDER_TRACKER
+from rasa.engine.exceptions import GraphComponentException
 from rasa.exceptions import ModelNotFound
 from rasa.nlu.classifiers.regex_message_handler import RegexMessageHandler
 from rasa.shared.core.events import ActionExecutionRejected, UserUttered
@@ -23,6 +24,11 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
 from bot.engine.action_calls import ActionEndpoint, failed_calls
+
+#: What Rasa raises for an archive that is none, or that was made by another version of it or of our components.
+_UNLOADABLE = (
+    ModelNotFound, GraphComponentException, RasaException, tarfile.TarError, OSError, EOFError, KeyError, ValueError,
+)  # fmt: skip
 
 
 class ModelError(Exception):
@@ -51,10 +57,9 @@ class StepProcessor(MessageProcessor):
         try:
             # The stores are there because Rasa asks for them; no turn reaches them.
             super().__init__(model, InMemoryTrackerStore(None), InMemoryLockStore(), RepeatableResponses({}), actions)
-        except (ModelNotFound, RasaException, tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
-            raise ModelError(
-                f"The model {model} cannot be loaded ({error}): train it anew with `python -m bot train`."
-            ) from error
+        except _UNLOADABLE as error:
+            reason = error.__cause__ or error
+            raise ModelError(f"The model {model} cannot be loaded ({reason}): run `python -m bot train`.") from error
         if self.model_metadata.core_target is None or self.model_metadata.nlu_target is None:
             raise ModelError(
                 f"The model {model} lacks stories or intents: train it with `rasa train`, not only a part of it."

@@ -16,8 +16,8 @@ _OPENERS = (
     "also|can|could|do|does|did|how|i|i'd|is|are|please|pls|when|where|what|what's|whats|wheres|which|who|why|will"
     "|would|you|my|tell|cancel|change"
 )
-# The end of a sentence (a full stop inside a number, an e-mail address or an abbreviation has no space after it); a line
-# break; or an "and" before words that begin a request.
+# The end of a sentence (a full stop inside a number or an e-mail address has no space after it), a line break, or an
+# "and" before words that begin a request.
 _BORDER = re.compile(
     rf"(?<=[.?!…])\s+|\s*[\r\n;]+\s*|[,\s]*\s(?:and|also|plus|oh and|&)\s+(?=(?:{_OPENERS})\b)", re.IGNORECASE
 )
