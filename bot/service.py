@@ -246,10 +246,15 @@ class Service:
         await self.database.write(inbox.add, arrival, self.clock.now())
         self.hints.inbox.give()
 
+    def _called(self) -> ConnectorRegistry:
+        """Return the connectors that channels call; the web chat has routes of its own, with limits for each visitor."""
+        called = (connector for connector in self.connectors.connectors if connector is not self.webchat)
+        return ConnectorRegistry(connectors=tuple(called))
+
     def blueprints(self) -> tuple[Blueprint, ...]:
         """Return the routes of the public port."""
         made = [
-            webhooks_blueprint(WebhookParts(connectors=self.connectors, receive=self.receiver.receive)),
+            webhooks_blueprint(WebhookParts(connectors=self._called(), receive=self.receiver.receive)),
             local_desk_blueprint(
                 LocalDeskParts(
                     acts=self.acts,
