@@ -14,7 +14,7 @@ from bot.domain.retry import CRASHES_MAX
 from bot.store import inbox, lanes, outbox
 from bot.store.database import Database
 from bot.store.inbox import Arrival, InboxKind, InboxRow
-from bot.store.lanes import Lease, Release
+from bot.store.lanes import Ending, Lease, Release
 from bot.store.outbox import OutboxKind, OutboxRow, Outgoing
 from bot.store.schema import inbox as inbox_table
 from bot.store.schema import outbox as outbox_table
@@ -118,7 +118,7 @@ async def test_a_stale_lease_writes_nothing(database: Database) -> None:
         (inbox.bury, NOW, "late"),
     ):
         with pytest.raises(StaleLeaseError):
-            await database.write(body, old.lease, *arguments)  # type: ignore[arg-type]
+            await database.write(body, old.lease, *arguments)
     await database.write(inbox.finish, new.lease, later)
     with pytest.raises(StaleLeaseError):
         await database.write(inbox.finish, new.lease, later)
@@ -313,7 +313,7 @@ class TestOutbox:
         for n, name in enumerate(("done", "held", "running", "waiting")):
             await self.put(database, name, str(n))
         done, held, _, waiting = await self.claim(database)
-        await database.write(outbox.finish, done.lease, "sent", NOW)
+        await database.write(outbox.finish, done.lease, Ending(state="sent", at=NOW))
         await database.write(outbox.bury, held.lease, NOW, "?")
         await database.write(outbox.defer, waiting.lease, NOW, "", is_ambiguous=False)
         counts = await database.read(lanes.count_by_state, outbox_table)
