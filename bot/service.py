@@ -247,7 +247,7 @@ class Service:
         self.hints.inbox.give()
 
     def _called(self) -> ConnectorRegistry:
-        """Return the connectors that channels call; the web chat has routes of its own, with limits for each visitor."""
+        """Return the connectors that channels call; the web chat has routes and limits of its own."""
         called = (connector for connector in self.connectors.connectors if connector is not self.webchat)
         return ConnectorRegistry(connectors=tuple(called))
 

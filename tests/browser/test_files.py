@@ -74,8 +74,14 @@ async def test_files_that_cannot_be_sent_say_why(page: Page) -> None:
     await expect(page.get_by_role("alert")).to_have_text("At most 5 files at a time.")
     for n in range(5):
         await page.get_by_role("button", name=f"Remove {n}.txt").click()
-    large: FilePayload = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": b"\0" * (10 * 1024 * 1024 + 1)}
-    await chooser.set_input_files(large)
+    await page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(10 * 1024 * 1024 + 1)], 'film.mp4', {type: 'video/mp4'}));
+          const event = new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: data});
+          document.querySelector('#tandem-chat').shadowRoot.querySelector('.panel').dispatchEvent(event);
+        }"""
+    )
     await expect(page.get_by_role("alert")).to_have_text("film.mp4 is larger than 10 MB.")
     script: FilePayload = {
         "name": "page.html",
