@@ -1,0 +1,1 @@
+"""A stock Rasa to measure beside: its environment, configuration and action server."""
