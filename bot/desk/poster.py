@@ -151,10 +151,10 @@ class SlackPoster:
         ts = await self._whereabouts_of(entry.id, thread)
         is_arrived = entry.delivery in _ARRIVED_STATES
         if ts is not None:
-            await self._react("reactions_add", ARRIVED if is_arrived else FAILED, ts)
-            if is_arrived:
-                await self._react("reactions_remove", FAILED, ts)
-        if is_arrived:
+            shown, hidden = (ARRIVED, FAILED) if is_arrived else (FAILED, ARRIVED)
+            await self._react("reactions_add", shown, ts)
+            await self._react("reactions_remove", hidden, ts)
+        if is_arrived or _is_explained(entry, view):
             return self._sent(ts or thread)
         return await self._post(cards.failure(entry), key, view, thread)
 
@@ -280,6 +280,12 @@ def _next(page: AsyncSlackResponse) -> str | None:
 def _timestamp(reference: str | None) -> str | None:
     """Return the `ts` of a reference `channel:ts`."""
     return reference.rpartition(":")[2] if reference else None
+
+
+def _is_explained(entry: TranscriptLine, view: TicketView) -> bool:
+    """Whether the pipeline itself tells why: it does when it gave up, not when a channel reports a failure later."""
+    told = [event.detail for event in view.events if event.kind == "delivery_failed"]
+    return bool(entry.delivery_detail) and any(entry.delivery_detail in detail for detail in told)
 
 
 def _line_of(view: TicketView, message_id: MessageId | None) -> TranscriptLine | None:

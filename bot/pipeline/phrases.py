@@ -29,7 +29,10 @@ NOT_REACHED = "our shop's own system does not answer"
 
 def undelivered(reason: str) -> str:
     """Tell the agent that a message did not arrive."""
-    return f"A message to the customer was not delivered: {reason}"
+    return (
+        f"A message to the customer was not delivered: {reason}. They have not seen it: reply again, or reach them "
+        "another way and note that here."
+    )
 
 
 def held() -> str:
