@@ -29,14 +29,15 @@ check:  ## The checks alone: format, lint, types, layers, tests
 	@$(VENV)/bin/ruff check --quiet .
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
+	@$(PYTHON) -m bot train
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report= $(PYTEST)
 	@$(PYTHON) -m coverage report | tail -1
 
 bench: test-setup  ## Measure the figures that the README states
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) "$$script"; done
+	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
 
 faults: test-setup  ## Kill the service and the engine at random moments under load
-	@$(PYTHON) -m pytest tests/faults -p no:xdist --timeout 1800 $(PYTEST)
+	@$(PYTHON) -m pytest tests/faults -m "" -p no:xdist $(PYTEST)
 
 # There is no uv.lock: it would record the address that each file was downloaded from, which differs from place to place.
 # requirements.txt records names, versions and hashes, which do not.

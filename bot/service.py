@@ -25,7 +25,7 @@ from bot.desk.sessions import desk_link
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.channels import AccountId, ChannelAddress
-from bot.domain.connectors import Connector, ConnectorRegistry, Polling, Registering
+from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
 from bot.domain.ports import Clock
 from bot.instance import service_secret
@@ -321,11 +321,18 @@ class Service:
                 run_action=self.actions.run, actions_token=self._actions_token, find_unready=self.find_unready
             )
             await stack.enter_async_context(serve(internal_app(parts), internal))
+            stack.push_async_callback(self.close)
             stack.push_async_callback(self.background.stop)
             works = self._works(role, model)
             running = asyncio.create_task(_run_all(works))
             stack.push_async_callback(_cancel, running)
             yield running
+
+    async def close(self) -> None:
+        """Let go of the channels' connections."""
+        for connector in self.connectors.connectors:
+            if isinstance(connector, Closing):
+                await connector.close()
 
     def _works(self, role: Role, model: Path | None) -> list[Coroutine[Any, Any, None]]:
         if Role.WORKER not in role:

@@ -93,4 +93,5 @@ class _Doctor:
                         await self._check(connector.channel, connector.check)
                 if service.slack is not None:
                     await self._check("slack", service.slack.check)
+                await service.close()
             return f"{database.engine.dialect.name}, schema up to date"

@@ -202,6 +202,15 @@ class FetchesMedia(Protocol):
         ...
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A connector that holds connections open."""
+
+    async def close(self) -> None:
+        """Let go of them; safe to call when nothing was ever sent."""
+        ...
+
+
 #: Makes one polled batch durable: called with the events, returns after the commit.
 Sink = Callable[[list[InboundEvent]], Awaitable[None]]
 

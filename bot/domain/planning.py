@@ -8,6 +8,8 @@ from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Capabilities, SendAttachment, SendOperation, SendText, TextUnit
 from bot.domain.messages import Attachment, OutboundMessage
 
+#: Said over choices that come without words: no channel shows buttons under nothing.
+CHOOSE = "Please choose:"
 _JOINERS = {"\u200d", "\ufe0f"}
 
 
@@ -79,6 +81,8 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
     text = message.text
     for attachment in left_out:
         text += f"\n[{attachment.kind.value}: {attachment.name or 'file'} – it cannot be shown on this channel]"
+    if message.choices and not text.strip():
+        text = CHOOSE
     choices = message.choices if len(message.choices) <= capabilities.choices_max else ()
     if message.choices and not choices:
         text += "\n" + "\n".join(f"{n}. {choice.title}" for n, choice in enumerate(message.choices, 1))
