@@ -7,6 +7,7 @@ odd in the data, and at the end {"model": path} or {"error": what is wrong and w
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
 import os
@@ -93,14 +94,28 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
         prepare_encoder(folder)
     logging.basicConfig(level=logging.INFO, handlers=[teller], force=True)
     warnings.showwarning = lambda message, *_, **__: teller.warn(str(message))
+    from rasa.engine.exceptions import (
+        GraphComponentException,
+        GraphRunError,
+        GraphSchemaException,
+        GraphSchemaValidationException,
+    )
     from rasa.shared.exceptions import RasaException
+
+    refusals = (
+        RasaException,
+        GraphComponentException,
+        GraphRunError,
+        GraphSchemaException,
+        GraphSchemaValidationException,
+    )
 
     try:
         teller.tell(phase="check", detail="")
         _check(project, teller)
         teller.tell(phase="train", detail="")
         return _train_model(project, output)
-    except (RasaException, yaml.YAMLError) as error:
+    except (*refusals, yaml.YAMLError) as error:
         raise DataError(_COLOUR.sub("", _root(error))) from error
     except SystemExit as error:
         raise DataError("; ".join(teller.warnings[-3:]) or "Rasa refused the training data.") from error
@@ -123,8 +138,15 @@ def _check(project: Path, teller: Teller) -> None:
         str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
     )
     validator = Validator.from_importer(importer)
-    sound = validator.verify_domain_validity() and validator.verify_story_structure(ignore_warnings=True)
-    if not sound:
+    checks = (
+        validator.verify_domain_validity,
+        validator.verify_actions_in_stories_rules,
+        validator.verify_form_slots,
+        functools.partial(validator.verify_story_structure, ignore_warnings=True),
+    )
+    # All of them run, so that all that is wrong is told.
+    results = [check() for check in checks]
+    if not all(results):
         raise DataError("; ".join(teller.warnings[-3:]) or "The stories and rules contradict each other or the domain.")
 
 
