@@ -1,7 +1,8 @@
-"""Who may be told what: the one place that decides it, from our database and from proofs looked at anew, never from slots.
+"""Who may be told what, decided in one place: from our database and from proofs looked at anew, never from slots.
 
-What a customer typed (order number, postcode, e-mail) travels in slots as a *claim*. A claim is good for the turn in which the
-records confirm it; the pipeline checks the same proof again and keeps it, and from then on the database answers.
+What a customer typed (order number, postcode, e-mail) travels in slots as a *claim*. A claim is good for the turn in
+which the records confirm it; the pipeline checks the same proof again and keeps it, and from then on the database
+answers.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from dataclasses import dataclass
 from actions.base import Sources
 from actions.context import TurnContext
 from actions.details import read_proof
-from bot.domain.assurance import MAX_FAILURES, REQUIRED, Act, Level
+from bot.domain.assurance import MAX_FAILURES, REQUIRED, Act, Assurance, Level
 from bot.domain.customers import CustomerId, Order, OrderNumber
+
+#: The form that asks who writes; a proof counts in the turn that names it or that fills this form, never later.
+ORDER_FORM = "order_form"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +78,26 @@ async def access(sources: Sources, context: TurnContext, act: Act) -> Access:
     number = context.order_number
     if held.allows(act, context.now) and held.customer_id is not None:
         order = await sources.directory.order(number, held.customer_id) if number else None
-        return Granted(customer_id=held.customer_id, order=order, not_theirs=number if order is None else None)
-    if held.is_barred_at(context.now):
-        return Barred()
-    proof = read_proof(context.slots.get("proof"))
-    if number is None or proof is None:
+        if order is not None or not _brings_proof(context):
+            return Granted(customer_id=held.customer_id, order=order, not_theirs=number if order is None else None)
+    return Barred() if held.is_barred_at(context.now) else await _proved_now(sources, context, held)
+
+
+async def _proved_now(sources: Sources, context: TurnContext, held: Assurance) -> Access:
+    number, proof = context.order_number, read_proof(context.slots.get("proof"))
+    if number is None or proof is None or not (_has_proof(context) or context.actions[-1:] == (ORDER_FORM,)):
         return NeedsProof()
     order = await sources.directory.find_order(number, proof)
     verify = Verify(order_number=number, proof=proof, succeeded=order is not None)
     if order is not None:
         return Granted(customer_id=order.customer_id, order=order, verify=verify)
-    if held.failure_count + 1 >= MAX_FAILURES:
-        return Barred(failed=verify)
-    return NeedsProof(failed=verify)
+    return Barred(failed=verify) if held.failure_count + 1 >= MAX_FAILURES else NeedsProof(failed=verify)
+
+
+def _brings_proof(context: TurnContext) -> bool:
+    """Whether this message names an order together with a proof for it, so that another account may be looked at."""
+    return context.named_order_number is not None and _has_proof(context)
+
+
+def _has_proof(context: TurnContext) -> bool:
+    return context.entity("postcode") is not None or context.entity("email") is not None

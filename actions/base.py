@@ -137,13 +137,21 @@ def _step(action: str, titles: Mapping[str, str]) -> str | None:
 
 
 def queued(result: Result, context: TurnContext) -> Result:
-    """Return `result` with the closing words of a handoff; while a ticket is open no second one is asked for."""
+    """Return `result` with the words that close a handoff; while a ticket is open no second one is asked for."""
     if result.handoff is None:
         return result
+    left = replace(result, follow=None, leaves_form=True)
     if context.owner is Owner.BOT:
-        return replace(result, says=(*result.says, Say(response="say_handoff")), follow=None, leaves_form=True)
-    closing = Say(response="say_already_queued")
-    return replace(result, says=(*result.says, closing), handoff=None, follow=None, leaves_form=True)
+        return left if result.says else replace(left, says=(Say(response="say_handoff"),))
+    return replace(left, handoff=None, says=result.says or (still_queued(context),))
+
+
+def still_queued(context: TurnContext) -> Say:
+    """Return what a customer hears who waits for a person already."""
+    place = context.metadata.get("place_in_queue")
+    if isinstance(place, int):
+        return Say(response="say_place_in_queue", fields={"place": str(place)})
+    return Say(response="say_already_queued")
 
 
 def records_down(context: TurnContext) -> Result:
@@ -210,5 +218,3 @@ class TandemAction(Action):  # type: ignore[misc]
         result = queued(result, context)
         utter(dispatcher, result)
         return events(result)
-
-

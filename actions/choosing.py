@@ -40,6 +40,11 @@ def by_name(context: TurnContext, labels: Sequence[str]) -> int | None:
     return best if scores[best] >= _ALIKE and scores[best] - second >= _AHEAD else None
 
 
+def is_named(context: TurnContext, label: str) -> bool:
+    """Whether a word of the message comes near to one of the label."""
+    return _likeness(context.entity("product") or context.text, label) >= _ALIKE
+
+
 def _likeness(words: str, label: str) -> float:
     """Return how well the best word of `words` and the best of `label` agree, the longer ones counting more."""
     label_words = [word for word in default_process(label).split() if len(word) > 2]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from actions.access import Granted, access
+from actions.access import ORDER_FORM, Granted, access
 from actions.base import Result, Say, TandemAction, ask_people, say
+from actions.choosing import by_position
 from actions.context import TurnContext
 from actions.details import read_order_number
 from actions.forms import FORM_SLOTS, MISSES_MAX
 from actions.orders import start_form
 from actions.products import OpeningHoursAction, ProductAvailability
-from actions.wishes import ORDER_FORM, WISHES, ask_who, carry_out
+from actions.wishes import WISHES, ask_who, carry_out
 from bot.domain.assurance import Act
 from bot.domain.handoff import Reason
 
@@ -46,6 +47,7 @@ class Continue(TandemAction):
 
     async def answer(self, context: TurnContext) -> Result:
         """Take up the pending wishes."""
+        context = _picked(context)
         wishes = [wish for wish in context.names("wish") if wish in WISHES]
         if context.count("form_misses") >= MISSES_MAX:
             return give_up(context)
@@ -68,8 +70,19 @@ class Continue(TandemAction):
         if context.entity("store"):
             return await OpeningHoursAction(self.name(), self.sources).answer(context)
         if context.entity("product"):
-            return await ProductAvailability(self.name(), self.sources).answer(replace(context, intent="product_availability"))
+            asked = replace(context, intent="product_availability")
+            return await ProductAvailability(self.name(), self.sources).answer(asked)
         return say("say_what_about")
+
+
+def _picked(context: TurnContext) -> TurnContext:
+    """Return the turn with the order in question that its message picks, by place, of those offered last."""
+    offered = context.names("choices")
+    place = by_position(context, len(offered))
+    number = read_order_number(offered[place]) if place is not None and context.form is None else None
+    if number is None:
+        return context
+    return replace(context, slots={**context.slots, "order_number": number, "which_order": number})
 
 
 def _brings_detail(context: TurnContext) -> bool:
@@ -102,7 +115,7 @@ class SubmitCancel(TandemAction):
             return done.then(say("say_cancel_kept", number=number or ""))
         verdict = await access(self.sources, context.about(number), Act.CANCEL_ORDER)
         if not isinstance(verdict, Granted):
-            return done.then(ask_who(["order_cancel"]))
+            return done.then(ask_who(context, ["order_cancel"]))
         if verdict.order is None:
             return done.then(say("say_not_theirs", asked_number=number))
         if not verdict.order.can_be_changed:

@@ -1,4 +1,4 @@
-"""Forms: what counts as an answer to each question, what is asked by looking things up, and what a filled form leads to."""
+"""Forms: what counts as an answer to each question, and which questions are asked by looking things up."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from actions.base import Button, Result, Say, Sources, TandemAction
 from actions.choosing import by_name, by_position
 from actions.context import TurnContext, read_context
 from actions.details import read_order_number, read_proof
-from actions.wishes import CHOICES_MAX, WISHES, chosen_order
-from actions.wording import item, items, local_day, on_day
+from actions.wishes import CHOICES_MAX, WISHES, chosen_order, order_button
+from actions.wording import item
 from bot.domain.assurance import Act
 from bot.domain.customers import Order
 from bot.domain.errors import DirectoryUnavailableError
@@ -28,24 +28,33 @@ MISSES_MAX = 3
 #: Everything forms hold, emptied when one is left.
 FORM_SLOTS: dict[str, object] = dict.fromkeys(
     (
-        "choices", "which_order", "refused_number", "proof_state", "proof", "form_misses", "chosen_order",
-        "cancel_reason", "cancel_confirmed", "change_wish", "change_kind", "return_item", "return_reason", "problem_detail",
+        "choices", "which_order", "refused_number", "ask_again", "proof", "form_misses", "chosen_order",
+        "cancel_reason", "cancel_confirmed", "change_wish", "change_kind", "return_item", "return_reason",
+        "problem_detail",
     )
 )  # fmt: skip
 
-#: Naming a thing to choose it sounds like these; when it chooses nothing, it is the question it sounds like.
-_QUESTIONS = frozenset({"product_availability", "product_question"})
+#: In the slot `ask_again`: the last answer did not fit the question.
+MISSED = "missed"
 
 Slots = dict[str, object]
 
 
-def count_miss(context: TurnContext, slot: str) -> Slots:
-    """Return the slots after an answer that does not fit `slot`."""
-    return {slot: None, "form_misses": context.count("form_misses") + 1}
+def missed(context: TurnContext, slot: str) -> Slots:
+    """Return the slots after an answer that does not fit `slot`; the question is put in other words."""
+    return {slot: None, "form_misses": context.count("form_misses") + 1, "ask_again": MISSED}
+
+
+def filled(slot: str, value: object, **others: object) -> Slots:
+    """Return the slots after an answer that fits."""
+    return {slot: value, "form_misses": None, "ask_again": None, **others}
 
 
 class Form(FormValidationAction):  # type: ignore[misc]
     """Checks the answers of one form. A form that was misunderstood too often wants nothing more."""
+
+    #: What an answer may sound like; when it answers nothing, it is the question it sounds like.
+    questions: frozenset[str] = frozenset()
 
     def __init__(self, form: str, sources: Sources) -> None:
         """Check the answers of the form that domain.yml calls `form`."""
@@ -59,13 +68,17 @@ class Form(FormValidationAction):  # type: ignore[misc]
     async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> list[dict[str, object]]:
-        """Return the checked slots; a question that answers nothing is left to the rules, and the form goes on after it."""
+        """Return the checked slots; a question that answers nothing is left to the rules, then the form goes on."""
         context = self.context(tracker, domain)
         made: list[dict[str, object]] = await super().run(dispatcher, tracker, domain)
         is_filled = any(event.get("value") is not None for event in made if event.get("name") != "requested_slot")
-        if context.intent in _QUESTIONS and tracker.latest_action_name == "action_listen" and not is_filled:
+        if context.intent in self.questions and self._was_just_answered(context) and not is_filled:
             return [*made, ActionExecutionRejected(self._form)]
         return made
+
+    def _was_just_answered(self, context: TurnContext) -> bool:
+        """Whether the customer's message is an answer to this form, and not what the form was started or resumed by."""
+        return context.actions[-2:] == ("action_listen", self._form)
 
     async def required_slots(
         self, domain_slots: list[str], dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
@@ -90,12 +103,14 @@ class Form(FormValidationAction):  # type: ignore[misc]
         """Return the slots after a free text that is taken as it is, unless it carries no content of its own."""
         text = str(value).strip()
         if context.intent in {"affirm", "deny"} or not any(character.isalnum() for character in text):
-            return count_miss(context, slot)
-        return {slot: text, "form_misses": None}
+            return missed(context, slot)
+        return filled(slot, text)
 
 
 class OrderForm(Form):
     """Finds out who writes (order number and proof) or which of their orders is meant."""
+
+    questions = frozenset({"product_availability", "product_question"})
 
     def wanted(self, context: TurnContext, slots: list[str]) -> list[str]:
         """Ask a known customer which order, anyone else for a number and a proof."""
@@ -106,37 +121,36 @@ class OrderForm(Form):
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> Slots:
         """Take an order number in any spelling; a message that brings the other detail instead is no miss."""
+        del dispatcher
         context = self.context(tracker, domain)
         number = read_order_number(value) or context.named_order_number
+        if number is not None and number == context.slot("refused_number") and not self._was_just_answered(context):
+            return {"order_number": None}
         if number is not None:
-            return {"order_number": number, "refused_number": None, "form_misses": None, **_more_wishes(context)}
+            return filled("order_number", number, refused_number=None, **_more_wishes(context))
         if read_proof(context.text) or read_proof(value):
             return {"order_number": context.slot("refused_number")}
-        if context.count("form_misses") + 1 < MISSES_MAX:
-            dispatcher.utter_message(response="say_no_order_number")
-        return count_miss(context, "order_number")
+        return missed(context, "order_number")
 
     def validate_proof(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> Slots:
         """Take a postcode or an e-mail address; with a new one, the order number that was refused is tried again."""
+        del dispatcher
         context = self.context(tracker, domain)
         proof = read_proof(value)
-        if proof is not None:
-            refused = context.slot("refused_number") if context.named_order_number is None else None
-            is_new = refused is not None and read_proof(context.text) is not None
-            return {"proof": proof, "form_misses": None, **({"order_number": refused} if is_new else {})}
-        if context.named_order_number is not None:
-            return {"proof": None}
-        if context.count("form_misses") + 1 < MISSES_MAX:
-            dispatcher.utter_message(response="say_no_proof")
-        return count_miss(context, "proof")
+        if proof is None:
+            return {"proof": None} if context.named_order_number else missed(context, "proof")
+        refused = context.slot("refused_number")
+        if refused is None or context.named_order_number or not self._was_just_answered(context):
+            return {"proof": proof}
+        return filled("proof", proof, order_number=refused)
 
     async def validate_which_order(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> Slots:
         """Take one of the orders that were listed, by number, by place or by what is in it."""
-        del value
+        del value, dispatcher
         context = self.context(tracker, domain)
         try:
             among = await listed_orders(self.sources, context)
@@ -144,12 +158,8 @@ class OrderForm(Form):
             return {"which_order": None}
         number = chosen_order(context, among)
         if number is not None:
-            return {"which_order": number, "order_number": number, "form_misses": None}
-        if context.intent in _QUESTIONS:
-            return {"which_order": None}
-        if context.count("form_misses") + 1 < MISSES_MAX:
-            dispatcher.utter_message(response="say_not_in_list")
-        return count_miss(context, "which_order")
+            return filled("which_order", number, order_number=number)
+        return {"which_order": None} if context.intent in self.questions else missed(context, "which_order")
 
 
 def _more_wishes(context: TurnContext) -> Slots:
@@ -171,7 +181,7 @@ class CancelForm(Form):
         context = self.context(tracker, domain)
         if context.named_order_number is not None:
             return {"cancel_reason": None, "chosen_order": context.named_order_number}
-        return {"cancel_reason": "not given" if context.intent == "deny" else str(value), "form_misses": None}
+        return filled("cancel_reason", "not given" if context.intent == "deny" else str(value))
 
     def validate_cancel_confirmed(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
@@ -184,12 +194,18 @@ class CancelForm(Form):
 class ChangeForm(Form):
     """Asks what to change."""
 
+    #: An address in a town where we have a shop.
+    questions = frozenset({"store_location"})
+
     def validate_change_wish(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> Slots:
         """Take whatever the customer says."""
         del dispatcher
-        return self.taken(self.context(tracker, domain), "change_wish", value)
+        context = self.context(tracker, domain)
+        if context.intent in self.questions and context.entity("postcode") is None:
+            return {"change_wish": None}
+        return self.taken(context, "change_wish", value)
 
 
 class ProblemForm(Form):
@@ -206,10 +222,13 @@ class ProblemForm(Form):
 class ReturnForm(Form):
     """Asks what goes back, and why."""
 
+    questions = frozenset({"product_availability", "product_question"})
+
     async def validate_return_item(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> Slots:
         """Take one thing of the order, by place or by name, or several in the customer's own words."""
+        del dispatcher
         context = self.context(tracker, domain)
         try:
             order = await order_in_question(self.sources, context)
@@ -221,14 +240,12 @@ class ReturnForm(Form):
         place = by_position(context, len(lines))
         place = by_name(context, lines) if place is None else place
         if place is not None:
-            return {"return_item": lines[place], "form_misses": None}
-        if context.intent in _QUESTIONS:
+            return filled("return_item", lines[place])
+        if context.intent in self.questions:
             return {"return_item": None}
         if not lines or context.intent == "inform":
             return self.taken(context, "return_item", value)
-        if context.count("form_misses") + 1 < MISSES_MAX:
-            dispatcher.utter_message(response="say_not_in_order")
-        return count_miss(context, "return_item")
+        return missed(context, "return_item")
 
     def validate_return_reason(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
@@ -236,7 +253,7 @@ class ReturnForm(Form):
         """Take any reason, also none."""
         del dispatcher
         context = self.context(tracker, domain)
-        return {"return_reason": "not given" if context.intent == "deny" else str(value), "form_misses": None}
+        return filled("return_reason", "not given" if context.intent == "deny" else str(value))
 
 
 async def order_in_question(sources: Sources, context: TurnContext) -> Order | None:
@@ -253,8 +270,8 @@ async def listed_orders(sources: Sources, context: TurnContext) -> Sequence[Orde
     verdict = await access(sources, context.about(None), Act.OWN_ORDERS)
     if not isinstance(verdict, Granted):
         return ()
-    numbers = context.names("choices")[:CHOICES_MAX]
-    found = [await sources.directory.order(number, verdict.customer_id) for number in map(read_order_number, numbers) if number]
+    numbers = [read_order_number(choice) for choice in context.names("choices")[:CHOICES_MAX]]
+    found = [await sources.directory.order(number, verdict.customer_id) for number in numbers if number]
     return [order for order in found if order is not None]
 
 
@@ -267,15 +284,9 @@ class AskWhichOrder(TandemAction):
         if not orders:
             slots = {"choices": None, "which_order": None, "requested_slot": "order_number"}
             return Result(says=(Say(response="utter_ask_order_number"),), slots=slots)
-        buttons = tuple(
-            Button(title=_label(order, context), intent="inform", entities={"order_number": order.number})
-            for order in orders
-        )
-        return Result(says=(Say(response="say_which_order", buttons=buttons),))
-
-
-def _label(order: Order, context: TurnContext) -> str:
-    return f"{items(order)} ({on_day(local_day(order.placed_at), context.today)})"
+        buttons = tuple(order_button(order, context) for order in orders)
+        response = "say_not_in_list" if context.slot("ask_again") == MISSED else "say_which_order"
+        return Result(says=(Say(response=response, buttons=buttons),))
 
 
 class AskReturnItem(TandemAction):
@@ -286,4 +297,5 @@ class AskReturnItem(TandemAction):
         order = await order_in_question(self.sources, context)
         names = [item(line) for line in order.items] if order else []
         buttons = tuple(Button(title=name, intent="inform", entities={"product": name}) for name in names)
-        return Result(says=(Say(response="say_which_item", buttons=buttons),))
+        response = "say_not_in_order" if context.slot("ask_again") == MISSED else "say_which_item"
+        return Result(says=(Say(response=response, buttons=buttons),))

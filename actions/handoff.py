@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actions.base import Button, Result, Say, TandemAction, ask_people, say
+from actions.base import Button, Result, Say, TandemAction, ask_people, say, still_queued
 from actions.context import NOT_UNDERSTOOD, TurnContext
 from actions.forms import FORM_SLOTS, MISSES_MAX
 from actions.wishes import WISHES, carry_out
@@ -16,8 +16,8 @@ _GUESSES_MAX = 3
 _WORTH_OFFERING = 0.08
 _REAL_DOUBT = 0.35
 _QUOTED_MAX = 200
-#: The offer of a person, in the slot `offer`; any other value is the name of a wish.
-PERSON = "person"
+#: In the slot `offer`, where nothing is offered; else it names a wish to take up, or a topic to bring a person in for.
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +91,10 @@ class TalkToPerson(TandemAction):
         return Result(slots=FORM_SLOTS, handoff=wish_for_person(context))
 
 
-def wish_for_person(context: TurnContext) -> HandoffRequest:
+def wish_for_person(context: TurnContext, topic: str | None = None) -> HandoffRequest:
     """Return the request of a customer who wants a person."""
     doing = _going_on(context)
-    topic = doing or "a person"
+    topic = topic or doing or "a person"
     about = f" They were at: {doing}." if doing else ""
     summary = f"Asked for a person.{about} Wrote: “{context.text[:_QUOTED_MAX]}”"
     return ask_people(context, Reason.EXPLICIT_WISH, topic, summary)
@@ -113,7 +113,7 @@ class Complaint(TandemAction):
             summary = f"Complains again. Wrote: “{context.text[:_QUOTED_MAX]}”"
             request = ask_people(context, Reason.OTHER, "complaint", summary)
             return say("say_complaint_again").then(Result(handoff=request))
-        return Result(says=(Say(response="say_complaint", buttons=_yes_no(context)),), slots={"offer": PERSON})
+        return Result(says=(Say(response="say_complaint", buttons=_yes_no(context)),), slots={"offer": "complaint"})
 
 
 def _yes_no(context: TurnContext) -> tuple[Button, ...]:
@@ -127,11 +127,12 @@ class Affirm(TandemAction):
     async def answer(self, context: TurnContext) -> Result:
         """Do what was offered last; without an offer, ask what it is about."""
         offer = context.slot("offer")
-        if offer == PERSON:
-            return Result(slots={"offer": None}, handoff=wish_for_person(context))
+        if offer is None or offer == NOTHING:
+            return say("say_affirmed")
+        taken = Result(slots={"offer": None})
         if offer in WISHES:
-            return Result(slots={"offer": None}).then(await carry_out(self.sources, context, [offer]))
-        return say("say_affirmed")
+            return taken.then(await carry_out(self.sources, context, [offer]))
+        return taken.then(Result(handoff=wish_for_person(context, offer)))
 
 
 class Deny(TandemAction):
@@ -148,9 +149,12 @@ class NeverMind(TandemAction):
 
     async def answer(self, context: TurnContext) -> Result:
         """Leave any form, keep nothing of it."""
-        is_busy = context.form is not None or context.slot("offer") is not None
-        response = "say_dropped" if is_busy else "say_nothing_to_drop"
-        return Result(says=(Say(response=response),), slots={**FORM_SLOTS, "wish": None, "offer": None}, leaves_form=True)
+        response = "say_dropped" if context.form is not None else "say_nothing_to_drop"
+        if context.form == "cancel_form":
+            response = "say_cancel_kept"
+        return Result(
+            says=(Say(response=response),), slots={**FORM_SLOTS, "wish": None, "offer": None}, leaves_form=True
+        )
 
 
 class NotUnderstood(TandemAction):
@@ -160,14 +164,12 @@ class NotUnderstood(TandemAction):
         """Count the miss and decide."""
         if context.form is not None:
             return self._in_form(context)
-        if context.slot("outcome") and not context.slots.get("outcome_told"):
-            done = Say(response="say_outcome", fields={"done": str(context.slot("outcome"))})
-            return Result(says=(done,), slots={"outcome_told": True})
-        misses = context.count("misses")
+        if context.named_order_number is not None:
+            likely = next((name for name, _ in _likely(context) if name in WISHES), "order_status")
+            return await carry_out(self.sources, context, [likely])
         if context.owner is Owner.QUEUE:
-            noted = () if misses else (Say(response="say_noted_for_colleague"),)
-            return Result(says=noted, slots={"misses": misses + 1})
-        if misses:
+            return Result()
+        if context.count("misses"):
             return Result(says=(Say(response="say_still_lost"),), slots={"misses": None}, handoff=_lost(context))
         buttons = _guesses(context)
         response = "say_did_you_mean" if len(buttons) > 1 else "say_not_understood"
@@ -208,9 +210,30 @@ class AskWaitingTime(TandemAction):
     async def answer(self, context: TurnContext) -> Result:
         """Say what is known; no waiting time is made up."""
         if context.owner is Owner.BOT:
-            return say("say_no_ticket").then(Result(slots={"offer": PERSON}))
-        place = context.metadata.get("place_in_queue")
-        return say("say_place_in_queue", place=str(place)) if isinstance(place, int) else say("say_waiting")
+            return say("say_no_ticket").then(Result(slots={"offer": "a person"}))
+        return Result(says=(still_queued(context),))
+
+
+class AskOutcome(TandemAction):
+    """Says what a person did."""
+
+    async def answer(self, context: TurnContext) -> Result:
+        """Repeat what the agent noted; without a note, say how things stand."""
+        outcome = context.slot("outcome")
+        if outcome:
+            return say("say_outcome", done=outcome).then(Result(slots={"outcome_told": True}))
+        if context.owner is Owner.QUEUE:
+            return Result(says=(still_queued(context),))
+        return say("say_no_outcome").then(Result(slots={"offer": "a person"}))
+
+
+class ReturnPolicy(TandemAction):
+    """Explains returns, and offers to start one."""
+
+    async def answer(self, context: TurnContext) -> Result:
+        """Say the policy."""
+        del context
+        return say("say_return_policy").then(Result(slots={"offer": "return_start"}))
 
 
 class HandedBack(TandemAction):

@@ -1,4 +1,4 @@
-"""Answers about orders: where they are, when they come, their invoice; the start of cancelling, changing and complaining."""
+"""Answers about orders: where they are, when they come, their invoice; the start of cancelling and changing them."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def change(case: Case) -> Result:
     if order.can_be_changed:
         return start_form("change_form", order, change_kind="order")
     said = say("say_change_too_late", number=order.number)
-    return said.then(Result(slots={"offer": "person"}))
+    return said.then(Result(slots={"offer": "order change"}))
 
 
 def problem(case: Case) -> Result:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from actions.base import Button, Result, Say, TandemAction, say
-from actions.choosing import by_name
+from actions.choosing import by_name, is_named
 from actions.context import TurnContext
 from actions.wording import LOCAL_ZONE, clock, listing, money, on_day
 from bot.domain.customers import OpeningHours, Product, Store
@@ -22,7 +22,8 @@ class ProductAction(TandemAction):
     async def answer(self, context: TurnContext) -> Result:
         """Find the product; offer the nearest ones when it cannot be told which is meant."""
         named = context.entity("product")
-        found = await self.sources.directory.products(named or context.text, _OFFERED_MAX)
+        nearest = await self.sources.directory.products(named or context.text, _OFFERED_MAX)
+        found = [product for product in nearest if is_named(context, product.name)]
         if not found:
             return self.nothing_found(context)
         only = 0 if len(found) == 1 else _named(context, found)
@@ -66,13 +67,13 @@ class ProductQuestion(ProductAction):
     def nothing_found(self, context: TurnContext) -> Result:
         """Offer a person; nothing is made up."""
         del context
-        return say("say_product_question_open").then(Result(slots={"offer": "person"}))
+        return say("say_product_question_open").then(Result(slots={"offer": "product question"}))
 
     def about(self, context: TurnContext, product: Product) -> Result:
         """Say what the records say."""
         del context
         facts = say("say_product_facts", product=product.name, facts=product.description)
-        return facts.then(Result(slots={"offer": "person"}))
+        return facts.then(Result(slots={"offer": "product question"}))
 
 
 def _named(context: TurnContext, found: Sequence[Product]) -> int | None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from actions import orders, returns, subscriptions
-from actions.access import Barred, Granted, NeedsPerson, NeedsProof, Verify, access
-from actions.base import Result, Say, Sources, ask_people, say
+from actions.access import ORDER_FORM, Barred, Granted, NeedsPerson, NeedsProof, Verify, access
+from actions.base import Button, Result, Say, Sources, ask_people, say
 from actions.case import Case
 from actions.choosing import FIRST_IS_NEWEST, by_name, by_position
 from actions.context import TurnContext
+from actions.wording import day, items, local_day
 from bot.domain.assurance import Act
 from bot.domain.customers import CustomerId, Order, OrderNumber
 from bot.domain.handoff import Reason
 
-ORDER_FORM = "order_form"
 #: How many orders are looked at to guess which is meant, and how many are offered.
 _LOOKED_AT = 6
 CHOICES_MAX = 3
@@ -54,7 +54,7 @@ class Picked(NamedTuple):
     """Which order is meant, as far as can be told."""
 
     order: Order | None
-    #: what to offer when it cannot be told, newest first
+    #: what else it could be, newest first
     among: tuple[Order, ...] = ()
     #: an order that was named and is not this customer's
     not_theirs: OrderNumber | None = None
@@ -66,7 +66,7 @@ async def carry_out(sources: Sources, context: TurnContext, names: Sequence[str]
     verdict = await access(sources, context, max(acts, key=list(Act).index))
     match verdict:
         case NeedsProof(failed=None):
-            return ask_who(names)
+            return ask_who(context, names)
         case NeedsProof(failed=Verify() as failed):
             return _proof_did_not_fit(names, failed)
         case Barred(failed=failed):
@@ -78,16 +78,17 @@ async def carry_out(sources: Sources, context: TurnContext, names: Sequence[str]
             return await _answer_all(sources, context, verdict, names)
 
 
-def ask_who(names: Sequence[str]) -> Result:
-    """Return the start of the form that asks who writes."""
-    return Result(slots={"wish": list(names), **_FRESH_FORM}, follow=ORDER_FORM)
+def ask_who(context: TurnContext, names: Sequence[str]) -> Result:
+    """Return the start of the form that asks who writes; a proof of an earlier message is not taken along."""
+    proof = context.entity("email") or context.entity("postcode")
+    return Result(slots={"wish": list(names), **_FRESH_FORM, "proof": proof}, follow=ORDER_FORM)
 
 
 _FRESH_FORM: dict[str, object] = {
     "choices": None,
     "which_order": None,
     "refused_number": None,
-    "proof_state": None,
+    "ask_again": None,
     "form_misses": None,
 }
 
@@ -99,7 +100,7 @@ def _proof_did_not_fit(names: Sequence[str], failed: Verify) -> Result:
         "order_number": None,
         "proof": failed.proof,
         "refused_number": failed.order_number,
-        "proof_state": "refused",
+        "ask_again": "refused",
     }
     return Result(slots=slots, verify=failed.to_payload(), follow=ORDER_FORM)
 
@@ -125,6 +126,7 @@ async def _answer_all(sources: Sources, context: TurnContext, granted: Granted, 
         if wish.fits is not None and picked.order is None:
             return result.then(_which(names[place:], picked))
         result = result.then(await _answer_one(sources, context, granted.customer_id, (wish, picked.order)))
+        result = result.then(_others(context, picked))
     return result
 
 
@@ -143,19 +145,26 @@ async def pick(sources: Sources, context: TurnContext, granted: Granted, wish: W
     if wish.fits is None:
         return Picked(order=None)
     is_named = bool(context.named_order_number or context.slot("which_order") or granted.verify)
-    if granted.order is not None and (is_named or wish.sticks or wish.fits(granted.order)):
+    is_newest = context.entity("position") == FIRST_IS_NEWEST
+    if granted.order is not None and (is_named or (wish.fits(granted.order) and not is_newest)):
         return Picked(order=granted.order)
     latest = await sources.directory.orders(granted.customer_id, _LOOKED_AT)
     if granted.not_theirs is not None and is_named:
         return Picked(order=None, among=tuple(latest[:CHOICES_MAX]), not_theirs=granted.not_theirs)
-    if context.entity("position") == FIRST_IS_NEWEST and latest:
-        return Picked(order=latest[0])
-    if context.entity("product") is not None and (named := named_order(context, latest)) is not None:
-        return Picked(order=named)
-    fitting = [order for order in latest if wish.fits(order)]
+    described = latest[0] if latest and is_newest else None
+    if described is None and context.entity("product") is not None:
+        described = named_order(context, latest)
+    return Picked(order=described) if described is not None else _likeliest(granted.order, latest, wish)
+
+
+def _likeliest(talked_about: Order | None, latest: Sequence[Order], wish: Wish) -> Picked:
+    """Return the order that fits the wish, or those to choose from, when the message does not say which is meant."""
+    fitting = [order for order in latest if wish.fits is not None and wish.fits(order)]
+    if talked_about is not None and (wish.sticks or not fitting):
+        return Picked(order=talked_about, among=tuple(fitting[:CHOICES_MAX]))
     if len(fitting) == 1 or len(latest) == 1:
         return Picked(order=(fitting or latest)[0])
-    return Picked(order=None if granted.order is None or fitting else granted.order, among=tuple((fitting or latest)[:CHOICES_MAX]))
+    return Picked(order=None, among=tuple((fitting or latest)[:CHOICES_MAX]))
 
 
 def named_order(context: TurnContext, among: Sequence[Order]) -> Order | None:
@@ -171,7 +180,7 @@ def chosen_order(context: TurnContext, among: Sequence[Order]) -> OrderNumber | 
     place = by_position(context, len(among))
     if place is not None:
         return among[place].number
-    named = named_order(context, among)
+    named = among[0] if len(among) == 1 and context.intent == "affirm" else named_order(context, among)
     return named.number if named is not None else None
 
 
@@ -180,7 +189,22 @@ def _which(names: Sequence[str], picked: Picked) -> Result:
     if not picked.among:
         return stranger.then(Result(says=(Say(response="say_no_orders"),), slots={"wish": None}))
     numbers: list[str] = [order.number for order in picked.among]
-    return stranger.then(Result(slots={"wish": list(names), "choices": numbers, "order_number": None}, follow=ORDER_FORM))
+    slots = {"wish": list(names), "choices": numbers, "order_number": None}
+    return stranger.then(Result(slots=slots, follow=ORDER_FORM))
+
+
+def order_button(order: Order, context: TurnContext) -> Button:
+    """Return the choice of an order: what is in it and when it was placed."""
+    title = f"{items(order)} ({day(local_day(order.placed_at), context.today)})"
+    return Button(title=title, intent="inform", entities={"order_number": order.number})
+
+
+def _others(context: TurnContext, picked: Picked) -> Result:
+    """Return the orders that could be meant as well, to tap."""
+    if picked.order is None or not picked.among:
+        return Result()
+    offer = say("say_other_orders", *(order_button(order, context) for order in picked.among))
+    return offer.then(Result(slots={"choices": [order.number for order in picked.among]}))
 
 
 def _outcome(context: TurnContext) -> Result:
