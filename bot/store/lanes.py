@@ -10,9 +10,26 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Row, Table, case, delete, exists, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.domain.errors import StaleLeaseError
 from bot.domain.retry import CRASHES_MAX
@@ -23,8 +40,8 @@ OPEN = ("pending", "claimed")
 #: Given up on, kept for a person to look at. `held` ones may or may not have been sent.
 DEAD_LETTER = ("dead", "held")
 # Written into the SQL as they are: only so does a planner see that the partial indexes fit.
-_PENDING = literal("pending", literal_execute=True)
-_CLAIMED = literal("claimed", literal_execute=True)
+_PENDING: ColumnElement[str] = literal_column("'pending'")
+_CLAIMED: ColumnElement[str] = literal_column("'claimed'")
 _UNLEASED: dict[str, object] = {"lease": None, "leased_until": None}
 
 
@@ -38,34 +55,55 @@ class Lease:
 
 def claim(connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int) -> Sequence[Row[Any]]:
     """Claim the heads of up to `limit` lanes that are ready, oldest first, and return their rows."""
+    ids = connection.scalars(_heads(table), {"now": now, "at_most": limit}).all()
+    if not ids:
+        return []
+    lease = {"ids": ids, "token": secrets.token_hex(16), "until": now + lease_for}
+    return sorted(connection.execute(_claiming(table), lease).all(), key=lambda row: int(row.id))
+
+
+# The statements of every turn are built once: building one costs SQLAlchemy more than SQLite takes to run it.
+@cache
+def _heads(table: Table) -> Select[tuple[int]]:
     rival = table.alias("rival")
     is_busy = exists().where(rival.c.address == table.c.address, rival.c.state == _CLAIMED)
     is_behind = exists().where(rival.c.address == table.c.address, rival.c.state == _PENDING, rival.c.id < table.c.id)
-    heads = (
+    return (
         select(table.c.id)
-        .where(table.c.state == _PENDING, table.c.ready_at <= now, ~is_busy, ~is_behind)
+        .where(table.c.state == _PENDING, table.c.ready_at <= bindparam("now"), ~is_busy, ~is_behind)
         .order_by(table.c.id)
-        .limit(limit)
+        .limit(bindparam("at_most"))
         .with_for_update(skip_locked=True, of=table)
     )
-    ids = connection.scalars(heads).all()
-    if not ids:
-        return []
-    token = secrets.token_hex(16)
-    claimed = (
+
+
+@cache
+def _claiming(table: Table) -> ReturningUpdate[Any]:
+    return (
         update(table)
-        .where(table.c.id.in_(ids), table.c.state == "pending")
-        .values(state="claimed", lease=token, leased_until=now + lease_for, attempt_count=table.c.attempt_count + 1)
+        .where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.state == _PENDING)
+        .values(
+            state="claimed",
+            lease=bindparam("token"),
+            leased_until=bindparam("until"),
+            attempt_count=table.c.attempt_count + 1,
+        )
         .returning(*table.c)
     )
-    return sorted(connection.execute(claimed).all(), key=lambda row: int(row.id))
 
 
 def write(connection: Connection, table: Table, lease: Lease, values: dict[str, object]) -> None:
     """Write `values` to the claimed row; raises `StaleLeaseError` when somebody else has taken it over."""
-    mine = (table.c.id == lease.row_id) & (table.c.lease == lease.token) & (table.c.state == "claimed")
-    if connection.execute(update(table).where(mine).values(values)).rowcount != 1:
+    mine = {"of_row": lease.row_id, "by_token": lease.token}
+    if connection.execute(_writing(table), values | mine).rowcount != 1:
         raise StaleLeaseError
+
+
+@cache
+def _writing(table: Table) -> Update:
+    """Return an update of one claimed row; what it sets are the columns it is executed with."""
+    is_mine = (table.c.id == bindparam("of_row")) & (table.c.lease == bindparam("by_token"))
+    return update(table).where(is_mine, table.c.state == _CLAIMED)
 
 
 @dataclass(frozen=True, kw_only=True)
