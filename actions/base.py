@@ -190,7 +190,7 @@ def events(result: Result) -> list[dict[str, object]]:
     return made
 
 
-class TandemAction(Action):  # type: ignore[misc]
+class TandemAction(Action):
     """An action of ours: a name, and an answer to a turn. It never raises for what can be expected."""
 
     def __init__(self, name: str, sources: Sources) -> None:

@@ -50,7 +50,7 @@ def filled(slot: str, value: object, **others: object) -> Slots:
     return {slot: value, "form_misses": None, "ask_again": None, **others}
 
 
-class Form(FormValidationAction):  # type: ignore[misc]
+class Form(FormValidationAction):
     """Checks the answers of one form. A form that was misunderstood too often wants nothing more."""
 
     #: What an answer may sound like; when it answers nothing, it is the question it sounds like.

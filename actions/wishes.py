@@ -65,10 +65,8 @@ async def carry_out(sources: Sources, context: TurnContext, names: Sequence[str]
     acts = {WISHES[name].act for name in names}
     verdict = await access(sources, context, max(acts, key=list(Act).index))
     match verdict:
-        case NeedsProof(failed=None):
-            return ask_who(context, names)
-        case NeedsProof(failed=Verify() as failed):
-            return _proof_did_not_fit(names, failed)
+        case NeedsProof(failed=failed):
+            return ask_who(context, names) if failed is None else _proof_did_not_fit(names, failed)
         case Barred(failed=failed):
             return _too_many_failures(context, failed)
         case NeedsPerson():

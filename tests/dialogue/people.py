@@ -20,7 +20,7 @@ OTHERS = {
 
 
 def people(today: date) -> dict[str, dict[str, str]]:
-    """Return what conversations may fill in of each person: `order` is the newest of theirs, `order2` the one before."""
+    """Return what may be filled in of each person: `order` is the newest of theirs, `order2` the one before."""
     rows = make_records(today)
     emails = {member.name.split()[0].lower(): member.email for member in cast()} | OTHERS
     found = {}

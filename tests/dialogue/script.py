@@ -12,8 +12,8 @@
         - bot: silent
 
 `bot` may also be {any: [...]} or {not: [...]}, and {buttons: [...]} for what can be tapped. `command` names an effect
-in the brand's systems, with the values it must carry: {cancel_order: {order_number: "{daniel.order}"}}; without this line,
-one is a mistake. `records: down` lets every look-up fail until `records: up`. `wait: 45 minutes` lets time pass.
+in the brand's systems, with the values it must carry: {cancel_order: {order_number: "{daniel.order}"}}; without this
+line, one is a mistake. `records: down` lets every look-up fail until `records: up`. `wait: 45 minutes` lets time pass.
 `{name.order}`, `{name.digits}`, `{name.postcode}` and `{name.email}` are customers of the sample shop (people.py).
 """
 
@@ -52,7 +52,8 @@ def read_conversations(folder: Path, cast: Mapping[str, Mapping[str, str]]) -> l
     """Return the conversations of a folder; raises `ValueError` that names the file for a step nobody knows."""
     found = []
     for file in sorted(folder.glob("*.yml")):
-        for entry in yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader):
+        # The base loader knows texts only, so that nobody has to put "yes" in quotes.
+        for entry in yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader):  # noqa: S506
             steps = tuple(_step(file, step, cast) for step in entry["steps"])
             found.append(Conversation(name=f"{file.stem}: {entry['conversation']}", steps=steps))
     return found
