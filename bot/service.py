@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from actions.server import ActionServer, build_actions
 from bot import metrics
+from bot.clock import SystemClock
 from bot.desk.app import SlackAccount, SlackDesk
 from bot.desk.hub import DeskHub
 from bot.desk.local import LocalDeskParts, local_desk_blueprint
@@ -106,9 +107,11 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 class Service:
     """One process of Tandem, built and not yet started."""
 
-    def __init__(self, settings: Settings, database: Database, brand: Brand, clock: Clock) -> None:
+    def __init__(self, settings: Settings, role: Role, database: Database, brand: Brand) -> None:
         """Build every part; nothing is connected or listened to yet. Raises `SettingsError`."""
+        clock = SystemClock()
         self.settings = settings
+        self.role = role
         self.database = database
         self.brand = brand
         self.clock = clock
@@ -299,13 +302,13 @@ class Service:
             await self.database.read(_touch)
         except SQLAlchemyError as error:
             missing["database"] = type(error).__name__
-        if not self.engine.is_ready:
+        if Role.WORKER in self.role and not self.engine.is_ready:
             missing["engine"] = "starting"
         metrics.ENGINE_READY.set(self.engine.is_ready)
         return missing
 
     @asynccontextmanager
-    async def serving(self, role: Role, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
+    async def serving(self, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
         """Listen, work and poll while the context lasts; the task ends early, with its error, if a part breaks.
 
         Raises `SettingsError` when a port is taken.
@@ -313,7 +316,7 @@ class Service:
         service = self.settings.service
         async with AsyncExitStack() as stack:
             internal = bind("127.0.0.1", service.internal_port, "service.internal_port")
-            if Role.WEB in role:
+            if Role.WEB in self.role:
                 public = bind(service.host, service.port, "service.port")
                 app = public_app(PublicParts(blueprints=self.blueprints(), find_unready=self.find_unready))
                 await stack.enter_async_context(serve(app, public))
@@ -323,7 +326,7 @@ class Service:
             await stack.enter_async_context(serve(internal_app(parts), internal))
             stack.push_async_callback(self.close)
             stack.push_async_callback(self.background.stop)
-            works = self._works(role, model)
+            works = self._works(model)
             running = asyncio.create_task(_run_all(works))
             stack.push_async_callback(_cancel, running)
             yield running
@@ -334,8 +337,8 @@ class Service:
             if isinstance(connector, Closing):
                 await connector.close()
 
-    def _works(self, role: Role, model: Path | None) -> list[Coroutine[Any, Any, None]]:
-        if Role.WORKER not in role:
+    def _works(self, model: Path | None) -> list[Coroutine[Any, Any, None]]:
+        if Role.WORKER not in self.role:
             return []
         works = [self.worker.run()]
         if model is not None:

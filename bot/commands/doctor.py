@@ -14,7 +14,7 @@ from bot.clock import SystemClock
 from bot.commands.models import find_model
 from bot.domain.connectors import Registering
 from bot.domain.errors import DirectoryUnavailableError, SettingsError
-from bot.service import Service, open_database, open_records
+from bot.service import Role, Service, open_database, open_records
 from bot.settings import Settings
 
 DISK_MIN = 500 * 1024 * 1024
@@ -87,7 +87,7 @@ class _Doctor:
             async with open_records(self._settings, clock) as brand:
                 await brand.directory.check()
                 self._say("records", "the sample shop" if brand.sample_shop else "the mapping fits the database")
-                service = Service(self._settings, database, brand, clock)
+                service = Service(self._settings, Role.WEB | Role.WORKER, database, brand)
                 for connector in service.connectors.connectors:
                     if isinstance(connector, Registering):
                         await self._check(connector.channel, connector.check)

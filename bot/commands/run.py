@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import structlog
@@ -28,7 +29,9 @@ def run(settings: Settings, role: Role) -> int:
         raise SettingsError("web and worker are for several processes on PostgreSQL; on SQLite use `run`")
     console = Console(stderr=True, highlight=False)
     model = None
-    with only_instance(settings.service.state_dir, settings.service.home):
+    # Processes that share a PostgreSQL may share a state folder; a SQLite file belongs to one.
+    alone = only_instance(settings.service.state_dir, settings.service.home) if is_whole else nullcontext()
+    with alone:
         if Role.WORKER in role:
             model = prepare_model(settings, console)
         return asyncio.run(_serve(settings, role, model, console))
@@ -41,15 +44,15 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
         loop.add_signal_handler(number, stopping.set)
     clock = SystemClock()
     async with open_database(settings) as database, open_records(settings, clock) as brand:
-        service = Service(settings, database, brand, clock)
+        service = Service(settings, role, database, brand)
         if database.is_sqlite:
             await service.worker.release_all()
-        async with service.serving(role, model) as works:
+        async with service.serving(model) as works:
             waiting = asyncio.create_task(stopping.wait())
             following = (
                 asyncio.create_task(follow_promotions(settings, service.engine_process, model)) if model else None
             )
-            announcing = asyncio.create_task(_announce(service, role, console))
+            announcing = asyncio.create_task(_announce(service, console))
             await asyncio.wait({waiting, works}, return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, following, announcing):
                 if task is not None:
@@ -60,13 +63,13 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
     return 0
 
 
-async def _announce(service: Service, role: Role, console: Console) -> None:
-    if Role.WORKER in role:
+async def _announce(service: Service, console: Console) -> None:
+    if Role.WORKER in service.role:
         with console.status("Starting the engine …"):
             await service.engine.wait_until_ready()
     home = service.settings.service.home
     console.print(f"\n[bold]Tandem is ready.[/bold]  {home}")
-    if Role.WEB in role:
+    if Role.WEB in service.role:
         if service.settings.brand.has_sample_site:
             console.print(f"  Write to the bot:   {home}/")
         console.print(f"  Work as an agent:   {service.desk_link()}", soft_wrap=True)
