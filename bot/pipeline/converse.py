@@ -128,7 +128,7 @@ class Conversing:
         except EngineError as error:
             await self._try_later(row, situation, error)
             return
-        decision = Decision(turn=turn, proved=await self._proved(turn))
+        decision = await self._decide(turn)
         await self._parts.database.write(commit_turn, self._writer(), row, situation.conversation, decision)
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
@@ -144,18 +144,21 @@ class Conversing:
             await self._write(_say_holding, row, situation)
         await self._parts.database.write(inbox.defer, row.lease, now + delay, str(error))
 
-    async def _proved(self, turn: Turn) -> CustomerId | None:
+    async def _decide(self, turn: Turn) -> Decision:
         """Look again at what an action believed: only the brand's records decide who somebody is."""
+        proved: CustomerId | None = None
+        failed = 0
         for attempt in turn.proofs:
-            if not attempt.succeeded:
-                continue
             try:
-                order = await self._parts.directory.find_order(OrderNumber(attempt.order_number), attempt.proof)
+                number = OrderNumber(attempt.order_number)
+                order = await self._parts.directory.find_order(number, attempt.proof) if attempt.succeeded else None
             except DirectoryUnavailableError:
-                return None
-            if order is not None:
-                return order.customer_id
-        return None
+                continue
+            if order is None:
+                failed += 1
+            elif proved is None:
+                proved = order.customer_id
+        return Decision(turn=turn, proved=proved, failed_proof_count=failed)
 
     async def _keep_files(self, row: InboxRow, message: InboundMessage) -> tuple[Attachment, ...]:
         """Keep the message's files, each once however often this is tried; one that cannot be had is named only."""

@@ -30,6 +30,8 @@ class Decision:
     turn: Turn
     #: whom the brand's records confirm the customer to be
     proved: CustomerId | None
+    #: proofs that do not fit the brand's records, whatever the turn says
+    failed_proof_count: int
 
 
 def commit_turn(
@@ -144,10 +146,10 @@ def _record_turn(connection: Connection, writer: Writer, row: InboxRow, conversa
 
 
 def _record_proofs(connection: Connection, writer: Writer, conversation: Conversation, decision: Decision) -> None:
-    for attempt in decision.turn.proofs:
-        if not attempt.succeeded:
-            conversations.count_failed_proof(connection, conversation.address, writer.now)
-    if decision.proved is not None:
+    is_barred = conversations.read_assurance(connection, conversation.id).is_barred_at(writer.now)
+    for _ in range(decision.failed_proof_count):
+        conversations.count_failed_proof(connection, conversation.address, writer.now)
+    if decision.proved is not None and not is_barred:
         method = (
             "order and e-mail"
             if any("@" in attempt.proof for attempt in decision.turn.proofs)

@@ -274,7 +274,7 @@ class Rig:
         """Let time pass, in steps as short as any pause between two tries."""
         end = self.clock.now() + timedelta(minutes=minutes)
         while self.clock.now() < end:
-            self.clock.pass_(seconds=20)
+            self.clock.pass_(seconds=min(31, (end - self.clock.now()).total_seconds()))
             await self.sweep()
             await self.settle()
 
