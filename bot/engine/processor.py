@@ -13,12 +13,14 @@ from rasa.core.channels.channel import OutputChannel, UserMessage
 from rasa.core.lock_store import InMemoryLockStore
 from rasa.core.nlg import NaturalLanguageGenerator, TemplatedNaturalLanguageGenerator
 from rasa.core.policies.policy import PolicyPrediction
+from rasa.core.policies.rule_policy import RulePolicy
 from rasa.core.processor import MessageProcessor
 from rasa.core.tracker_store import InMemoryTrackerStore
 from rasa.engine.constants import PLACEHOLDER_MESSAGE, PLACEHOLDER_TRACKER
 from rasa.engine.exceptions import GraphComponentException
 from rasa.exceptions import ModelNotFound
 from rasa.nlu.classifiers.regex_message_handler import RegexMessageHandler
+from rasa.shared.core.constants import ACTION_DEFAULT_FALLBACK_NAME
 from rasa.shared.core.events import ActionExecutionRejected, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
@@ -66,6 +68,13 @@ class StepProcessor(MessageProcessor):
             )
         self.nlg = RepeatableResponses(self.domain.responses)
         self._understanding = self._target_before_commands()
+
+    @property
+    def fallback_action(self) -> str:
+        """The action that config.yml names for messages that are not understood."""
+        nodes = self.model_metadata.predict_schema.nodes.values()
+        rules: dict[str, Any] = next((node.config for node in nodes if issubclass(node.uses, RulePolicy)), {})
+        return str(rules.get("core_fallback_action_name", ACTION_DEFAULT_FALLBACK_NAME))
 
     def understand(self, text: str, tracker: DialogueStateTracker) -> dict[str, Any]:
         """Return what the understanding makes of a text: intent, ranking, entities and what else its components say."""

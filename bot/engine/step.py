@@ -266,7 +266,7 @@ def _outcome(
         "intent": parsed["intent"],
         "ranking": (parsed.get("intent_ranking") or [])[:RANKING_TOLD],
         "entities": [entity for message in messages for entity in message.parsed["entities"]],
-        "fallback": _is_fallback(new, parsed["intent"]["name"]),
+        "fallback": _is_fallback(new, parsed["intent"]["name"], processor.fallback_action),
         "active_loop": tracker.active_loop_name,
         "slots": {name: value for name, value in tracker.current_slot_values().items() if value is not None},
         "actions": [event.action_name for event in new if isinstance(event, ActionExecuted)],
@@ -275,13 +275,10 @@ def _outcome(
     }
 
 
-def _is_fallback(new: list[Event], intent: str | None) -> bool:
+def _is_fallback(new: list[Event], intent: str | None, fallback_action: str) -> bool:
     """Whether the message was not understood: nothing of it was of use, not even to a form that asked for it."""
-    if any(
-        isinstance(event, ActionExecuted)
-        and event.action_name in (ACTION_DEFAULT_FALLBACK_NAME, ACTION_TWO_STAGE_FALLBACK_NAME)
-        for event in new
-    ):
+    fallbacks = (fallback_action, ACTION_DEFAULT_FALLBACK_NAME, ACTION_TWO_STAGE_FALLBACK_NAME)
+    if any(isinstance(event, ActionExecuted) and event.action_name in fallbacks for event in new):
         return True
     filled = any(
         isinstance(event, SlotSet) and event.key != REQUESTED_SLOT and event.value is not None for event in new
