@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, update
 
 from bot.domain.assurance import IDLE_FOR, Assurance, Level
 from bot.domain.channels import ChannelAddress
@@ -17,6 +17,26 @@ from bot.store.ids import new_conversation_id
 from bot.store.schema import conversations, identities
 
 _JOINED = conversations.join(identities, identities.c.address == conversations.c.address)
+# The statements of every turn are built once.
+_WHOLE = select(conversations, identities.c.display_name).select_from(_JOINED)
+_AT_ADDRESS = _WHOLE.where(conversations.c.address == bindparam("key"))
+_BY_ID = _WHOLE.where(conversations.c.id == bindparam("id"))
+_LOCKED = _BY_ID.with_for_update(of=conversations)
+_IDENTITY = select(identities).select_from(_JOINED).where(conversations.c.id == bindparam("id"))
+_WROTE = (
+    update(conversations).where(conversations.c.address == bindparam("key")).values(last_inbound_at=bindparam("now"))
+)
+_WAS_IDLE = identities.c.last_seen_at < bindparam("idle_since")
+_SEEN = (
+    update(identities)
+    .where(identities.c.address == bindparam("key"))
+    .values(
+        last_seen_at=bindparam("now"),
+        display_name=func.coalesce(bindparam("name"), identities.c.display_name),
+        level=case((_WAS_IDLE, Level.L0.value), else_=identities.c.level),
+        proved_at=case((_WAS_IDLE, None), else_=identities.c.proved_at),
+    )
+)
 
 
 def meet(connection: Connection, address: ChannelAddress, display_name: str | None, now: datetime) -> Conversation:
@@ -31,14 +51,8 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
         {"address": key, "display_name": display_name, "first_seen_at": now, "last_seen_at": now, "level": 0},
     )
     if not is_new:
-        seen: dict[str, object] = {"last_seen_at": now}
-        if display_name:
-            seen["display_name"] = display_name
-        mine = identities.c.address == key
-        was_idle = identities.c.last_seen_at < now - IDLE_FOR
-        connection.execute(update(identities).where(mine, was_idle).values(level=Level.L0.value, proved_at=None))
-        connection.execute(update(identities).where(mine).values(**seen))
-    insert_once(
+        connection.execute(_SEEN, {"key": key, "now": now, "idle_since": now - IDLE_FOR, "name": display_name or None})
+    is_first = insert_once(
         connection,
         conversations,
         {
@@ -50,7 +64,8 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
             "last_inbound_at": now,
         },
     )
-    connection.execute(update(conversations).where(conversations.c.address == key).values(last_inbound_at=now))
+    if not is_first:
+        connection.execute(_WROTE, {"key": key, "now": now})
     found = find_by_address(connection, address)
     if found is None:
         raise AssertionError("a conversation vanished inside its own transaction")
@@ -59,22 +74,18 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
 
 def find_by_address(connection: Connection, address: ChannelAddress) -> Conversation | None:
     """Return the conversation of an address, or none."""
-    row = connection.execute(_select().where(conversations.c.address == str(address))).one_or_none()
+    row = connection.execute(_AT_ADDRESS, {"key": str(address)}).one_or_none()
     return _conversation(row) if row else None
 
 
 def get(connection: Connection, conversation_id: ConversationId) -> Conversation:
     """Return a conversation; raises `LookupError`."""
-    row = connection.execute(_select().where(conversations.c.id == conversation_id)).one_or_none()
-    if row is None:
-        raise LookupError(f"no conversation {conversation_id}")
-    return _conversation(row)
+    return _one(connection, _BY_ID, conversation_id)
 
 
 def lock(connection: Connection, conversation_id: ConversationId) -> Conversation:
     """Return a conversation that nobody else can change until this transaction ends; raises `LookupError`."""
-    connection.execute(select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update())
-    return get(connection, conversation_id)
+    return _one(connection, _LOCKED, conversation_id)
 
 
 def lock_at(connection: Connection, conversation_id: ConversationId, epoch: int) -> Conversation:
@@ -96,8 +107,7 @@ def give_to(connection: Connection, conversation: Conversation, owner: Owner) ->
 
 def read_assurance(connection: Connection, conversation_id: ConversationId) -> Assurance:
     """Return how surely we know who writes; an empty assurance for an unknown conversation."""
-    query = select(identities).select_from(_JOINED).where(conversations.c.id == conversation_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_IDENTITY, {"id": conversation_id}).one_or_none()
     if row is None:
         return Assurance()
     return Assurance(
@@ -145,8 +155,11 @@ class StoredAssurances:
         return await self._database.read(read_assurance, conversation_id)
 
 
-def _select() -> Select[Any]:
-    return select(conversations, identities.c.display_name).select_from(_JOINED)
+def _one(connection: Connection, query: Select[Any], conversation_id: ConversationId) -> Conversation:
+    row = connection.execute(query, {"id": conversation_id}).one_or_none()
+    if row is None:
+        raise LookupError(f"no conversation {conversation_id}")
+    return _conversation(row)
 
 
 def _conversation(row: Row[Any]) -> Conversation:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pysqlite3.dbapi2
@@ -24,6 +25,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    Insert,
     Integer,
     Table,
     create_engine,
@@ -121,10 +123,15 @@ def _open_sqlite(url: str) -> Engine:
 
 def insert_once(connection: Connection, table: Table, values: dict[str, object]) -> bool:
     """Insert a row unless one with the same unique key is there; return whether it was inserted."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    statement = _inserting_once(table, connection.dialect.name)
     # Without the option SQLAlchemy does not ask PostgreSQL's driver how many rows an INSERT made.
-    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+    return connection.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+@cache
+def _inserting_once(table: Table, dialect_name: str) -> Insert:
+    insert = postgresql.insert if dialect_name == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
 
 
 @dataclass
@@ -179,7 +186,7 @@ class _GroupWriter(threading.Thread):
         try:
             with self._engine.connect().execution_options(is_writer=True) as connection, connection.begin():
                 for job in group:
-                    self._run(connection, job)
+                    self._run(connection, job, is_alone=len(group) == 1)
         except Exception as error:  # noqa: BLE001 - whatever broke the commit belongs to each who waits for it
             for job in group:
                 job.future.set_exception(error)
@@ -191,7 +198,11 @@ class _GroupWriter(threading.Thread):
                 job.future.set_exception(job.error)
 
     @staticmethod
-    def _run(connection: Connection, job: _Job) -> None:
+    def _run(connection: Connection, job: _Job, *, is_alone: bool) -> None:
+        # Alone in its transaction, a body needs no savepoint to be undone.
+        if is_alone:
+            job.result = job.body(connection)
+            return
         savepoint = connection.begin_nested()
         try:
             job.result = job.body(connection)

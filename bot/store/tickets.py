@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
@@ -15,6 +15,7 @@ from bot.store.ids import new_ticket_id
 from bot.store.schema import ticket_events, tickets
 
 _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
+_OPEN_ONE = select(tickets).where(tickets.c.conversation_id == bindparam("conversation"), tickets.c.state.in_(_OPEN))
 
 
 def open_ticket(
@@ -46,8 +47,7 @@ def get(connection: Connection, ticket_id: TicketId) -> Ticket | None:
 
 def open_of(connection: Connection, conversation_id: ConversationId) -> Ticket | None:
     """Return the open ticket of a conversation, or none."""
-    mine = (tickets.c.conversation_id == conversation_id) & tickets.c.state.in_(_OPEN)
-    row = connection.execute(select(tickets).where(mine)).one_or_none()
+    row = connection.execute(_OPEN_ONE, {"conversation": conversation_id}).one_or_none()
     return _ticket(row) if row else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
@@ -12,8 +12,13 @@ from bot.store.codec import ATTACHMENTS, to_json
 from bot.store.database import insert_once
 from bot.store.schema import messages
 
-#: What may follow each delivery state: never an earlier one. A channel can take a message and fail to bring it, and what
-#: failed can be sent again.
+# The statements of every turn are built once; what an update sets are the columns it is executed with.
+_IS_MEANT = messages.c.id == bindparam("of_message")
+_WHOLE = select(messages).where(_IS_MEANT)
+_DELIVERY = select(messages.c.delivery).where(_IS_MEANT)
+_CHANGING = update(messages).where(_IS_MEANT)
+#: What may follow each delivery state: never an earlier one. A channel can take a message and fail to bring it, and
+#: what failed can be sent again.
 _NEXT: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: frozenset(DeliveryState) - {DeliveryState.PENDING},
     DeliveryState.WITHHELD: frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ}),
@@ -45,12 +50,11 @@ def add(connection: Connection, conversation_id: ConversationId, line: Transcrip
 
 def mark(connection: Connection, message_id: MessageId, delivery: DeliveryState, detail: str = "") -> bool:
     """Move one of our messages to a later delivery state; return whether that changed anything."""
-    row = connection.execute(select(messages.c.delivery).where(messages.c.id == message_id)).one_or_none()
+    row = connection.execute(_DELIVERY, {"of_message": message_id}).one_or_none()
     if row is None or row.delivery is None or delivery not in _NEXT[DeliveryState(row.delivery)]:
         return False
-    connection.execute(
-        update(messages).where(messages.c.id == message_id).values(delivery=delivery.value, delivery_detail=detail)
-    )
+    change = {"of_message": message_id, "delivery": delivery.value, "delivery_detail": detail}
+    connection.execute(_CHANGING, change)
     return True
 
 
@@ -62,7 +66,7 @@ def set_attachments(connection: Connection, message_id: MessageId, attachments: 
 
 def name_externally(connection: Connection, message_id: MessageId, external_id: str) -> None:
     """Record what the channel calls one of our messages, so that receipts find it."""
-    connection.execute(update(messages).where(messages.c.id == message_id).values(external_id=external_id))
+    connection.execute(_CHANGING, {"of_message": message_id, "external_id": external_id})
 
 
 def find_external(connection: Connection, conversation_id: ConversationId, external_id: str) -> TranscriptLine | None:
@@ -74,7 +78,7 @@ def find_external(connection: Connection, conversation_id: ConversationId, exter
 
 def get(connection: Connection, message_id: MessageId) -> TranscriptLine | None:
     """Return one line, or none."""
-    row = connection.execute(select(messages).where(messages.c.id == message_id)).one_or_none()
+    row = connection.execute(_WHOLE, {"of_message": message_id}).one_or_none()
     return _line(row) if row else None
 
 

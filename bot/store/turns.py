@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import MessageId
@@ -14,6 +14,13 @@ from bot.store.schema import turns
 
 #: Turns whose events the engine sees whole; of earlier ones it sees the state they left.
 TURNS_KEPT = 10
+# The statements of every turn are built once.
+_ADDING = turns.insert()
+_IS_MINE = turns.c.conversation_id == bindparam("conversation")
+_LAST_NUMBER = select(func.max(turns.c.number)).where(_IS_MINE)
+_LAST_TURNS = (
+    select(turns.c.events, turns.c.state).where(_IS_MINE).order_by(turns.c.number.desc()).limit(TURNS_KEPT + 1)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,35 +54,26 @@ class History:
 
 def add(connection: Connection, turn: TurnRecord, now: datetime) -> None:
     """Append a turn to its conversation, which the caller has locked."""
-    last = connection.scalar(
-        select(func.max(turns.c.number)).where(turns.c.conversation_id == turn.conversation_id)
-    )
-    connection.execute(
-        turns.insert().values(
-            id=turn.id,
-            conversation_id=turn.conversation_id,
-            number=(last or 0) + 1,
-            events=turn.events,
-            state=turn.state,
-            intent=turn.intent,
-            confidence=turn.confidence,
-            ranking=[list(entry) for entry in turn.ranking],
-            is_fallback=turn.is_fallback,
-            model_id=turn.model_id,
-            created_at=now,
-        )
-    )
+    last = connection.scalar(_LAST_NUMBER, {"conversation": turn.conversation_id})
+    values = {
+        "id": turn.id,
+        "conversation_id": turn.conversation_id,
+        "number": (last or 0) + 1,
+        "events": turn.events,
+        "state": turn.state,
+        "intent": turn.intent,
+        "confidence": turn.confidence,
+        "ranking": [list(entry) for entry in turn.ranking],
+        "is_fallback": turn.is_fallback,
+        "model_id": turn.model_id,
+        "created_at": now,
+    }
+    connection.execute(_ADDING, values)
 
 
 def history(connection: Connection, conversation_id: ConversationId) -> History:
     """Return the last `TURNS_KEPT` turns of a conversation and the state before them."""
-    query = (
-        select(turns.c.events, turns.c.state)
-        .where(turns.c.conversation_id == conversation_id)
-        .order_by(turns.c.number.desc())
-        .limit(TURNS_KEPT + 1)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_LAST_TURNS, {"conversation": conversation_id}).all()
     kept = rows[:TURNS_KEPT]
     return History(
         state_before=rows[TURNS_KEPT].state if len(rows) > TURNS_KEPT else None,
