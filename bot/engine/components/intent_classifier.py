@@ -48,7 +48,7 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         return {
             "l2": 3e-5,
             "max_iterations": 150,
-            "folds": 5,
+            "folds": 3,
             # Shares of in-scope messages that the two gates may turn away; see `softmax`.
             "far_rejects": 0.1,
             "near_rejects": 0.05,
