@@ -15,7 +15,7 @@ from actions.details import read_proof
 from bot.domain.assurance import MAX_FAILURES, REQUIRED, Act, Assurance, Level
 from bot.domain.customers import CustomerId, Order, OrderNumber
 
-#: The form that asks who writes; a proof counts in the turn that names it or that fills this form, never later.
+#: The form that asks who writes.
 ORDER_FORM = "order_form"
 
 
@@ -85,7 +85,7 @@ async def access(sources: Sources, context: TurnContext, act: Act) -> Access:
 
 async def _proved_now(sources: Sources, context: TurnContext, held: Assurance) -> Access:
     number, proof = context.order_number, read_proof(context.slots.get("proof"))
-    if number is None or proof is None or not (_has_proof(context) or context.actions[-1:] == (ORDER_FORM,)):
+    if number is None or proof is None or not _is_fresh(context):
         return NeedsProof()
     order = await sources.directory.find_order(number, proof)
     verify = Verify(order_number=number, proof=proof, succeeded=order is not None)
@@ -97,6 +97,12 @@ async def _proved_now(sources: Sources, context: TurnContext, held: Assurance) -
 def _brings_proof(context: TurnContext) -> bool:
     """Whether this message names an order together with a proof for it, so that another account may be looked at."""
     return context.named_order_number is not None and _has_proof(context)
+
+
+def _is_fresh(context: TurnContext) -> bool:
+    """Whether the proof was given with this message, whole or in part: a proof of an earlier one counts no more."""
+    is_same_message = context.slot("proved_in") == context.message_id
+    return _has_proof(context) or is_same_message or context.actions[-1:] == (ORDER_FORM,)
 
 
 def _has_proof(context: TurnContext) -> bool:

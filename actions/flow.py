@@ -55,6 +55,8 @@ class Continue(TandemAction):
             return await carry_out(self.sources, context, wishes) if wishes else Result()
         if context.intent == "correct_detail" and not _brings_detail(context):
             return await self._ask_anew(context, wishes)
+        if wishes and context.entity("product") and context.names("choices"):
+            return await carry_out(self.sources, context.about(None), wishes)
         if not _brings_detail(context):
             return await self._without_order(context)
         return await carry_out(self.sources, context, wishes or ["order_status"])

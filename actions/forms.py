@@ -28,7 +28,7 @@ MISSES_MAX = 3
 #: Everything forms hold, emptied when one is left.
 FORM_SLOTS: dict[str, object] = dict.fromkeys(
     (
-        "choices", "which_order", "refused_number", "ask_again", "proof", "form_misses", "chosen_order",
+        "choices", "which_order", "refused_number", "ask_again", "proof", "proved_in", "form_misses", "chosen_order",
         "cancel_reason", "cancel_confirmed", "change_wish", "change_kind", "return_item", "return_reason",
         "problem_detail",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -13,6 +14,8 @@ from actions.wording import LOCAL_ZONE, clock, listing, money, on_day
 from bot.domain.customers import OpeningHours, Product, Store
 
 _OFFERED_MAX = 3
+#: Products of one message that are answered on.
+_NAMED_MAX = 2
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -20,7 +23,15 @@ class ProductAction(TandemAction):
     """Answers from the record of the product that a message names."""
 
     async def answer(self, context: TurnContext) -> Result:
-        """Find the product; offer the nearest ones when it cannot be told which is meant."""
+        """Find each product named; offer the nearest ones when it cannot be told which is meant."""
+        names = tuple(dict.fromkeys(context.entities.get("product", ())))[:_NAMED_MAX] or (None,)
+        result = Result()
+        for name in names:
+            entities = {**context.entities, "product": (name,)} if name else context.entities
+            result = result.then(await self._answer_one(replace(context, entities=entities)))
+        return result
+
+    async def _answer_one(self, context: TurnContext) -> Result:
         named = context.entity("product")
         nearest = await self.sources.directory.products(named or context.text, _OFFERED_MAX)
         found = [product for product in nearest if is_named(context, product.name)]

@@ -115,7 +115,7 @@ def _too_many_failures(context: TurnContext, failed: Verify | None) -> Result:
 
 async def _answer_all(sources: Sources, context: TurnContext, granted: Granted, names: Sequence[str]) -> Result:
     result = Result(
-        slots={"wish": list(names), "proof": None, **_FRESH_FORM},
+        slots={"wish": list(names), **_FRESH_FORM, **_spent(context, granted)},
         verify=granted.verify.to_payload() if granted.verify else None,
     ).then(_outcome(context))
     for place, name in enumerate(names):
@@ -126,6 +126,13 @@ async def _answer_all(sources: Sources, context: TurnContext, granted: Granted, 
         result = result.then(await _answer_one(sources, context, granted.customer_id, (wish, picked.order)))
         result = result.then(_others(context, picked))
     return result
+
+
+def _spent(context: TurnContext, granted: Granted) -> dict[str, object]:
+    """Return the proof's slots: a second question in the same message may use it, no later message."""
+    if granted.verify is None:
+        return {"proof": None, "proved_in": None}
+    return {"proof": granted.verify.proof, "proved_in": context.message_id}
 
 
 async def _answer_one(
@@ -144,7 +151,7 @@ async def pick(sources: Sources, context: TurnContext, granted: Granted, wish: W
         return Picked(order=None)
     is_named = bool(context.named_order_number or context.slot("which_order") or granted.verify)
     is_newest = context.entity("position") == FIRST_IS_NEWEST
-    if granted.order is not None and (is_named or (wish.fits(granted.order) and not is_newest)):
+    if granted.order is not None and is_named:
         return Picked(order=granted.order)
     latest = await sources.directory.orders(granted.customer_id, _LOOKED_AT)
     if granted.not_theirs is not None and is_named:
@@ -158,8 +165,9 @@ async def pick(sources: Sources, context: TurnContext, granted: Granted, wish: W
 def _likeliest(talked_about: Order | None, latest: Sequence[Order], wish: Wish) -> Picked:
     """Return the order that fits the wish, or those to choose from, when the message does not say which is meant."""
     fitting = [order for order in latest if wish.fits is not None and wish.fits(order)]
-    if talked_about is not None and (wish.sticks or not fitting):
-        return Picked(order=talked_about, among=tuple(fitting[:CHOICES_MAX]))
+    if talked_about is not None and (wish.sticks or not fitting or talked_about in fitting):
+        others = [order for order in fitting if wish.sticks and order.number != talked_about.number]
+        return Picked(order=talked_about, among=tuple(others[:CHOICES_MAX]))
     if len(fitting) == 1 or len(latest) == 1:
         return Picked(order=(fitting or latest)[0])
     return Picked(order=None, among=tuple((fitting or latest)[:CHOICES_MAX]))
