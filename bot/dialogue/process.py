@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from bot.domain.errors import EngineUnavailableError
 
 log = structlog.get_logger()
 
+#: Bytes that a socket's path has room for (unix(7)).
+SOCKET_PATH_MAX = 107
 READY_WITHIN = 60.0
 STOPS_WITHIN = 5.0
 #: Between two looks at a running engine, and how long it may take to say that it is well.
@@ -52,11 +55,21 @@ class _Running:
 class EngineProcess:
     """One engine behind one client."""
 
-    def __init__(self, options: EngineOptions, client: HttpEngine, restarted: Callable[[], None]) -> None:
-        """Point `client` at whatever runs, and call `restarted` whenever an engine had to be started again."""
+    def __init__(
+        self,
+        options: EngineOptions,
+        client: HttpEngine,
+        restarted: Callable[[], None],
+        came_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Point `client` at whatever runs.
+
+        `restarted` is called whenever an engine had to be started again, `came_up` when one answers after none did.
+        """
         self._options = options
         self._client = client
         self._restarted = restarted
+        self._came_up = came_up
         self._running: _Running | None = None
         self._serial = 0
         self._swapping = asyncio.Lock()
@@ -71,6 +84,7 @@ class EngineProcess:
                         if self._running is None:
                             self._running = await self._start(model)
                             self._client.use(self._running.socket)
+                            self._came_up()
                             pause = FIRST_PAUSE
                     except EngineUnavailableError as error:
                         log.error("engine_not_started", error=str(error))
@@ -86,7 +100,7 @@ class EngineProcess:
                 self._restarted()
                 await asyncio.sleep(pause)
         finally:
-            self._client.use_none()
+            await self._client.close()
             if self._running is not None:
                 await _stop(self._running.process)
 
@@ -108,6 +122,8 @@ class EngineProcess:
         self._serial += 1
         self._options.run_dir.mkdir(parents=True, exist_ok=True)
         socket = self._options.run_dir / f"engine-{os.getpid()}-{self._serial}.sock"
+        if len(os.fsencode(socket)) > SOCKET_PATH_MAX:
+            raise EngineUnavailableError(f"{socket} is too long for a socket: set service.state_dir to a shorter path")
         command = [
             *(sys.executable, "-m", "bot.engine"),
             *("--model", str(model), "--socket", str(socket)),
@@ -119,9 +135,14 @@ class EngineProcess:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.STDOUT, env=environ
         )
-        pipe = asyncio.create_task(_log_output(process))
+        said: deque[str] = deque(maxlen=1)
+        pipe = asyncio.create_task(_log_output(process, said))
         try:
             await self._wait_until_ready(process, str(socket))
+        except EngineUnavailableError as error:
+            await _stop(process)
+            await pipe
+            raise EngineUnavailableError(": ".join((str(error), *said))) from None
         except BaseException:
             pipe.cancel()
             await _stop(process)
@@ -177,9 +198,10 @@ async def _stop(process: Process) -> None:
         await process.wait()
 
 
-async def _log_output(process: Process) -> None:
-    """Pass on what the engine prints, through our own redaction."""
+async def _log_output(process: Process, said: deque[str]) -> None:
+    """Pass on what the engine prints, through our own redaction, and keep the last lines in `said`."""
     if process.stdout is None:
         return
     while line := await process.stdout.readline():
-        log.debug("engine_said", line=line.decode("utf-8", "replace").rstrip())
+        said.append(line.decode("utf-8", "replace").rstrip())
+        log.debug("engine_said", line=said[-1])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from bot.engine import logs, without_tensorflow
 
@@ -30,13 +32,28 @@ def main() -> int:
         return 1
     app = build_app(processor, describe(processor, arguments.model))
     stop_with_parent(app)
-    door = {"unix": str(arguments.socket)} if arguments.socket else {"host": "127.0.0.1", "port": arguments.port}
     try:
+        door = _bind(arguments.socket) if arguments.socket else {"host": "127.0.0.1", "port": arguments.port}
         app.run(**door, single_process=True, motd=False, access_log=False)
     except OSError as error:
         print(f"engine: cannot listen at {arguments.socket or arguments.port}: {error}", file=sys.stderr)
         return 1
+    finally:
+        if arguments.socket:
+            arguments.socket.unlink(missing_ok=True)
     return 0
+
+
+def _bind(path: Path) -> dict[str, Any]:
+    """Return the option that makes Sanic serve the Unix socket `path`.
+
+    Sanic's own option binds a name 45 characters longer first, and a socket's path has room for 107.
+    """
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    bound.bind(str(path))
+    path.chmod(0o600)
+    return {"sock": bound}
 
 
 def _parser() -> argparse.ArgumentParser:
