@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -35,15 +35,16 @@ from bot.store.schema import outbox as outbox_table
 
 log = structlog.get_logger()
 
-#: Leases are renewed at every sweep, so they end only when their worker is dead, or stuck.
-LEASE_FOR = timedelta(seconds=60)
+#: Leases are renewed at every sweep, so they end only when their worker is dead, or stuck. Where one of several workers
+#: dies, its customers wait this long.
+LEASE_FOR = timedelta(seconds=10)
 #: Longer than anything a row asks for may take, in seconds; what takes longer is stuck, and cancelled.
 WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
 SWEEP_EVERY = 2.0
-#: How long a stopping worker waits for what it has begun, in seconds.
-DRAIN_FOR = 10.0
+#: How long a stopping worker waits for what it has begun, in seconds: its leases last until then.
+DRAIN_FOR = 7.0
 OWNER_CHANGES_MAX = 5
 
 P = ParamSpec("P")
@@ -110,20 +111,32 @@ class Worker:
             self._tasks.discard(task)
             hint.give()
 
-        while True:
-            free = self._parts.concurrency - len(active)
-            rows: list[Row] = []
-            if free > 0:
-                try:
-                    rows = await self._parts.database.write(claim, self._parts.clock.now(), LEASE_FOR, free)
-                except SQLAlchemyError:
-                    log.exception("claim_failed")
+        def begin(rows: list[Row]) -> None:
             for row in rows:
                 task = asyncio.create_task(work(row))
                 active.add(task)
                 self._tasks.add(task)
                 task.add_done_callback(ended)
-            if not rows:
+
+        while True:
+            free = self._parts.concurrency - len(active)
+            rows: list[Row] = []
+            if free > 0:
+                claiming = asyncio.create_task(
+                    self._parts.database.write(claim, self._parts.clock.now(), LEASE_FOR, free)
+                )
+                try:
+                    rows = await asyncio.shield(claiming)
+                except SQLAlchemyError:
+                    log.exception("claim_failed")
+                except asyncio.CancelledError:
+                    # What is claimed by now counts as perhaps sent: a stopping worker sees it to its end.
+                    with suppress(SQLAlchemyError):
+                        begin(await claiming)
+                    raise
+            begin(rows)
+            # A claim that could have taken more has left nothing behind: what follows comes with a hint.
+            if not rows or len(rows) < free:
                 await hint.wait(LOOK_EVERY)
 
     async def _work(self, row: InboxRow) -> None:

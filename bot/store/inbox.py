@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, update
 
 from bot.domain.messages import MessageId
 from bot.store import lanes
@@ -91,6 +91,12 @@ def bury(connection: Connection, lease: Lease, now: datetime, error: str) -> Non
 def defer(connection: Connection, lease: Lease, until: datetime, error: str) -> None:
     """Try the row again, not before `until`; raises `StaleLeaseError`."""
     lanes.defer(connection, inbox, lease, until, error)
+
+
+def hasten(connection: Connection, now: datetime) -> None:
+    """Let every row that waits to be tried again be tried at once: what it waited for is there."""
+    waiting = (inbox.c.state == "pending") & (inbox.c.ready_at > now)
+    connection.execute(update(inbox).where(waiting).values(ready_at=now))
 
 
 def release(connection: Connection, which: Release) -> Released[InboxRow]:
