@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.trainer.training import train
+from tests.faults.running import ROOT
+
+_FIGURES = "figures"
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    """Return a model of the bot as it stands; one that is there already is used."""
+    given = os.environ.get("TANDEM_TEST_MODEL")
+    if given:
+        return Path(given)
+    models = ROOT / "var" / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    with (models / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return asyncio.run(train(ROOT, models, lambda _: None)).path
+
+
+@pytest.fixture
+def seed() -> int:
+    """Return what the run's randomness grows from: `FAULTS_SEED`, or a new one; a failing test prints it."""
+    return int(os.environ.get("FAULTS_SEED") or secrets.randbelow(1_000_000))
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Return a function that puts a line of figures below the test run."""
+    return lambda line: record_property(_FIGURES, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests told."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.when == "call":
+                for name, line in report.user_properties:
+                    if name == _FIGURES:
+                        terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {line}")

@@ -1,0 +1,162 @@
+"""Starts the real programs, kills them in every way, and starts them again as a supervisor does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+ROOT = Path(__file__).parents[2]
+#: Seconds that a program may take until it does its work, on a busy machine.
+READY_WITHIN = 90.0
+_LOOK_EVERY = 0.05
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
+
+
+@dataclass(kw_only=True)
+class Program:
+    """One `python -m bot COMMAND` and what it was told."""
+
+    #: "run", "web" or "worker"
+    command: str
+    state_dir: Path
+    environ: Mapping[str, str]
+    port: int = field(default_factory=free_port)
+    internal_port: int = field(default_factory=free_port)
+    #: what the program is started through
+    wrapper: tuple[str, ...] = ()
+    #: when each life began, and ended, in seconds of the monotonic clock
+    started: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Where customers reach it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log_path(self) -> Path:
+        """Where everything goes that it prints."""
+        return self.state_dir / "printed.log"
+
+    @property
+    def life(self) -> asyncio.subprocess.Process:
+        """The process as it runs, or ran last."""
+        assert self.process is not None, "it was never started"
+        return self.process
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the process: ours without settings, and its own."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TANDEM_")}
+        return {
+            **inherited,
+            "TANDEM_SERVICE__STATE_DIR": str(self.state_dir),
+            "TANDEM_SERVICE__PORT": str(self.port),
+            "TANDEM_SERVICE__INTERNAL_PORT": str(self.internal_port),
+            "TANDEM_LOG__FORMAT": "json",
+            **self.environ,
+        }
+
+    async def start(self) -> None:
+        """Start it once; all that it prints is appended to its log."""
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(*self.wrapper, sys.executable, "-m", "bot", self.command),
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.started.append(time.monotonic())
+
+    async def supervise(self) -> None:
+        """Start it, and again at once whenever it ended, until cancelled."""
+        while True:
+            await self.start()
+            await self.life.wait()
+            self.ended.append(time.monotonic())
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send the process a signal; one that has just ended has had its due."""
+        with contextlib.suppress(ProcessLookupError):
+            self.life.send_signal(number)
+
+    def engines(self) -> list[psutil.Process]:
+        """Return the engine processes of this life."""
+        try:
+            children = psutil.Process(self.life.pid).children(recursive=True)
+            return [child for child in children if "bot.engine" in child.cmdline()]
+        except psutil.Error:
+            return []
+
+    async def is_ready(self, session: aiohttp.ClientSession, path: str = "readyz") -> bool:
+        """Return whether it says that it can do its work; `healthz` asks only whether it listens."""
+        try:
+            async with session.get(f"http://127.0.0.1:{self.internal_port}/{path}") as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def until_ready(self, session: aiohttp.ClientSession, path: str = "readyz") -> float:
+        """Wait until it can do its work; return when that was, on the monotonic clock."""
+        async with asyncio.timeout(READY_WITHIN):
+            while not await self.is_ready(session, path):  # noqa: ASYNC110 - other processes tell nothing
+                await asyncio.sleep(_LOOK_EVERY)
+        return time.monotonic()
+
+    async def end(self) -> None:
+        """End it and what it started, the hard way."""
+        if self.process is None:
+            return
+        engines = self.engines()
+        self.kill()
+        await self.process.wait()
+        for engine in engines:
+            with contextlib.suppress(psutil.Error):
+                engine.kill()
+
+    def logged(self, event: str) -> list[dict[str, object]]:
+        """Return what it logged under that name, in all its lives."""
+        found = []
+        for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict) and entry.get("event") == event:
+                    found.append(entry)
+        return found
+
+
+@asynccontextmanager
+async def supervised(*programs: Program) -> AsyncIterator[None]:
+    """Keep programs running for as long as the context lasts, and end them with it."""
+    tasks = [asyncio.create_task(program.supervise()) for program in programs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for program in programs:
+            await program.end()

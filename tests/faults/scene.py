@@ -1,0 +1,244 @@
+"""The whole stage of a fault test: real programs, a database, Telegram, customers, and somebody who strikes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+from tests.fakes.telegram_server import running
+from tests.faults import outcomes
+from tests.faults.customers import Crowd, Moments, Street, WatchedTelegram
+from tests.faults.history import History, Shown, Verdict, judge
+from tests.faults.running import Program, supervised
+from tests.faults.talking import NOTICES
+
+#: Seconds within which everything that was written must have come to an end once nothing breaks any more.
+DRAINS_WITHIN = 60.0
+#: Seconds to wait for the moment that was chosen; then the blow falls without it.
+_MOMENT_WITHIN = 3.0
+_RECOVERS_WITHIN = 60.0
+_LOOK_EVERY = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blow:
+    """One kill."""
+
+    #: "run", "web", "worker" or "engine"
+    victim: str
+    moment: str
+    at: float
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """One run of the programs with customers around them."""
+
+    programs: tuple[Program, ...]
+    database_url: str
+    session: aiohttp.ClientSession
+    telegram: WatchedTelegram
+    street: Street
+    crowd: Crowd
+    dice: random.Random
+    blows: list[Blow] = field(default_factory=list)
+    #: seconds from a blow until a customer saw the answer to something written after it
+    recoveries: list[float] = field(default_factory=list)
+
+    @property
+    def history(self) -> History:
+        """What was written and seen."""
+        return self.street.history
+
+    async def until_ready(self) -> None:
+        """Wait until every program can do its work."""
+        for program in self.programs:
+            await program.until_ready(self.session, "healthz" if program.command == "web" else "readyz")
+
+    # ------------------------------------------------------------------------------------------------------- striking
+
+    async def strike(self, program: Program, *, is_engine: bool = False) -> Blow:
+        """Kill a program, or its engine, at a moment that the dice choose; return when it is done."""
+        kinds = (
+            ["whenever", "acknowledged"] if is_engine else ["whenever", "acknowledged", "before a send", "after a send"]
+        )
+        kind, delay = self.dice.choice(kinds), self.dice.choice((0.0, self.dice.uniform(0, 0.05)))
+        done = asyncio.Event()
+
+        def hit() -> None:
+            blow = Blow(victim="engine" if is_engine else program.command, moment=kind, at=time.monotonic())
+            if is_engine:
+                _kill_one(program.engines(), self.dice)
+            else:
+                program.kill()
+            self.blows.append(blow)
+            done.set()
+
+        if kind == "whenever":
+            await asyncio.sleep(self.dice.uniform(0, 1.5))
+            hit()
+        else:
+            await self._at_moment(kind, delay, hit, done)
+        return self.blows[-1]
+
+    async def _at_moment(self, kind: str, delay: float, hit: Callable[[], None], done: asyncio.Event) -> None:
+        def come() -> None:
+            if delay:
+                asyncio.get_running_loop().call_later(delay, hit)
+            else:
+                hit()
+
+        self.street.moments.arm(kind, come)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_MOMENT_WITHIN):
+                await done.wait()
+        self.street.moments.disarm()
+        if not done.is_set():
+            hit()
+
+    async def recover(self, blow: Blow) -> None:
+        """Wait until a customer sees the answer to something written after the blow."""
+        seen_count = len(self.history.shown)
+        async with asyncio.timeout(_RECOVERS_WITHIN):
+            while True:
+                written = {(a.conversation, a.serial) for a in self.history.asked if a.written_at > blow.at}
+                fresh = self.history.shown[seen_count:]
+                found = next((each for each in fresh if (each.conversation, each.serial) in written), None)
+                if found is not None:
+                    self.recoveries.append(found.at - blow.at)
+                    return
+                await asyncio.sleep(_LOOK_EVERY)
+
+    # -------------------------------------------------------------------------------------------------------- judging
+
+    async def drain(self) -> float:
+        """Let customers write no more and wait until everything has come to an end; return the seconds that took."""
+        self.street.closing.set()
+        began = time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAINS_WITHIN):
+                while not await self._is_over():  # noqa: ASYNC110 - other processes tell nothing
+                    await asyncio.sleep(0.2)
+        # Whatever would come twice has the time to.
+        took = time.monotonic() - began
+        await asyncio.sleep(1.0)
+        return took
+
+    async def _is_over(self) -> bool:
+        if self.telegram.waiting() or any(asked.acknowledged_at is None for asked in self.history.asked):
+            return False
+        if not await asyncio.to_thread(outcomes.is_idle, self.database_url):
+            return False
+        unanswered = self.history.unanswered()
+        handed = await asyncio.to_thread(outcomes.with_people, self.database_url, unanswered)
+        return len(handed) == len(unanswered)
+
+    def verdict(self) -> Verdict:
+        """Judge what was written and seen."""
+        handed = outcomes.with_people(self.database_url, self.history.unanswered())
+        return judge(self.history, handed, NOTICES)
+
+    def doubled_echoes(self) -> list[str]:
+        """Return customers' own messages that a page showed them twice."""
+        return [echo for visitor in self.crowd.visitors for echo, count in Counter(visitor.echoes).items() if count > 1]
+
+    def figures(self) -> str:
+        """Return the run in one line."""
+        answered = {(each.conversation, each.serial): each for each in reversed(self.history.shown)}
+        waits = sorted(_waits(self.history, answered)) or [0.0]
+        victims = ", ".join(
+            f"{count} of {name}" for name, count in sorted(Counter(b.victim for b in self.blows).items())
+        )
+        handed = len(outcomes.with_people(self.database_url, self.history.unanswered()))
+        recoveries = sorted(self.recoveries) or [0.0]
+        return (
+            f"{len(self.blows)} kills ({victims}); {len(self.history.asked)} messages, {handed} left to people; "
+            f"{self.verdict()}; recovery median {statistics.median(recoveries):.1f} s, max {recoveries[-1]:.1f} s; "
+            f"customers waited median {statistics.median(waits):.2f} s, max {waits[-1]:.1f} s"
+        )
+
+
+def _waits(history: History, answered: dict[tuple[str, int | None], Shown]) -> list[float]:
+    found = []
+    for asked in history.asked:
+        answer = answered.get((asked.conversation, asked.serial))
+        if answer is not None:
+            found.append(answer.at - asked.written_at)
+    return found
+
+
+def _kill_one(engines: list[psutil.Process], dice: random.Random) -> None:
+    if engines:
+        with suppress(psutil.NoSuchProcess):
+            dice.choice(engines).kill()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What a scene is played on."""
+
+    folder: Path
+    database_url: str
+    #: none: the newest one in the state folder
+    model: Path | None
+    seed: int
+    #: which programs run
+    commands: tuple[str, ...] = ("run",)
+    #: customers at a time
+    web_count: int = 6
+    telegram_count: int = 4
+
+
+@asynccontextmanager
+async def playing(stage: Stage) -> AsyncIterator[Scene]:
+    """Start the programs under a supervisor, and the customers as soon as all is ready."""
+    dice = random.Random(stage.seed)
+    street = Street(history=History(), moments=Moments(), dice=dice)
+    telegram = WatchedTelegram()
+    telegram.watch(street)
+    # Many pages stay open: the client's own limit on connections must not hold them up.
+    async with running(telegram), aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        environ = environment(stage, telegram.url, telegram.token)
+        programs = tuple(
+            Program(command=command, state_dir=stage.folder / f"{command}-{number}", environ=environ)
+            for number, command in enumerate(stage.commands)
+        )
+        crowd = Crowd(street=street, session=session, url=programs[0].url, telegram=telegram)
+        scene = Scene(
+            programs=programs,
+            database_url=stage.database_url,
+            session=session,
+            telegram=telegram,
+            street=street,
+            crowd=crowd,
+            dice=dice,
+        )
+        async with supervised(*programs):
+            await scene.until_ready()
+            staying = asyncio.create_task(crowd.stay(stage.web_count, stage.telegram_count))
+            try:
+                yield scene
+            finally:
+                staying.cancel()
+                await asyncio.gather(staying, return_exceptions=True)
+
+
+def environment(stage: Stage, telegram_url: str, telegram_token: str) -> dict[str, str]:
+    """Return the settings of a stage's programs."""
+    return {
+        "TANDEM_SERVICE__DATABASE": stage.database_url,
+        "TANDEM_SERVICE__SECRET": "only-for-the-fault-tests",
+        "TANDEM_TELEGRAM__TOKEN": telegram_token,
+        "TANDEM_TELEGRAM__BASE_URL": telegram_url,
+        **({"TANDEM_ENGINE__MODEL": str(stage.model)} if stage.model else {}),
+    }

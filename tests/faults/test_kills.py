@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.running import Program
+from tests.faults.scene import Scene, Stage, playing
+
+Tell = Callable[[str], None]
+#: Of the kills, those that do not wait until the one before is overcome.
+_HASTE = 0.2
+
+
+async def strike_often(scene: Scene, times: int, choose: Callable[[int], tuple[Program, bool]]) -> None:
+    """Kill so often whom `choose` names, mostly after all went well again, sometimes in the midst of a start."""
+    for number in range(times):
+        program, is_engine = choose(number)
+        blow = await scene.strike(program, is_engine=is_engine)
+        if scene.dice.random() >= _HASTE or number == times - 1:
+            await scene.recover(blow)
+
+
+async def judge(scene: Scene, seed: int, tell: Tell) -> None:
+    """Let everything end, tell the figures, and find nothing wrong."""
+    drained = await scene.drain()
+    line = f"seed {seed}: {scene.figures()}; drained in {drained:.1f} s"
+    tell(line)
+    assert scene.verdict().is_clean, line
+    assert not scene.doubled_echoes(), line
+    assert not scene.telegram.waiting(), line
+
+
+@pytest.mark.timeout(180)
+async def test_few_kills_on_sqlite(tmp_path: Path, model: Path, seed: int, tell: Tell) -> None:
+    """Six kills of service and engine under load lose nothing, double nothing and keep the order."""
+    stage = Stage(folder=tmp_path, database_url=f"sqlite:///{tmp_path / 'tandem.db'}", model=model, seed=seed)
+    async with playing(stage) as scene:
+        await strike_often(scene, 6, lambda number: (scene.programs[0], number % 2 == 1))
+        await judge(scene, seed, tell)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+async def test_many_kills_on_sqlite(tmp_path: Path, model: Path, seed: int, tell: Tell) -> None:
+    """Fifty kills of service and engine under load lose nothing, double nothing and keep the order."""
+    stage = Stage(folder=tmp_path, database_url=f"sqlite:///{tmp_path / 'tandem.db'}", model=model, seed=seed)
+    async with playing(stage) as scene:
+        await strike_often(scene, 50, lambda _: (scene.programs[0], scene.dice.random() < 0.4))
+        await judge(scene, seed, tell)
