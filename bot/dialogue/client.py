@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
-import httpx
+import aiohttp
 
 from bot.dialogue.wire import Turn, TurnRequest, read_turn
 from bot.domain.errors import EngineUnavailableError, TurnFailedError
 
-_UNAVAILABLE = 503
+_CONNECTIONS_MAX = 32
 
 
 class Engine(Protocol):
@@ -24,24 +27,38 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(eq=False)
+class _Line:
+    """The connections to one engine."""
+
+    session: aiohttp.ClientSession
+    #: turns in work
+    turn_count: int = 0
+
+
 class HttpEngine:
     """An engine process behind a Unix socket; the socket can be exchanged while turns are in work."""
 
     def __init__(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for a turn; there is no engine until `use`."""
         self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
+        self._line: _Line | None = None
+        self._left: list[_Line] = []
         self._has_engine = asyncio.Event()
 
     def use(self, socket: str) -> None:
         """Send all further turns to the engine that listens at `socket`; turns in work end where they are."""
-        transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=32))
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://engine", timeout=self._timeout)
+        self.use_none()
+        connector = aiohttp.UnixConnector(socket, limit=_CONNECTIONS_MAX)
+        timeout = aiohttp.ClientTimeout(total=self._timeout)
+        self._line = _Line(aiohttp.ClientSession(connector=connector, timeout=timeout))
         self._has_engine.set()
 
     def use_none(self) -> None:
         """Answer `EngineUnavailableError` from now on."""
-        self._client = None
+        if self._line is not None:
+            self._left.append(self._line)
+        self._line = None
         self._has_engine.clear()
 
     async def wait_until_ready(self) -> None:
@@ -51,25 +68,47 @@ class HttpEngine:
     @property
     def is_ready(self) -> bool:
         """Whether there is an engine to ask."""
-        return self._client is not None
+        return self._line is not None
 
     async def step(self, request: TurnRequest) -> Turn:
         """Return the turn; raises `EngineUnavailableError` or `TurnFailedError`."""
-        client = self._client
-        if client is None:
+        line = self._line
+        if line is None:
             raise EngineUnavailableError
+        line.turn_count += 1
         try:
-            response = await client.post("/step", json=request.to_json())
-        except httpx.TimeoutException as error:
+            status, answer = await _post(line.session, json.dumps(request.to_json()).encode())
+        except TimeoutError as error:
             raise TurnFailedError(f"the engine did not answer within {self._timeout:g} s") from error
-        except httpx.HTTPError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise EngineUnavailableError(f"the engine does not answer: {type(error).__name__}") from error
-        if response.status_code == _UNAVAILABLE:
+        finally:
+            line.turn_count -= 1
+            await self._close_left()
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise EngineUnavailableError("the engine has no model loaded")
-        if response.status_code != httpx.codes.OK:
-            raise TurnFailedError(f"the engine answered {response.status_code}: {response.text[:300]}")
+        if status != HTTPStatus.OK:
+            raise TurnFailedError(f"the engine answered {status}: {answer[:300].decode('utf-8', 'replace')}")
         try:
-            body = response.json()
+            body = json.loads(answer)
         except ValueError as error:
             raise TurnFailedError("the engine's answer is not JSON") from error
         return read_turn(body)
+
+    async def close(self) -> None:
+        """Close all connections; turns in work fail."""
+        self.use_none()
+        while self._left:
+            await self._left.pop().session.close()
+
+    async def _close_left(self) -> None:
+        """Close the connections to engines that are used no more and whose turns have ended."""
+        for line in [line for line in self._left if not line.turn_count]:
+            self._left.remove(line)
+            await line.session.close()
+
+
+async def _post(session: aiohttp.ClientSession, body: bytes) -> tuple[int, bytes]:
+    headers = {"Content-Type": "application/json"}
+    async with session.post("http://engine/step", data=body, headers=headers) as response:
+        return response.status, await response.read()
