@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rasa.shared.core.trackers import DialogueStateTracker
+
 from bot.engine import logs
 from bot.engine.action_calls import ActionEndpoint
 from bot.engine.processor import ModelError, StepProcessor
@@ -46,20 +48,18 @@ def newest_model(folder: Path) -> Path:
 
 async def _talk(processor: StepProcessor, *, understanding_only: bool) -> int:
     events: list[dict[str, Any]] = []
-    turn = 0
     try:
         while (text := await asyncio.to_thread(_read)) not in (None, "/stop"):
-            turn += 1
-            request = StepRequest.from_json(
-                {"conversation": "shell", "message_id": str(turn), "channel": "shell", "text": text, "events": events}
-            )
+            if understanding_only:
+                parsed = processor.understand(text, DialogueStateTracker.from_events("shell", []))
+                told = {key: parsed[key] for key in ("intent", "entities", "intent_ranking") if key in parsed}
+                print(json.dumps(told, indent=2))
+                continue
+            body = {"conversation": "shell", "message_id": str(len(events) + 1), "channel": "shell", "text": text}
             try:
-                outcome = await step(processor, request)
+                outcome = await step(processor, StepRequest.from_json({**body, "events": events}))
             except (RequestError, TurnFailedError) as error:
                 print(f"(failed: {error}; is the action server running?)")
-                continue
-            if understanding_only:
-                print(json.dumps({key: outcome[key] for key in ("intent", "entities", "ranking")}, indent=2))
                 continue
             events += outcome["events"]
             for answer in outcome["answers"]:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the small bot without sentence vectors, which trains in a moment."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("RASA_CACHE_DIRECTORY", str(tmp_path / "cache"))
     shutil.copytree(SMALL_BOT, tmp_path / "bot")
     config = tmp_path / "bot" / "config.yml"
     lines = config.read_text().splitlines(keepends=True)
