@@ -39,6 +39,7 @@ from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import Worker, WorkerParts
 from bot.settings import Settings
 from bot.store import inbox
+from bot.store.alone import alone
 from bot.store.brand import Brand, keep_dated, open_brand, open_sample_brand
 from bot.store.conversations import StoredAssurances
 from bot.store.database import Database, open_engine
@@ -362,7 +363,9 @@ class Service:
         return works
 
     async def _poll(self, connector: Connector, polling: Polling) -> None:
-        await polling.poll(lambda events: self.receiver.take(connector, events))
+        """Poll in one process of all that share the database: channels refuse two pollers of one account."""
+        name = f"poll {connector.channel}/{connector.account}"
+        await alone(self.database, name, lambda: polling.poll(lambda events: self.receiver.take(connector, events)))
 
 
 async def _register(connector: Registering) -> None:
