@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from bot import metrics
 from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.conversations import ConversationId
-from bot.domain.messages import Author, InboundEvent, InboundMessage, Receipt, TranscriptLine, Unsupported
+from bot.domain.messages import Author, InboundEvent, InboundMessage, MessageId, Receipt, TranscriptLine, Unsupported
 from bot.domain.ports import Clock
 from bot.domain.texts import clean
 from bot.store import choices, conversations, inbox, transcript
@@ -27,8 +28,11 @@ log = structlog.get_logger()
 class Receiver:
     """Takes what channels bring."""
 
-    def __init__(self, database: Database, clock: Clock, hint: Hint) -> None:
-        """Write to `database`, and give `hint` after each commit."""
+    def __init__(
+        self, database: Database, clock: Clock, hint: Hint, new_id: Callable[[], MessageId] = new_message_id
+    ) -> None:
+        """Write to `database`, and give `hint` after each commit; messages are named by `new_id`."""
+        self._new_id = new_id
         self._database = database
         self._clock = clock
         self._hint = hint
@@ -46,7 +50,8 @@ class Receiver:
         """Make events durable in one transaction; what came before vanishes."""
         if not events:
             return
-        new_count = await self._database.write(_keep, str(connector.account), events, self._clock.now())
+        named = [(event, self._new_id()) for event in events]
+        new_count = await self._database.write(_keep, str(connector.account), named, self._clock.now())
         for event in events:
             metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
             if isinstance(event, Unsupported):
@@ -55,21 +60,22 @@ class Receiver:
             self._hint.give()
 
 
-def _keep(connection: Connection, account: str, events: list[InboundEvent], now: datetime) -> int:
+def _keep(connection: Connection, account: str, named: list[tuple[InboundEvent, MessageId]], now: datetime) -> int:
     new_count = 0
-    for event in events:
+    for event, message_id in named:
         match event:
             case InboundMessage():
-                new_count += _keep_message(connection, account, _cleaned(event), now)
+                new_count += _keep_message(connection, account, (_cleaned(event), message_id), now)
             case Receipt():
-                new_count += _keep_receipt(connection, account, replace(event, detail=clean(event.detail)), now)
+                receipt = replace(event, detail=clean(event.detail))
+                new_count += _keep_receipt(connection, account, (receipt, message_id), now)
             case Unsupported():
                 pass
     return new_count
 
 
-def _keep_message(connection: Connection, account: str, message: InboundMessage, now: datetime) -> bool:
-    message_id = new_message_id()
+def _keep_message(connection: Connection, account: str, named: tuple[InboundMessage, MessageId], now: datetime) -> bool:
+    message, message_id = named
     arrival = Arrival(
         account=f"{message.address.channel}/{account}",
         external_id=message.external_id,
@@ -103,14 +109,15 @@ def _tapped(connection: Connection, conversation_id: ConversationId, choice: str
     return found[0] if found else ""
 
 
-def _keep_receipt(connection: Connection, account: str, receipt: Receipt, now: datetime) -> bool:
+def _keep_receipt(connection: Connection, account: str, named: tuple[Receipt, MessageId], now: datetime) -> bool:
+    receipt, message_id = named
     arrival = Arrival(
         account=f"{receipt.address.channel}/{account}",
         external_id=receipt.external_id,
         address=str(receipt.address),
         kind=InboxKind.RECEIPT,
         body=to_json(RECEIPT, receipt),
-        message_id=new_message_id(),
+        message_id=message_id,
     )
     return inbox.add(connection, arrival, now)
 

@@ -14,10 +14,12 @@ import structlog
 
 from bot.store.customer_mapping import load_mapping
 from bot.store.customers.directory import SqlCustomerDirectory
+from bot.store.database import Database, open_engine
 from bot.store.sample_shop.shop import open_sample_shop
 from bot.trainer.training import Progress, train
-from tests.dialogue.engine_driver import BreakableDirectory, EngineDriver, LocalActions, TableClock, World
 from tests.dialogue.people import TODAY
+from tests.dialogue.pipeline_driver import PipelineDriver
+from tests.dialogue.world import BreakableDirectory, LocalActions, TableClock, World
 
 PROJECT = Path(__file__).parents[2]
 #: A Monday morning.
@@ -63,10 +65,14 @@ def shop_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def driver(engine: tuple[Any, LocalActions], shop_file: Path, tmp_path: Path) -> AsyncIterator[EngineDriver]:
-    """Return a new conversation over a shop of its own."""
-    own = tmp_path / "shop.db"
+async def driver(
+    engine: tuple[Any, LocalActions], shop_file: Path, migrated_sqlite: Path, tmp_path: Path
+) -> AsyncIterator[PipelineDriver]:
+    """Return a new visitor of the web chat, with a database and a shop of their own."""
+    own, kept = tmp_path / "shop.db", tmp_path / "tandem.db"
     shutil.copyfile(shop_file, own)
+    shutil.copyfile(migrated_sqlite, kept)
+    database = Database(open_engine(f"sqlite:///{kept}"))
     shop = await open_sample_shop(own, TODAY)
     directory = SqlCustomerDirectory(shop.url, load_mapping(None))
     world = World(
@@ -76,6 +82,7 @@ async def driver(engine: tuple[Any, LocalActions], shop_file: Path, tmp_path: Pa
         shop=shop,
         clock=TableClock(NOW),
     )
-    yield EngineDriver(world)
+    yield PipelineDriver(world, database, tmp_path / "media")
+    await database.close()
     await directory.close()
     await shop.close()
