@@ -12,9 +12,7 @@ from bot.store.ids import new_choice_key
 from bot.store.schema import choices
 
 
-def add(
-    connection: Connection, conversation_id: ConversationId, title: str, meaning: Meaning, now: datetime
-) -> Choice:
+def add(connection: Connection, conversation_id: ConversationId, title: str, meaning: Meaning, now: datetime) -> Choice:
     """Keep the meaning and return the choice to show."""
     key = new_choice_key()
     connection.execute(

@@ -28,7 +28,9 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         bound.close()
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(f"port {port} is taken by another program; stop it or set {setting}") from None
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; set {setting} or service.host") from None
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; set {setting} or service.host"
+        ) from None
     bound.listen(_BACKLOG)
     return bound
 
