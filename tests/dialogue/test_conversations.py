@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.dialogue.driver import Driver, Heard
+from tests.dialogue.facts import Facts
 from tests.dialogue.people import TODAY, people
 from tests.dialogue.script import Conversation, Step, read_conversations
 
 CONVERSATIONS = read_conversations(Path(__file__).parent / "conversations", people(TODAY))
+FACTS = Facts(TODAY)
 TEXT_MAX = 400
 #: The engine is loaded in this process, with all that Rasa warns of.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 async def test_goes_as_written(conversation: Conversation, driver: Driver) -> None:
     """A conversation goes as its file says, and nothing happens that the file does not tell."""
     happened: list[str] = []
+    typed = ""
     heard = Heard()
     for number, step in enumerate(conversation.steps):
         problem = None
@@ -28,7 +31,8 @@ async def test_goes_as_written(conversation: Conversation, driver: Driver) -> No
             problem = _mismatch(step, heard)
         else:
             heard = await _do(driver, step)
-            problem = _untold(heard, conversation.steps[number + 1 :])
+            typed += f" {step.detail}"
+            problem = _untold(heard, conversation.steps[number + 1 :]) or _invented(heard, typed)
         happened.append(_line(step, heard))
         assert problem is None, "\n".join([problem, *happened])
 
@@ -116,6 +120,12 @@ def _untold(heard: Heard, following: tuple[Step, ...]) -> str | None:
         if re.search(r"[{}]|\bNone\b", text):
             return f"something was not filled in: {text!r}"
     return None
+
+
+def _invented(heard: Heard, typed: str) -> str | None:
+    """Return the figures that are nobody's, or of somebody who was not named in this conversation, or none."""
+    found = FACTS.invented([*heard.texts, *heard.buttons], typed)
+    return f"nobody may say this here: {found}" if found else None
 
 
 def _line(step: Step, heard: Heard) -> str:
