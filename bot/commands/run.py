@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import structlog
+import uvloop
 from rich.console import Console
 
 from bot.clock import SystemClock
 from bot.commands.models import follow_promotions, prepare_model
 from bot.domain.errors import SettingsError
-from bot.instance import only_instance
+from bot.instance import only_instance, only_user
 from bot.service import Role, Service, open_database, open_records
 from bot.settings import Settings
 
@@ -31,10 +32,10 @@ def run(settings: Settings, role: Role) -> int:
     model = None
     # Processes that share a PostgreSQL may share a state folder; a SQLite file belongs to one.
     alone = only_instance(settings.service.state_dir, settings.service.home) if is_whole else nullcontext()
-    with alone:
+    with alone, only_user(settings.service.database, settings.service.home):
         if Role.WORKER in role:
             model = prepare_model(settings, console)
-        return asyncio.run(_serve(settings, role, model, console))
+        return uvloop.run(_serve(settings, role, model, console))
 
 
 async def _serve(settings: Settings, role: Role, model: Path | None, console: Console) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -55,6 +56,8 @@ class Street:
     dice: random.Random
     #: no new messages once it is set
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    #: how often which HTTP status answered a message
+    statuses: Counter[int] = field(default_factory=Counter)
 
     async def pause(self) -> None:
         """Wait until the customer writes again."""
@@ -112,6 +115,7 @@ class WebVisitor:
                 async with self._session.post(
                     f"{self._url}/chat/{path}", json=body, headers=self._headers, timeout=_TIMEOUT
                 ) as answer:
+                    self._street.statuses[answer.status] += 1
                     if answer.status in {201, 202}:
                         done: Json = await answer.json()
                         return done

@@ -63,7 +63,7 @@ class Scene:
     async def until_ready(self) -> None:
         """Wait until every program can do its work."""
         for program in self.programs:
-            await program.until_ready(self.session, "healthz" if program.command == "web" else "readyz")
+            await program.until_ready(self.session)
 
     # ------------------------------------------------------------------------------------------------------- striking
 
@@ -120,6 +120,13 @@ class Scene:
                 await asyncio.sleep(_LOOK_EVERY)
 
     # -------------------------------------------------------------------------------------------------------- judging
+
+    async def answers(self, count: int) -> None:
+        """Wait until customers have seen that many messages more."""
+        seen_count = len(self.history.shown)
+        async with asyncio.timeout(_RECOVERS_WITHIN):
+            while len(self.history.shown) < seen_count + count:  # noqa: ASYNC110 - counted where nobody waits for it
+                await asyncio.sleep(_LOOK_EVERY)
 
     async def drain(self) -> float:
         """Let customers write no more and wait until everything has come to an end; return the seconds that took."""
@@ -197,6 +204,8 @@ class Stage:
     #: customers at a time
     web_count: int = 6
     telegram_count: int = 4
+    #: what the programs are started through
+    wrapper: tuple[str, ...] = ()
 
 
 @asynccontextmanager
@@ -210,7 +219,12 @@ async def playing(stage: Stage) -> AsyncIterator[Scene]:
     async with running(telegram), aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         environ = environment(stage, telegram.url, telegram.token)
         programs = tuple(
-            Program(command=command, state_dir=stage.folder / f"{command}-{number}", environ=environ)
+            Program(
+                command=command,
+                state_dir=stage.folder / f"{command}-{number}",
+                environ=environ,
+                wrapper=stage.wrapper,
+            )
             for number, command in enumerate(stage.commands)
         )
         crowd = Crowd(street=street, session=session, url=programs[0].url, telegram=telegram)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.judging import Tell, judge
 from tests.faults.running import Program
 from tests.faults.scene import Scene, Stage, playing
 
-Tell = Callable[[str], None]
 #: Of the kills, those that do not wait until the one before is overcome.
 _HASTE = 0.2
 
@@ -20,16 +20,6 @@ async def strike_often(scene: Scene, times: int, choose: Callable[[int], tuple[P
         blow = await scene.strike(program, is_engine=is_engine)
         if scene.dice.random() >= _HASTE or number == times - 1:
             await scene.recover(blow)
-
-
-async def judge(scene: Scene, seed: int, tell: Tell) -> None:
-    """Let everything end, tell the figures, and find nothing wrong."""
-    drained = await scene.drain()
-    line = f"seed {seed}: {scene.figures()}; drained in {drained:.1f} s"
-    tell(line)
-    assert scene.verdict().is_clean, line
-    assert not scene.doubled_echoes(), line
-    assert not scene.telegram.waiting(), line
 
 
 @pytest.mark.timeout(180)
@@ -48,4 +38,21 @@ async def test_many_kills_on_sqlite(tmp_path: Path, model: Path, seed: int, tell
     stage = Stage(folder=tmp_path, database_url=f"sqlite:///{tmp_path / 'tandem.db'}", model=model, seed=seed)
     async with playing(stage) as scene:
         await strike_often(scene, 50, lambda _: (scene.programs[0], scene.dice.random() < 0.4))
+        await judge(scene, seed, tell)
+
+
+@pytest.mark.faults
+@pytest.mark.postgres
+@pytest.mark.timeout(900)
+async def test_many_kills_on_postgresql(tmp_path: Path, postgres_url: str, model: Path, seed: int, tell: Tell) -> None:
+    """Fifty kills of a web process, two workers and their engines lose nothing, double nothing and keep the order."""
+    commands = ("web", "worker", "worker")
+    stage = Stage(folder=tmp_path, database_url=postgres_url, model=model, seed=seed, commands=commands)
+    async with playing(stage) as scene:
+
+        def choose(_: int) -> tuple[Program, bool]:
+            program = scene.dice.choice(scene.programs)
+            return program, program.command == "worker" and scene.dice.random() < 0.4
+
+        await strike_often(scene, 50, choose)
         await judge(scene, seed, tell)
