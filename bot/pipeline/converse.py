@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from bot.store.turns import History
 
 log = structlog.get_logger()
 
+#: Seconds after which a customer is shown that an answer is being written; most answers are there before.
+TYPING_AFTER = 0.3
 #: How long a customer waits for a turn before being told that it takes longer.
 HOLDING_AFTER = timedelta(seconds=20)
 #: A turn that the engine calls failed is tried this often: a broken action rarely mends itself.
@@ -112,7 +115,6 @@ class Conversing:
         await self._answer(row, situation, "", meaning)
 
     async def _answer(self, row: InboxRow, situation: Situation, text: str, meaning: Meaning | None) -> None:
-        self._show_typing(situation.conversation.address)
         says_words = meaning is not None and bool(meaning.words)
         request = TurnRequest(
             conversation_id=situation.conversation.id,
@@ -123,11 +125,15 @@ class Conversing:
             events=recall(situation.history.state_before, situation.history.turns),
             metadata={"owner": situation.conversation.owner.value, "place_in_queue": situation.place_in_queue},
         )
+        loop = asyncio.get_running_loop()
+        typing = loop.call_later(TYPING_AFTER, self._show_typing, situation.conversation.address)
         try:
             turn = await self._parts.engine.step(request)
         except EngineError as error:
             await self._try_later(row, situation, error)
             return
+        finally:
+            typing.cancel()
         decision = await self._decide(turn)
         await self._parts.database.write(commit_turn, self._writer(), row, situation.conversation, decision)
 
