@@ -43,6 +43,8 @@ class EngineOptions:
     actions_token: str
     #: seconds a turn may take; an engine that was exchanged gets as long to end its turns
     timeout: float
+    #: the program
+    module: str = "bot.engine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,8 @@ class EngineProcess:
                         continue
                     running = self._running
                 model = running.model
-                if await self._watch(running):
+                # Another one may have taken over while this one was ended.
+                if await self._watch(running) or self._running is not running:
                     continue
                 self._client.use_none()
                 self._running = None
@@ -125,7 +128,7 @@ class EngineProcess:
         if len(os.fsencode(socket)) > SOCKET_PATH_MAX:
             raise EngineUnavailableError(f"{socket} is too long for a socket: set service.state_dir to a shorter path")
         command = [
-            *(sys.executable, "-m", "bot.engine"),
+            *(sys.executable, "-m", self._options.module),
             *("--model", str(model), "--socket", str(socket)),
             *("--actions", self._options.actions_url),
         ]
@@ -202,6 +205,12 @@ async def _log_output(process: Process, said: deque[str]) -> None:
     """Pass on what the engine prints, through our own redaction, and keep the last lines in `said`."""
     if process.stdout is None:
         return
-    while line := await process.stdout.readline():
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:  # longer than the reader's buffer; were it left there, the engine would wait for ever
+            continue
+        if not line:
+            return
         said.append(line.decode("utf-8", "replace").rstrip())
         log.debug("engine_said", line=said[-1])

@@ -86,7 +86,14 @@ def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: in
 
     Rows that were decided under an epoch that has passed are withheld in the same transaction.
     """
-    claimed = [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]
+    while claimed := [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]:
+        if current := _without_stale(connection, claimed, now):
+            return current
+    return []
+
+
+def _without_stale(connection: Connection, claimed: list[OutboxRow], now: datetime) -> list[OutboxRow]:
+    """Withhold what was decided under an epoch that has passed, and return the others."""
     stale = _stale(connection, claimed)
     for row in stale:
         finish(connection, row.lease, Ending(state="withheld", at=now, error="the conversation changed hands first"))
