@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 
+import structlog
 from rasa_sdk import Action
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
@@ -12,6 +14,8 @@ from actions import flow, forms, handoff, products
 from actions.base import LiveSources, TandemAction
 from actions.wishes import WISHES
 from bot.domain.ports import Assurances, Clock, CustomerDirectory
+
+log = structlog.get_logger()
 
 _ACTIONS: dict[str, type[TandemAction]] = {
     **dict.fromkeys((f"action_{wish}" for wish in WISHES), flow.WishAction),
@@ -81,8 +85,16 @@ class ActionServer:
             return 400, {"error": "the action rejected to run", "action_name": rejection.action_name}
         except ActionNotFoundException:
             return 404, {"error": "no such action", "action_name": name}
-        except Exception:  # noqa: BLE001 - whatever an action raises is this turn's failure, and its text may be personal
+        except Exception as error:  # noqa: BLE001 - whatever an action raises is this turn's failure
+            # The trace tells where; the message could hold what a customer wrote.
+            log.error("action_failed", action=name, error=type(error).__name__, at=_place(error))
             return 500, {"error": "the action failed", "action_name": name}
         if result is None:
             return 404, {"error": "the call names no action", "action_name": ""}
         return 200, dict(result.model_dump())
+
+
+def _place(error: BaseException) -> str:
+    """Return the file and line that raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
