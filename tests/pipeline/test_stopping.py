@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from bot.domain.errors import EngineUnavailableError
+from bot.store import inbox, outbox
+from bot.store.outbox import OutboxRow
+from tests.fakes.connector import message
+from tests.pipeline.rig import Rig
+
+
+async def test_a_worker_that_stops_while_it_claims_sends_what_it_claimed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claimed message counts as perhaps sent: left behind, it would be held although it never left."""
+    has_begun, may_go_on, claim = threading.Event(), threading.Event(), outbox.claim
+
+    def claim_slowly(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> Sequence[OutboxRow]:
+        has_begun.set()
+        may_go_on.wait(10)
+        return claim(connection, now, lease_for, limit)
+
+    await rig.bring(message(rig.connector, "ann", "1", "hello"))
+    await rig.converse_once()
+    monkeypatch.setattr(outbox, "claim", claim_slowly)
+    working = asyncio.create_task(rig.worker.run())
+    await asyncio.to_thread(has_begun.wait, 10)
+    working.cancel()
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await asyncio.gather(working, return_exceptions=True)
+    assert rig.seen() == ["re: hello"]
+    assert set((await rig.outbox_states()).values()) == {0}
+
+
+async def test_what_waited_for_an_engine_is_tried_as_soon_as_there_is_one(rig: Rig) -> None:
+    """After a long outage nobody waits for the end of a pause that has lost its reason."""
+    rig.engine.broken = EngineUnavailableError()
+    for _ in range(6):
+        await rig.writes("hello") if not rig.engine.requests else await rig.settle()
+        rig.clock.pass_(seconds=31)
+    await rig.settle()
+    rig.engine.broken = None
+    await rig.settle()
+    assert "re: hello" not in rig.seen()
+    await rig.database.write(inbox.hasten, rig.clock.now())
+    await rig.settle()
+    assert rig.seen()[-1] == "re: hello"
