@@ -26,7 +26,7 @@ READY_WITHIN = 60.0
 STOPS_WITHIN = 5.0
 #: Between two looks at a running engine, and how long it may take to say that it is well.
 LOOK_EVERY = 2.0
-WELL_WITHIN = 30.0
+WELL_WITHIN = 10.0
 #: Seconds before an engine that ended is started again: the first time, and at most.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 15.0
