@@ -376,9 +376,15 @@ async def _register(connector: Registering) -> None:
 
 
 async def _run_all(works: list[Coroutine[Any, Any, None]]) -> None:
+    """Run until cancelled, also where there is nothing to run."""
     async with asyncio.TaskGroup() as group:
+        group.create_task(_wait_for_ever())
         for work in works:
             group.create_task(work)
+
+
+async def _wait_for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

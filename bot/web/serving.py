@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -52,6 +54,16 @@ async def serve(app: Sanic[Any, Any], bound: socket.socket) -> AsyncIterator[Non
         await server.before_stop()
         server.close()
         await server.wait_closed()
-        for connection in server.connections:
-            connection.close_if_idle()
+        await _end_requests(server)
         await server.after_stop()
+
+
+async def _end_requests(server: Any) -> None:
+    """Let requests in work come to their ends, within reason, and close every connection."""
+    ends_at = time.monotonic() + GRACE
+    while server.connections and time.monotonic() < ends_at:
+        for connection in tuple(server.connections):
+            connection.close_if_idle()
+        await asyncio.sleep(0.02)
+    for connection in tuple(server.connections):
+        connection.abort()
