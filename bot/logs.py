@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -35,7 +36,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """Know these exact values, and the shapes of credentials in general."""
-        self._values = sorted((value for value in secrets if len(value) > 5), key=len, reverse=True)
+        known = {form for value in secrets if len(value) > 5 for form in (value, json.dumps(value)[1:-1])}
+        self._values = sorted(known, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
         """Return `text` without any secret."""
@@ -43,14 +45,13 @@ class Redactor:
             text = text.replace(value, "***")
         return _SECRET_SHAPES.sub("***", text)
 
-    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        """Clean every text of an event, the traceback included."""
-        for key, value in event.items():
-            if isinstance(value, str):
-                event[key] = self.clean(value)
-            elif isinstance(value, BaseException):
-                event[key] = self.clean(repr(value))
-        return event
+    def rendering(self, render: Processor) -> Processor:
+        """Return `render` with its whole line cleaned: whatever an event holds, it becomes text only there."""
+
+        def rendered(logger: WrappedLogger, method: str, event: EventDict) -> str:
+            return self.clean(str(render(logger, method, event)))
+
+        return rendered
 
 
 def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO = sys.stderr) -> None:
@@ -59,17 +60,16 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO = s
     `style` is `json`, `console`, or `auto`: console when `stream` is a terminal.
     """
     is_json = style == "json" or (style == "auto" and not stream.isatty())
-    redactor = Redactor(secrets)
+    render: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=True)
+        if is_json
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    )
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    ending: list[Processor] = (
-        [structlog.processors.format_exc_info, redactor, structlog.processors.JSONRenderer(ensure_ascii=True)]
-        if is_json
-        else [structlog.processors.format_exc_info, redactor, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
@@ -80,7 +80,11 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO = s
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                Redactor(secrets).rendering(render),
+            ],
         )
     )
     root = logging.getLogger()

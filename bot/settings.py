@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -35,7 +36,7 @@ class ServiceSettings(_Section):
     #: how customers' networks reach us (https://care.example.com); none: channels are polled
     public_url: str | None = None
     #: sqlite:///FILE or postgresql://USER@HOST/NAME
-    database: str = "sqlite:///var/tandem.db"
+    database: str = Field(default="sqlite:///var/tandem.db", repr=False)
     #: run-time state: models, files, sockets
     state_dir: Path = Path("var")
     #: what browser sessions are signed with; replicas share it. none: made once and kept in `state_dir`
@@ -170,7 +171,9 @@ class Settings(_Section):
         """Return every secret value, for the logs to leave out."""
         sections = (self.service, self.telegram, self.slack, self.records)
         values = [value for section in sections for _, value in section]
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        # A library names a password without the URL it stood in.
+        return [*secrets, *filter(None, map(_password, (self.service.database, *secrets)))]
 
 
 def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -189,11 +192,21 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
         raise SettingsError(_explain(error)) from None
 
 
+def _password(url: str) -> str | None:
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return None
+    return unquote(password) if password else None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"there is no settings file {path}") from None
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
 
@@ -205,6 +218,10 @@ def _overlay(values: dict[str, Any], name: str, text: str) -> None:
     chosen = values.setdefault(section, {})
     if not isinstance(chosen, dict):
         raise SettingsError(f"[{section}] must be a section of the settings file")
+    if not text.strip():
+        # What a compose file or a manifest passes on for a variable that is not set.
+        chosen.pop(key, None)
+        return
     is_list = section == "webchat" and key == "allowed_origins"
     chosen[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
 
