@@ -233,6 +233,7 @@ class Service:
                 desk=self.desk_address,
                 dice=dice,
                 concurrency=self.settings.service.concurrency,
+                has_engine=lambda: self.engine.is_ready,
                 changed=self._changed,
             )
         )

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -43,6 +43,8 @@ WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
 SWEEP_EVERY = 2.0
+#: An engine is started again within this; until then its worker leaves the inbox alone.
+ENGINE_WITHIN = timedelta(seconds=5)
 #: How long a stopping worker waits for what it has begun, in seconds: its leases last until then.
 DRAIN_FOR = 7.0
 OWNER_CHANGES_MAX = 5
@@ -69,8 +71,21 @@ class WorkerParts:
     dice: random.Random
     #: rows of each box that are worked on at once
     concurrency: int
+    #: whether this worker's engine answers now
+    has_engine: Callable[[], bool] = lambda: True
     #: called after each commit that changed what agents see
     changed: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Box(Generic[Row]):
+    """One box as a worker sees it."""
+
+    hint: Hint
+    claim: Callable[[Connection, datetime, timedelta, int], list[Row]]
+    work: Callable[[Row], Coroutine[Any, Any, None]]
+    #: given the time, until when a row must have become ready to be taken; none: none is taken
+    ready_by: Callable[[datetime], datetime | None]
 
 
 class Worker:
@@ -82,13 +97,17 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox_leases: set[Lease] = set()
         self._outbox_leases: set[Lease] = set()
+        self._engineless_since: datetime | None = None
 
     async def run(self) -> None:
         """Work on both boxes and the timers until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._take(self._parts.hints.inbox, inbox.claim, self._work))
-                group.create_task(self._take(self._parts.hints.outbox, outbox.claim, self._send))
+                hints = self._parts.hints
+                incoming = _Box(hint=hints.inbox, claim=inbox.claim, work=self._work, ready_by=self._inbox_ready_by)
+                outgoing = _Box(hint=hints.outbox, claim=outbox.claim, work=self._send, ready_by=_now)
+                group.create_task(self._take(incoming))
+                group.create_task(self._take(outgoing))
                 group.create_task(self._sweep())
         finally:
             if self._tasks:
@@ -98,46 +117,61 @@ class Worker:
         """Make every claimed row pending again at once; only when no other worker can be alive."""
         await self._release(is_alone=True)
 
-    async def _take(
-        self,
-        hint: Hint,
-        claim: Callable[[Connection, datetime, timedelta, int], list[Row]],
-        work: Callable[[Row], Coroutine[Any, Any, None]],
-    ) -> None:
+    async def _take(self, box: _Box[Row]) -> None:
         active: set[asyncio.Task[None]] = set()
 
         def ended(task: asyncio.Task[None]) -> None:
             active.discard(task)
             self._tasks.discard(task)
-            hint.give()
+            box.hint.give()
 
-        def begin(rows: list[Row]) -> None:
+        def begin(rows: list[Row]) -> int:
             for row in rows:
-                task = asyncio.create_task(work(row))
+                task = asyncio.create_task(box.work(row))
                 active.add(task)
                 self._tasks.add(task)
                 task.add_done_callback(ended)
+            return len(rows)
 
         while True:
             free = self._parts.concurrency - len(active)
-            rows: list[Row] = []
-            if free > 0:
-                claiming = asyncio.create_task(
-                    self._parts.database.write(claim, self._parts.clock.now(), LEASE_FOR, free)
-                )
-                try:
-                    rows = await asyncio.shield(claiming)
-                except SQLAlchemyError:
-                    log.exception("claim_failed")
-                except asyncio.CancelledError:
-                    # What is claimed by now counts as perhaps sent: a stopping worker sees it to its end.
-                    with suppress(SQLAlchemyError):
-                        begin(await claiming)
-                    raise
-            begin(rows)
+            count = await self._claim(box, free, begin) if free > 0 else 0
             # A claim that could have taken more has left nothing behind: what follows comes with a hint.
-            if not rows or len(rows) < free:
-                await hint.wait(LOOK_EVERY)
+            if not count or count < free:
+                await box.hint.wait(LOOK_EVERY)
+
+    async def _claim(self, box: _Box[Row], limit: int, begin: Callable[[list[Row]], int]) -> int:
+        """Begin work on up to `limit` rows and return how many there were."""
+        now = self._parts.clock.now()
+        ready_by = box.ready_by(now)
+        if ready_by is None:
+            return 0
+        claiming = asyncio.create_task(
+            self._parts.database.write(box.claim, ready_by, LEASE_FOR + (now - ready_by), limit)
+        )
+        try:
+            return begin(await asyncio.shield(claiming))
+        except SQLAlchemyError:
+            log.exception("claim_failed")
+            return 0
+        except asyncio.CancelledError:
+            # What is claimed by now counts as perhaps sent: a stopping worker sees it to its end.
+            with suppress(SQLAlchemyError):
+                begin(await claiming)
+            raise
+
+    def _inbox_ready_by(self, now: datetime) -> datetime | None:
+        """Return until when a message must have become ready to be taken now; none: none is taken.
+
+        Without an engine a worker would take messages away from those that have one, and fail. It takes only what nobody
+        else took for a while: what agents and their customers say needs no engine.
+        """
+        if self._parts.has_engine():
+            self._engineless_since = None
+            return now
+        self._engineless_since = self._engineless_since or now
+        is_patient = now - self._engineless_since < ENGINE_WITHIN
+        return None if is_patient else now - ENGINE_WITHIN
 
     async def _work(self, row: InboxRow) -> None:
         with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._inbox_leases, row.lease):
@@ -246,6 +280,10 @@ def _log_release(box: str, released: Released[InboxRow] | Released[OutboxRow]) -
         log.warning("row_released", box=box, row=row.lease.row_id, kind=row.kind)
     for row in released.dead:
         log.error("dead_letter", box=box, row=row.lease.row_id, kind=row.kind, error="its worker died")
+
+
+def _now(now: datetime) -> datetime:
+    return now
 
 
 @contextmanager

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection
 
 from bot.domain.errors import EngineUnavailableError
+from bot.pipeline.worker import ENGINE_WITHIN, Worker
 from bot.store import inbox, outbox
 from bot.store.outbox import OutboxRow
 from tests.fakes.connector import message
@@ -52,3 +54,18 @@ async def test_what_waited_for_an_engine_is_tried_as_soon_as_there_is_one(rig: R
     await rig.database.write(inbox.hasten, rig.clock.now())
     await rig.settle()
     assert rig.seen()[-1] == "re: hello"
+
+
+async def test_a_worker_without_an_engine_leaves_messages_to_the_others(rig: Rig) -> None:
+    """It takes nothing for as long as an engine's start takes, and then only what lies about that long."""
+    engines: list[str] = []
+    worker = Worker(replace(rig.worker._parts, has_engine=lambda: bool(engines)))
+    start = rig.clock.now()
+    assert worker._inbox_ready_by(start) is None
+    assert worker._inbox_ready_by(start + ENGINE_WITHIN / 2) is None
+    later = start + ENGINE_WITHIN
+    assert worker._inbox_ready_by(later) == start
+    engines.append("up")
+    assert worker._inbox_ready_by(later) == later
+    engines.clear()
+    assert worker._inbox_ready_by(later) is None
