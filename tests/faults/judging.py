@@ -18,3 +18,6 @@ async def judge(scene: Scene, seed: int, tell: Tell) -> None:
     assert scene.verdict().is_clean, line
     assert not scene.doubled_echoes(), line
     assert not scene.telegram.waiting(), line
+    for program in scene.programs:
+        blow_count = sum(blow.victim == program.command for blow in scene.blows)
+        assert len(program.started) <= blow_count + 1 + scene.stop_count, f"{program.command} ended by itself; {line}"

@@ -52,8 +52,10 @@ class Scene:
     crowd: Crowd
     dice: random.Random
     blows: list[Blow] = field(default_factory=list)
+    #: how often a program was asked to stop
+    stop_count: int = 0
     #: seconds from a blow until a customer saw the answer to something written after it
-    recoveries: list[float] = field(default_factory=list)
+    recoveries: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def history(self) -> History:
@@ -115,7 +117,7 @@ class Scene:
                 fresh = self.history.shown[seen_count:]
                 found = next((each for each in fresh if (each.conversation, each.serial) in written), None)
                 if found is not None:
-                    self.recoveries.append(found.at - blow.at)
+                    self.recoveries.append((blow.victim, found.at - blow.at))
                     return
                 await asyncio.sleep(_LOOK_EVERY)
 
@@ -159,6 +161,14 @@ class Scene:
         """Return customers' own messages that a page showed them twice."""
         return [echo for visitor in self.crowd.visitors for echo, count in Counter(visitor.echoes).items() if count > 1]
 
+    def _recovered(self) -> str:
+        """Return how long it took until customers were answered again, by who was killed."""
+        parts = []
+        for victim in sorted({victim for victim, _ in self.recoveries}):
+            took = sorted(seconds for each, seconds in self.recoveries if each == victim)
+            parts.append(f"{victim} recovered in median {statistics.median(took):.1f} s, max {took[-1]:.1f} s")
+        return ", ".join(parts)
+
     def figures(self) -> str:
         """Return the run in one line."""
         answered = {(each.conversation, each.serial): each for each in reversed(self.history.shown)}
@@ -167,10 +177,9 @@ class Scene:
             f"{count} of {name}" for name, count in sorted(Counter(b.victim for b in self.blows).items())
         )
         handed = len(outcomes.with_people(self.database_url, self.history.unanswered()))
-        recoveries = sorted(self.recoveries) or [0.0]
         return (
             f"{len(self.blows)} kills ({victims}); {len(self.history.asked)} messages, {handed} left to people; "
-            f"{self.verdict()}; recovery median {statistics.median(recoveries):.1f} s, max {recoveries[-1]:.1f} s; "
+            f"{self.verdict()}; {self._recovered()}; "
             f"customers waited median {statistics.median(waits):.2f} s, max {waits[-1]:.1f} s"
         )
 

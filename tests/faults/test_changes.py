@@ -31,6 +31,7 @@ async def test_ten_deployments(tmp_path: Path, model: Path, seed: int, tell: Tel
             await scene.answers(scene.dice.randint(5, 20))
             life, asked_at = program.life, time.monotonic()
             program.kill(signal.SIGTERM)
+            scene.stop_count += 1
             assert await life.wait() == 0
             slowest = max(slowest, time.monotonic() - asked_at)
         await judge(scene, seed, tell)
