@@ -181,7 +181,7 @@ class CancelForm(Form):
         context = self.context(tracker, domain)
         if context.named_order_number is not None:
             return {"cancel_reason": None, "chosen_order": context.named_order_number}
-        return filled("cancel_reason", "not given" if context.intent == "deny" else str(value))
+        return filled("cancel_reason", "not given" if context.intent in {"affirm", "deny"} else str(value))
 
     def validate_cancel_confirmed(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
@@ -253,7 +253,7 @@ class ReturnForm(Form):
         """Take any reason, also none."""
         del dispatcher
         context = self.context(tracker, domain)
-        return filled("return_reason", "not given" if context.intent == "deny" else str(value))
+        return filled("return_reason", "not given" if context.intent in {"affirm", "deny"} else str(value))
 
 
 async def order_in_question(sources: Sources, context: TurnContext) -> Order | None:
