@@ -52,7 +52,7 @@ def test_cuts_are_made_where_readers_expect_them() -> None:
         "one two three four five\nsix seven eight\n\n",
         "nine ten eleven twelve",
     ]
-    assert split(text, 40, TextUnit.CHARACTERS)[0] == "one two three four five\n"
+    assert split(text, 35, TextUnit.CHARACTERS)[0] == "one two three four five\n"
     assert split(text, 20, TextUnit.CHARACTERS)[0] == "one two three four "
 
 
