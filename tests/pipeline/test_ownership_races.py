@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import Connection
 
 from bot.dialogue.wire import TurnRequest
 from bot.domain.connectors import SendOperation
@@ -120,3 +124,29 @@ async def test_agents_who_race_are_never_both_owners(rig: Rig) -> None:
         speakers = {line.author_name for line in await rig.transcript(name) if line.author is Author.AGENT}
         assert len(speakers) <= 1
         assert rig.seen(name).count(phrases.RESOLVED) <= 1
+
+
+async def test_a_card_is_not_posted_before_the_change_it_shows(rig: Rig) -> None:
+    """A waiting card that an act relies on to show its change is posted only once the change can be seen."""
+    if rig.database.is_sqlite:
+        pytest.skip("one writer at a time: an act and a claim cannot overlap")
+    rig.engine.by_text["person"] = handoff("Wait.")
+    await rig.bring(message(rig.connector, "ann", "1", "person"))
+    await rig.converse_once()
+    ticket = (await rig.view()).ticket
+    writer = rig.worker._writer()
+    changed, go_on = threading.Event(), threading.Event()
+
+    def change(connection: Connection) -> None:
+        writer.post_card(connection, ticket.id)
+        changed.set()
+        go_on.wait(10)
+
+    changing = asyncio.create_task(rig.database.write(change))
+    await asyncio.to_thread(changed.wait, 10)
+    await rig.deliver_once()
+    assert rig.poster.posts == []
+    go_on.set()
+    await changing
+    await rig.settle()
+    assert len(rig.poster.of(DeskPostKind.CARD)) == 1
