@@ -135,10 +135,12 @@ async def test_moments_compare_by_time(notebook: Database) -> None:
         connection.execute(insert(notes), [{"number": n, "at": moment} for n, moment in enumerate(moments)])
 
     await notebook.write(keep_all)
+
+    def count_until(connection: Connection, moment: datetime) -> int:
+        return int(connection.scalar(select(func.count()).select_from(notes).where(notes.c.at <= moment)) or 0)
+
     for moment in moments:
-        query = select(func.count()).select_from(notes).where(notes.c.at <= moment)
-        found = await notebook.read(lambda connection, query=query: connection.scalar(query))
-        assert found == sum(other <= moment for other in moments)
+        assert await notebook.read(count_until, moment) == sum(other <= moment for other in moments)
 
 
 async def test_a_row_is_inserted_once(notebook: Database) -> None:
