@@ -103,6 +103,7 @@ class WebVisitor:
                 return
             client_id = str(uuid4())
             asked = self._street.writes(self.visitor, serial, f"{self.visitor}:{client_id}")
+            asked.is_on_web_chat = True
             await self._insist("messages", {"id": client_id, "text": self._script.text(serial)})
             asked.acknowledged_at = time.monotonic()
             self._street.moments.come("acknowledged")

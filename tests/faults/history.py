@@ -27,6 +27,7 @@ class Asked:
     serial: int
     #: what the channel knows it by
     external_id: str
+    is_on_web_chat: bool = False
     #: seconds on the test's monotonic clock
     written_at: float = 0.0
     #: likewise; none: never acknowledged, so we owe nothing

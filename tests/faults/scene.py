@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import psutil
@@ -19,8 +20,11 @@ from tests.fakes.telegram_server import running
 from tests.faults import outcomes
 from tests.faults.customers import Crowd, Moments, Street, WatchedTelegram
 from tests.faults.history import History, Shown, Verdict, judge
+from tests.faults.namespaces import as_seen_by
 from tests.faults.running import Program, supervised
 from tests.faults.talking import NOTICES
+
+T = TypeVar("T")
 
 #: Seconds within which everything that was written must have come to an end once nothing breaks any more.
 DRAINS_WITHIN = 60.0
@@ -46,6 +50,8 @@ class Scene:
 
     programs: tuple[Program, ...]
     database_url: str
+    #: whether only the first program sees the disk that the database is on
+    has_own_disk: bool
     session: aiohttp.ClientSession
     telegram: WatchedTelegram
     street: Street
@@ -113,7 +119,11 @@ class Scene:
         seen_count = len(self.history.shown)
         async with asyncio.timeout(_RECOVERS_WITHIN):
             while True:
-                written = {(a.conversation, a.serial) for a in self.history.asked if a.written_at > blow.at}
+                written = {
+                    (asked.conversation, asked.serial)
+                    for asked in self.history.asked
+                    if asked.written_at > blow.at and (blow.victim != "web" or asked.is_on_web_chat)
+                }
                 fresh = self.history.shown[seen_count:]
                 found = next((each for each in fresh if (each.conversation, each.serial) in written), None)
                 if found is not None:
@@ -146,42 +156,49 @@ class Scene:
     async def _is_over(self) -> bool:
         if self.telegram.waiting() or any(asked.acknowledged_at is None for asked in self.history.asked):
             return False
-        if not await asyncio.to_thread(outcomes.is_idle, self.database_url):
+        if not await asyncio.to_thread(self._ask, outcomes.is_idle):
             return False
         unanswered = self.history.unanswered()
-        handed = await asyncio.to_thread(outcomes.with_people, self.database_url, unanswered)
-        return len(handed) == len(unanswered)
+        return len(await asyncio.to_thread(self._with_people)) == len(unanswered)
+
+    def _with_people(self) -> list[tuple[str, str]]:
+        return self._ask(lambda url: outcomes.with_people(url, self.history.unanswered()))
+
+    def _ask(self, question: Callable[[str], T]) -> T:
+        """Return the answer to a question about the database, wherever its disk is mounted."""
+        if not self.has_own_disk:
+            return question(self.database_url)
+        return as_seen_by(self.programs[0].life.pid, lambda: question(self.database_url))
 
     def verdict(self) -> Verdict:
         """Judge what was written and seen."""
-        handed = outcomes.with_people(self.database_url, self.history.unanswered())
-        return judge(self.history, handed, NOTICES)
+        return judge(self.history, self._with_people(), NOTICES)
 
     def doubled_echoes(self) -> list[str]:
         """Return customers' own messages that a page showed them twice."""
         return [echo for visitor in self.crowd.visitors for echo, count in Counter(visitor.echoes).items() if count > 1]
 
-    def _recovered(self) -> str:
+    def _recovered(self) -> list[str]:
         """Return how long it took until customers were answered again, by who was killed."""
         parts = []
         for victim in sorted({victim for victim, _ in self.recoveries}):
             took = sorted(seconds for each, seconds in self.recoveries if each == victim)
             parts.append(f"{victim} recovered in median {statistics.median(took):.1f} s, max {took[-1]:.1f} s")
-        return ", ".join(parts)
+        return parts
 
     def figures(self) -> str:
         """Return the run in one line."""
         answered = {(each.conversation, each.serial): each for each in reversed(self.history.shown)}
         waits = sorted(_waits(self.history, answered)) or [0.0]
-        victims = ", ".join(
-            f"{count} of {name}" for name, count in sorted(Counter(b.victim for b in self.blows).items())
-        )
-        handed = len(outcomes.with_people(self.database_url, self.history.unanswered()))
-        return (
-            f"{len(self.blows)} kills ({victims}); {len(self.history.asked)} messages, {handed} left to people; "
-            f"{self.verdict()}; {self._recovered()}; "
-            f"customers waited median {statistics.median(waits):.2f} s, max {waits[-1]:.1f} s"
-        )
+        victims = Counter(blow.victim for blow in self.blows)
+        parts = [
+            f"{len(self.blows)} kills ({', '.join(f'{count} of {name}' for name, count in sorted(victims.items()))})",
+            f"{len(self.history.asked)} messages, {len(self._with_people())} left to people instead of answered",
+            str(self.verdict()),
+            *self._recovered(),
+            f"customers waited median {statistics.median(waits):.2f} s, max {waits[-1]:.1f} s",
+        ]
+        return "; ".join(parts if self.blows else parts[1:])
 
 
 def _waits(history: History, answered: dict[tuple[str, int | None], Shown]) -> list[float]:
@@ -213,7 +230,7 @@ class Stage:
     #: customers at a time
     web_count: int = 6
     telegram_count: int = 4
-    #: what the programs are started through
+    #: what mounts a disk for the one program and starts it
     wrapper: tuple[str, ...] = ()
 
 
@@ -240,6 +257,7 @@ async def playing(stage: Stage) -> AsyncIterator[Scene]:
         scene = Scene(
             programs=programs,
             database_url=stage.database_url,
+            has_own_disk=bool(stage.wrapper),
             session=session,
             telegram=telegram,
             street=street,

@@ -37,7 +37,6 @@ async def test_a_full_disk(tmp_path: Path, model: Path, seed: int, tell: Tell) -
     async with playing(stage) as scene:
         # The disk is there for the program alone; through its process it can be seen from here.
         inside = Path(f"/proc/{scene.programs[0].life.pid}/root{disk}")
-        scene.database_url = f"sqlite:///{inside / 'tandem.db'}"
         await scene.answers(20)
         for _ in range(3):
             await fill(scene, inside / "filler")
