@@ -163,7 +163,7 @@ class Worker:
     def _inbox_ready_by(self, now: datetime) -> datetime | None:
         """Return until when a message must have become ready to be taken now; none: none is taken.
 
-        Without an engine a worker would take messages away from those that have one, and fail. It takes only what nobody
+        Without an engine a worker would take messages away from those that have one, and fail. It takes what nobody
         else took for a while: what agents and their customers say needs no engine.
         """
         if self._parts.has_engine():
