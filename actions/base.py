@@ -210,7 +210,7 @@ class TandemAction(Action):
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
     ) -> list[dict[str, object]]:
         """Answer the turn that the tracker describes."""
-        context = read_context(tracker, domain, self.sources.clock.now())
+        context = read_context(tracker, domain, self.sources.clock.now(), self.sources.directory.order_numbers)
         try:
             result = await self.answer(context)
         except DirectoryUnavailableError:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from actions.details import read_order_number
 from actions.wording import local_day
 from bot.domain.conversations import ConversationId, Owner
-from bot.domain.customers import OrderNumber
+from bot.domain.customers import OrderNumber, OrderNumberForm
 from bot.domain.messages import MessageId
 
 if TYPE_CHECKING:
@@ -45,22 +44,30 @@ class TurnContext:
     titles: Mapping[str, str] = field(default_factory=dict)
     #: what the pipeline put on the message
     metadata: Mapping[str, object] = field(default_factory=dict)
+    #: how the brand writes its order numbers
+    order_numbers: OrderNumberForm = field(default_factory=OrderNumberForm)
 
     @property
     def today(self) -> date:
         """The brand's local date."""
         return local_day(self.now)
 
+    def read_order_number(self, text: object) -> OrderNumber | None:
+        """Return the order number that `text` as a whole stands for, or none."""
+        return self.order_numbers.read(text) if isinstance(text, str) else None
+
     @property
     def order_number(self) -> OrderNumber | None:
         """The order in question: the one named in the message, else the one talked about."""
         named = self.named_order_number
-        return named or read_order_number(self.slots.get("order_number"))
+        return named or self.read_order_number(self.slots.get("order_number"))
 
     @property
     def named_order_number(self) -> OrderNumber | None:
         """The order number in this very message, the last one if there are several."""
-        numbers = [number for value in self.entities.get("order_number", ()) if (number := read_order_number(value))]
+        numbers = [
+            number for value in self.entities.get("order_number", ()) if (number := self.read_order_number(value))
+        ]
         return numbers[-1] if numbers else None
 
     def about(self, number: OrderNumber | None) -> TurnContext:
@@ -88,7 +95,9 @@ class TurnContext:
         return tuple(str(entry) for entry in value) if isinstance(value, list) else ()
 
 
-def read_context(tracker: Tracker, domain: Mapping[str, object], now: datetime) -> TurnContext:
+def read_context(
+    tracker: Tracker, domain: Mapping[str, object], now: datetime, order_numbers: OrderNumberForm
+) -> TurnContext:
     """Return the turn that `tracker` describes, with the titles that the domain's responses give to intents."""
     message = tracker.latest_message
     metadata = message.get("metadata") or {}
@@ -111,6 +120,7 @@ def read_context(tracker: Tracker, domain: Mapping[str, object], now: datetime) 
         actions=tuple(str(event.get("name")) for event in tracker.events if event.get("event") == "action"),
         titles=_titles(domain),
         metadata=metadata,
+        order_numbers=order_numbers,
     )
 
 

@@ -1,21 +1,13 @@
-"""What customers give to be recognised by: the shape of order numbers, postcodes and e-mail addresses."""
+"""What customers give to be recognised by: the shape of postcodes and e-mail addresses."""
 
 from __future__ import annotations
 
 import re
 
-from bot.domain.customers import OrderNumber, OrderNumberForm
-
-_FORM = OrderNumberForm()
 _EMAIL = re.compile(r"[^\s@<>,;]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}")
 #: A UK postcode, with whatever people put between its halves.
 _POSTCODE = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,2}\d[A-Za-z\d]?)[\s.,_-]{0,2}(\d[A-Za-z]{2})(?![A-Za-z0-9])")
 _TYPED_MAX = 500
-
-
-def read_order_number(text: object) -> OrderNumber | None:
-    """Return the order number that `text` as a whole stands for, or none."""
-    return _FORM.read(text) if isinstance(text, str) else None
 
 
 def read_proof(text: object) -> str | None:

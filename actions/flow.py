@@ -8,7 +8,6 @@ from actions.access import ORDER_FORM, Granted, access
 from actions.base import Result, Say, TandemAction, ask_people, say
 from actions.choosing import by_position
 from actions.context import TurnContext
-from actions.details import read_order_number
 from actions.forms import FORM_SLOTS, MISSES_MAX
 from actions.orders import start_form
 from actions.products import OpeningHoursAction, ProductAvailability
@@ -81,7 +80,7 @@ def _picked(context: TurnContext) -> TurnContext:
     """Return the turn with the order in question that its message picks, by place, of those offered last."""
     offered = context.names("choices")
     place = by_position(context, len(offered))
-    number = read_order_number(offered[place]) if place is not None and context.form is None else None
+    number = context.read_order_number(offered[place]) if place is not None and context.form is None else None
     if number is None:
         return context
     return replace(context, slots={**context.slots, "order_number": number, "which_order": number})
@@ -111,7 +110,7 @@ class SubmitCancel(TandemAction):
         """Check anew that it may and can be done; the pipeline does it."""
         if context.count("form_misses") >= MISSES_MAX:
             return give_up(context)
-        number = read_order_number(context.slots.get("chosen_order"))
+        number = context.read_order_number(context.slots.get("chosen_order"))
         done = Result(slots={**FORM_SLOTS, "wish": None})
         if number is None or context.slots.get("cancel_confirmed") is not True:
             return done.then(say("say_cancel_kept", number=number or ""))
@@ -138,7 +137,7 @@ class SubmitForPeople(TandemAction):
         """Say what happens next and ask people."""
         if context.count("form_misses") >= MISSES_MAX:
             return give_up(context)
-        number = read_order_number(context.slots.get("chosen_order"))
+        number = context.read_order_number(context.slots.get("chosen_order"))
         about = context.about(number)
         response, topic, reason, summary = _taken_down(self.name(), about)
         request = ask_people(about, reason, topic, f"{summary} Order: {number or 'none named'}.")

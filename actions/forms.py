@@ -12,7 +12,7 @@ from actions.access import Granted, access
 from actions.base import Button, Result, Say, Sources, TandemAction
 from actions.choosing import by_name, by_position
 from actions.context import TurnContext, read_context
-from actions.details import read_order_number, read_proof
+from actions.details import read_proof
 from actions.wishes import CHOICES_MAX, WISHES, chosen_order, order_button
 from actions.wording import item
 from bot.domain.assurance import Act
@@ -97,7 +97,7 @@ class Form(FormValidationAction):
 
     def context(self, tracker: Tracker, domain: dict[str, object]) -> TurnContext:
         """Return the turn in typed form."""
-        return read_context(tracker, domain, self.sources.clock.now())
+        return read_context(tracker, domain, self.sources.clock.now(), self.sources.directory.order_numbers)
 
     def taken(self, context: TurnContext, slot: str, value: object) -> Slots:
         """Return the slots after a free text that is taken as it is, unless it carries no content of its own."""
@@ -123,7 +123,7 @@ class OrderForm(Form):
         """Take an order number in any spelling; a message that brings the other detail instead is no miss."""
         del dispatcher
         context = self.context(tracker, domain)
-        number = read_order_number(value) or context.named_order_number
+        number = context.read_order_number(value) or context.named_order_number
         if number is not None and number == context.slot("refused_number") and not self._was_just_answered(context):
             return {"order_number": None}
         if number is not None:
@@ -258,7 +258,7 @@ class ReturnForm(Form):
 
 async def order_in_question(sources: Sources, context: TurnContext) -> Order | None:
     """Return the order that a form of details is about, if it may be looked at now."""
-    number = read_order_number(context.slots.get("chosen_order"))
+    number = context.read_order_number(context.slots.get("chosen_order"))
     if number is None:
         return None
     verdict = await access(sources, context.about(number), Act.OWN_ORDERS)
@@ -270,7 +270,7 @@ async def listed_orders(sources: Sources, context: TurnContext) -> Sequence[Orde
     verdict = await access(sources, context.about(None), Act.OWN_ORDERS)
     if not isinstance(verdict, Granted):
         return ()
-    numbers = [read_order_number(choice) for choice in context.names("choices")[:CHOICES_MAX]]
+    numbers = [context.read_order_number(choice) for choice in context.names("choices")[:CHOICES_MAX]]
     found = [await sources.directory.order(number, verdict.customer_id) for number in numbers if number]
     return [order for order in found if order is not None]
 

@@ -13,6 +13,7 @@ from bot.domain.customers import (
     CustomerRecord,
     Order,
     OrderNumber,
+    OrderNumberForm,
     Product,
     Store,
     Subscription,
@@ -35,6 +36,11 @@ class CustomerDirectory(Protocol):
     Whether a customer may see what is returned is the caller's question (`bot.domain.assurance`), except in
     `find_order`, which finds nothing unless the proof fits.
     """
+
+    @property
+    def order_numbers(self) -> OrderNumberForm:
+        """How the brand writes its order numbers."""
+        ...
 
     async def find_order(self, number: OrderNumber, proof: str) -> Order | None:
         """Return the order if `proof` is the postcode it goes to or its customer's e-mail, however they are typed."""

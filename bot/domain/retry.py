@@ -23,7 +23,7 @@ class RetryPolicy:
     def delay(self, attempt_count: int, asked: timedelta | None, dice: random.Random) -> timedelta | None:
         """Return how long to wait after that many attempts (≥ 1); none: give up.
 
-        `asked` is what the other side told us to wait: never less, and it does not count against patience.
+        `asked` is what the other side told us to wait: never less.
         """
         if attempt_count >= self.attempts_max:
             return None

@@ -19,10 +19,11 @@ from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.tickets import Agent, Ticket, TicketEvent, TicketId, TicketState, TicketView
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import DeskAddress, Writer
-from bot.store import conversations, inbox, outbox, tickets, transcript
+from bot.store import conversations, inbox, outbox, tickets, transcript, turns
 from bot.store.database import Database
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
+from bot.store.turns import TurnRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -228,10 +229,27 @@ def _close(connection: Connection, writer: Writer, ticket_id: TicketId, closing:
     if closing.state is TicketState.RESOLVED:
         message = OutboundMessage(author=Author.SYSTEM, text=phrases.RESOLVED)
         writer.say(connection, returned, message, f"resolved:{ticket.id}")
+        turns.add(connection, _fresh_start(connection, conversation), writer.now)
     else:
         inbox.add(connection, _handed_back(conversation, ticket, closing), writer.now)
     writer.post_card(connection, ticket.id)
     return changed
+
+
+def _fresh_start(connection: Connection, conversation: Conversation) -> TurnRecord:
+    """Return a turn that leaves whatever form was open, so that the next message is not taken for its answer."""
+    state = turns.history(connection, conversation.id).state
+    slots = {name: value for name, value in state.get("slots", {}).items() if name != "requested_slot"}
+    return TurnRecord(
+        id=new_message_id(),
+        conversation_id=conversation.id,
+        events=[
+            {"event": "active_loop", "name": None},
+            {"event": "slot", "name": "requested_slot", "value": None},
+            {"event": "action", "name": "action_listen"},
+        ],
+        state={"slots": slots, "active_loop": None},
+    )
 
 
 def _handed_back(conversation: Conversation, ticket: Ticket, closing: _Closing) -> Arrival:

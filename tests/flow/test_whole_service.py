@@ -35,7 +35,8 @@ def model() -> Path:
 @asynccontextmanager
 async def started(folder: Path, model: Path, **settings: str) -> AsyncIterator[Program]:
     """Run `python -m bot run` beside the sample shop until the block ends."""
-    program = Program(command="run", state_dir=folder, environ={"TANDEM_ENGINE__MODEL": str(model), **settings})
+    own = {"TANDEM_ENGINE__MODEL": str(model), "TANDEM_SERVICE__DATABASE": f"sqlite:///{folder}/tandem.db"}
+    program = Program(command="run", state_dir=folder, environ=own | settings)
     await program.start()
     try:
         async with aiohttp.ClientSession() as session:
