@@ -99,7 +99,7 @@ class EngineProcess:
                 if await self._watch(running) or self._running is not running:
                     continue
                 self._client.use_none()
-                self._running = None
+                self._forget(running)
                 self._restarted()
                 await asyncio.sleep(pause)
         finally:
@@ -165,6 +165,11 @@ class EngineProcess:
                 await asyncio.sleep(0.1)
         raise EngineUnavailableError(f"the engine was not ready within {READY_WITHIN:g} s")
 
+    def _forget(self, running: _Running) -> None:
+        self._running = None
+        # An engine that was killed could not take its socket away.
+        Path(running.socket).unlink(missing_ok=True)
+
     async def _watch(self, running: _Running) -> bool:
         """Return true when another engine took over, false when this one ended or hangs (and was ended)."""
         transport = httpx.AsyncHTTPTransport(uds=running.socket)
@@ -182,7 +187,8 @@ class EngineProcess:
                 except httpx.HTTPError as error:
                     if self._running is not running:
                         return True
-                    log.error("engine_hangs", error=type(error).__name__)
+                    is_silent = isinstance(error, httpx.TimeoutException)
+                    log.error("engine_hangs" if is_silent else "engine_breaks_off", error=type(error).__name__)
                     running.process.kill()
                     await running.process.wait()
                     return False
