@@ -39,7 +39,7 @@ from bot.domain.messages import (
     Unsupported,
 )
 from bot.domain.ports import Clock, VisitorFeed
-from bot.domain.texts import clean
+from bot.domain.texts import clean, line
 from connectors.fields import Fields, load
 
 CHANNEL = ChannelName("webchat")
@@ -62,6 +62,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{56}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
 _PAYLOAD = re.compile(r"[!-~]{1,24}")
+#: What may be logged of a kind that we do not know: a word, and never a text.
+_KIND = re.compile(r"[a-z_]{1,40}")
 _READ_MAX = 50
 
 
@@ -169,7 +171,12 @@ class WebChatConnector:
             case "read":
                 return [self._read(visitor, external_id) for external_id in _ids(fields)]
             case other:
-                return [Unsupported(external_id=f"{visitor}:{_client_id(fields)}", kind=other[:40])]
+                return [
+                    Unsupported(
+                        external_id=f"{visitor}:{_client_id(fields)}",
+                        kind=other if _KIND.fullmatch(other) else "unnamed",
+                    )
+                ]
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...]:
         """Return the feed entries that show the message."""
@@ -249,7 +256,7 @@ class WebChatConnector:
             text=clean(fields.text("text", "")),
             attachments=tuple(self.keys.file(visitor, key) for key in keys),
             choice=choice,
-            display_name=clean(fields.text("name", ""))[:100] or None,
+            display_name=line(fields.text("name", ""))[:100] or None,
         )
         if not (message.text or message.attachments or message.choice):
             raise MalformedWebhookError("a message needs a text, a choice or a file")

@@ -14,7 +14,7 @@ from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import Author, InboundEvent, InboundMessage, MessageId, Receipt, TranscriptLine, Unsupported
 from bot.domain.ports import Clock
-from bot.domain.texts import clean
+from bot.domain.texts import clean, line
 from bot.store import choices, conversations, inbox, transcript
 from bot.store.codec import INBOUND, RECEIPT, to_json
 from bot.store.database import Database
@@ -126,6 +126,6 @@ def _cleaned(message: InboundMessage) -> InboundMessage:
     return replace(
         message,
         text=clean(message.text),
-        display_name=clean(message.display_name)[:200] if message.display_name else None,
-        attachments=tuple(replace(item, name=clean(item.name)[:200]) for item in message.attachments),
+        display_name=line(message.display_name)[:200] if message.display_name else None,
+        attachments=tuple(replace(item, name=line(item.name)[:200]) for item in message.attachments),
     )

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from bot.domain.errors import MediaError
 from bot.domain.messages import Attachment, AttachmentKind, MediaId
 from bot.domain.ports import Clock
+from bot.domain.texts import line
 from bot.store.database import Database
 from bot.store.ids import new_media_id
 from bot.store.schema import media
@@ -28,7 +29,9 @@ _RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _KIND_OF = {"audio": AttachmentKind.AUDIO, "video": AttachmentKind.VIDEO}
 #: What a browser would run as a page, wherever in the first kilobytes it stands; after a `<` at the very start.
 _PAGE_MARKS = ("<!doctype html", "<html", "<head", "<body", "<script", "<svg", "<iframe", "<img", "xmlns")
+_PAGES = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml"})
 _LOOKED_AT = 4096
+_NAME_MAX = 200
 
 
 class StoredMedia:
@@ -48,7 +51,8 @@ class StoredMedia:
             raise MediaError(f"the file is larger than {SIZE_MAX // 1024 // 1024} MB")
         kept = await asyncio.to_thread(inspect, content, attachment)
         media_id = new_media_id()
-        kept = replace(kept, media_id=media_id, reference="", size=len(content))
+        name = line(attachment.name)[:_NAME_MAX]
+        kept = replace(kept, media_id=media_id, name=name, reference="", size=len(content))
         try:
             await asyncio.to_thread(self._write, media_id, content)
         except OSError as error:
@@ -84,6 +88,8 @@ def inspect(content: bytes, attachment: Attachment) -> Attachment:
     if _is_page(content) or _is_program(content):
         raise MediaError("files of this kind are not accepted")
     media_type = _sniff(content)
+    if media_type in _PAGES:
+        raise MediaError("files of this kind are not accepted")
     if media_type in _RASTER:
         _check_image(content)
         return replace(attachment, kind=AttachmentKind.IMAGE, media_type=media_type)
