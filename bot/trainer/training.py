@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bot.domain.errors import TandemError
 
@@ -54,10 +55,15 @@ async def current_model(project: Path, models: Path) -> TrainedModel | None:
 async def train(project: Path, models: Path, progress: Callable[[Progress], None]) -> TrainedModel:
     """Return a model of the project (config.yml, domain.yml, data/), trained anew unless it is in `models` already.
 
-    Raises `TrainingError` with Rasa's own words where the data is bad.
+    Of several at the same time one trains and the others wait. Raises `TrainingError` with Rasa's own words where the
+    data is bad.
     """
-    if (current := await current_model(project, models)) is not None:
-        return current
+    with _open_lock(models) as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        return await current_model(project, models) or await _train(project, models, progress)
+
+
+async def _train(project: Path, models: Path, progress: Callable[[Progress], None]) -> TrainedModel:
     found = await asyncio.to_thread(_fingerprint, project)
     path = _path(models, found)
     command = [sys.executable, "-m", "bot.engine.training", "--project", str(project), "--output", str(path)]
@@ -74,6 +80,11 @@ async def train(project: Path, models: Path, progress: Callable[[Progress], None
     if status != 0 or error:
         raise TrainingError(error or f"The training ended with status {status}: {trace}")
     return TrainedModel(path=path, fingerprint=found, is_new=True)
+
+
+def _open_lock(models: Path) -> IO[str]:
+    models.mkdir(parents=True, exist_ok=True)
+    return (models / "lock").open("w", encoding="ascii")
 
 
 def _path(models: Path, fingerprint: str) -> Path:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
 from collections.abc import Callable
@@ -21,11 +20,7 @@ def model() -> Path:
     given = os.environ.get("TANDEM_TEST_MODEL")
     if given:
         return Path(given)
-    models = ROOT / "var" / "models"
-    models.mkdir(parents=True, exist_ok=True)
-    with (models / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return asyncio.run(train(ROOT, models, lambda _: None)).path
+    return asyncio.run(train(ROOT, ROOT / "var" / "models", lambda _: None)).path
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ async def strike_often(scene: Scene, times: int, choose: Callable[[int], tuple[P
             await scene.recover(blow)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_few_kills_on_sqlite(tmp_path: Path, model: Path, seed: int, tell: Tell) -> None:
     """Six kills of service and engine under load lose nothing, double nothing and keep the order."""
     stage = Stage(folder=tmp_path, database_url=f"sqlite:///{tmp_path / 'tandem.db'}", model=model, seed=seed)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -37,9 +38,16 @@ async def test_a_model_is_trained_once_for_a_bot(project: Path, tmp_path: Path) 
     assert "LinearIntentClassifier" in [progress.detail for progress in told]
     again = await train(project, models, told.append)
     assert (again.path, again.is_new) == (model.path, False)
-    assert [path.name for path in models.iterdir()] == [model.path.name]
+    assert [path.name for path in models.glob("*.tar.gz")] == [model.path.name]
     (project / "data" / "rules.yml").write_text((project / "data" / "rules.yml").read_text() + "\n# changed\n")
     assert await current_model(project, models) is None
+
+
+async def test_of_two_trainings_at_once_one_waits_for_the_other(project: Path, tmp_path: Path) -> None:
+    """Two processes that find no model make it once."""
+    models = tmp_path / "models"
+    trained = await asyncio.gather(*(train(project, models, lambda _: None) for _ in range(2)))
+    assert sorted(model.is_new for model in trained) == [False, True]
 
 
 @pytest.mark.parametrize(
