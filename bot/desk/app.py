@@ -6,6 +6,7 @@ One path for everything Slack sends: make it durable, then acknowledge. Slack re
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from bot.desk.envelope import Click, Json, Submission, Unknown, lane_of, read, t
 from bot.desk.listeners import DeskEvents, SlackParts
 from bot.desk.people import People
 from bot.desk.poster import SlackPoster, Whereabouts
+from bot.desk.signature import is_slacks
 from bot.desk.slack_check import check
 from bot.desk.slack_errors import code_of
 from bot.desk.slack_files import SlackFiles
@@ -90,8 +92,10 @@ class SlackDesk:
         self._bolt = AsyncApp(
             client=self._client,
             name="tandem",
-            # Only read over HTTP; Bolt insists on one.
+            # Bolt insists on one; requests over HTTP are verified before Bolt sees them.
             signing_secret=account.signing_secret or "none",
+            request_verification_enabled=False,
+            ssl_check_enabled=False,
             process_before_response=True,
             before_authorize=self._receive,
         )
@@ -125,10 +129,14 @@ class SlackDesk:
             return sanic.text("Slack is connected over Socket Mode", status=404)
         if len(request.body) > BODY_MAX:
             return sanic.text("too large", status=413)
+        if not is_slacks(self._account.signing_secret, request.headers, request.body, time.time()):
+            _log.warning("slack_request_refused")
+            return sanic.text("not signed by Slack, or too long ago", status=401)
         try:
             incoming = to_async_bolt_request(request)
-        except (ValueError, RecursionError):
-            return sanic.text("not JSON or a form", status=400)
+        except (ValueError, RecursionError, AttributeError, TypeError):
+            # Bolt takes it for granted that a body is an object, and its members too.
+            return sanic.text("not one of Slack's bodies", status=400)
         return to_sanic_response(await self._bolt.async_dispatch(incoming))
 
     async def _receive(self, body: object, next: Callable[[], Awaitable[None]]) -> BoltResponse | None:  # noqa: A002
