@@ -21,5 +21,8 @@ TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], re
 BOXES = Gauge(
     "tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY
 )
+CONNECTIONS_REFUSED = Counter(
+    "tandem_connections_refused", "Connections closed at once because there were too many.", registry=REGISTRY
+)
 ENGINE_READY = Gauge("tandem_engine_ready", "Whether an engine answers.", registry=REGISTRY)
 ENGINE_RESTARTS = Counter("tandem_engine_restarts", "Engine processes that had to be started again.", registry=REGISTRY)

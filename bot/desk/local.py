@@ -31,6 +31,8 @@ _Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 COOKIE = "tandem_desk"
 TEXT_MAX = 8_000
 FILES_MAX = 5
+#: Of one form with its files.
+UPLOAD_MAX = 24 * 1024 * 1024
 #: A silent connection is closed by many proxies after a minute.
 BEAT_SECONDS = 15.0
 _FORM_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -88,7 +90,9 @@ def local_desk_blueprint(parts: LocalDeskParts) -> sanic.Blueprint:
         ("GET", "/static/<name:str>", desk.static),
     ]
     for method, path, handler in routes:
-        blueprint.add_route(_guarded(handler), path, methods=[method], name=handler.__name__)
+        blueprint.add_route(
+            _guarded(handler), path, methods=[method], name=handler.__name__, stream=handler == desk.act
+        )
     blueprint.listener(_closing(parts.hub), "before_server_stop")
     return blueprint
 
@@ -178,6 +182,7 @@ class _LocalDesk:
     async def act(self, request: Request, ticket_id: str, act: str) -> HTTPResponse:
         """Do one act on a ticket and go back to it; both clicks of a double click are one act."""
         session = self._session(request)
+        await _receive(request, UPLOAD_MAX)
         self._check_form(request, session)
         key = _field(request, "key")
         if not _FORM_KEY.fullmatch(key) or act not in {"claim", "reply", "note", "resolve", "hand-back"}:
@@ -285,6 +290,13 @@ def _closing(hub: DeskHub) -> Callable[[object], Awaitable[None]]:
         hub.close()
 
     return close
+
+
+async def _receive(request: Request, at_most: int) -> None:
+    """Read the body of a form that may hold files: only of somebody who is signed in."""
+    if request.stream is not None:
+        request.stream.request_max_size = at_most
+        await request.receive_body()  # type: ignore[no-untyped-call]
 
 
 def _field(request: Request, name: str) -> str:

@@ -12,6 +12,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sanic import HTTPResponse, Request, Sanic, response
 
 from bot.metrics import REGISTRY
+from bot.web.refusals import add_refusals
+
+#: A call carries the tracker of a bounded dialogue and the domain.
+CALL_MAX = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +33,13 @@ class InternalParts:
 def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
     """Return the application for the internal port."""
     app = Sanic(f"internal-{uuid4().hex[:8]}", configure_logging=False)
+    app.config.REQUEST_MAX_SIZE = CALL_MAX
     expected = f"Bearer {parts.actions_token}"
 
     @app.post("/actions")
     async def actions(request: Request) -> HTTPResponse:
         given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), expected.encode()):
+        if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode()):
             return response.json({"error": "only the engine may call actions"}, 401)
         if not isinstance(request.json, dict):
             return response.json({"error": "not an action call"}, 400)
@@ -46,6 +51,7 @@ def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
         return response.raw(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
     add_health(app, parts.find_unready)
+    add_refusals(app)
     return app
 
 

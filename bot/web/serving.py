@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -11,12 +12,21 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sanic import Sanic
+from sanic.http.constants import Stage
+from sanic.server.protocols.http_protocol import HttpProtocol
 
+from bot import metrics
 from bot.domain.errors import SettingsError
 
 #: Seconds that requests in work get when the server stops.
 GRACE = 3.0
 _BACKLOG = 1024
+#: Bytes each second below which a sender is taken for one who only wants to hold a connection.
+_SLOWEST = 1_000
+#: File descriptors left to the databases, the channels and the engine.
+_OWN_FILES = 256
+#: Of one process, however many the system allows.
+_CONNECTIONS_MAX = 10_000
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:
@@ -37,13 +47,52 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
     return bound
 
 
+def raise_connections() -> int:
+    """Ask the system for as many files as it gives, and return how many connections that leaves room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        soft = hard if hard != resource.RLIM_INFINITY else max(soft, _CONNECTIONS_MAX + _OWN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(64, min(soft - _OWN_FILES, _CONNECTIONS_MAX))
+
+
+class GuardedProtocol(HttpProtocol):
+    """Sanic's, for the open internet: so many connections at most, and nobody holds one by sending little by little.
+
+    Sanic starts its clock anew at each byte. Here a byte only buys the time that it takes a slow line.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, unless there are too many."""
+        if len(self.connections) >= self.app.ctx.connections_max:
+            metrics.CONNECTIONS_REFUSED.inc()
+            transport.abort()
+            return
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a connection, if it was ever taken."""
+        if self in self.connections:
+            super().connection_lost(exc)  # type: ignore[no-untyped-call]
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and give the sender time for more by how much it was."""
+        since, http = self._time, self.http
+        super().data_received(data)
+        if http is not None and http.stage in {Stage.REQUEST, Stage.HANDLER}:
+            self._time = min(self._time, since + len(data) / _SLOWEST)
+
+
 @asynccontextmanager
 async def serve(app: Sanic[Any, Any], bound: socket.socket) -> AsyncIterator[None]:
     """Serve `app` on a bound socket for as long as the context lasts."""
     # Sanic's rewriting of its own methods works for one application per process only.
     app.config.TOUCHUP = False
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
-    server: Any = await app.create_server(sock=bound, return_asyncio_server=True, access_log=False)
+    app.ctx.connections_max = raise_connections()
+    server: Any = await app.create_server(
+        sock=bound, protocol=GuardedProtocol, return_asyncio_server=True, access_log=False
+    )
     await server.startup()
     await server.before_start()
     await server.start_serving()

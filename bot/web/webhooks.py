@@ -13,7 +13,7 @@ from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
 
 log = structlog.get_logger()
 
-#: Longer than any channel's calls; checked before the body is read into memory as a whole.
+#: Longer than any channel's calls; a longer body is refused before it is read.
 BODY_MAX = 4 * 1024 * 1024
 
 
