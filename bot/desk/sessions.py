@@ -65,8 +65,10 @@ class Sessions:
 
     def recognise(self, cookie: str | None) -> Session | None:
         """Return the session of a cookie that is ours and not too old."""
+        if cookie is None or not cookie.isascii():
+            return None
         try:
-            body = self._cookies.loads(cookie or "", max_age=SESSION_FOR_SECONDS)
+            body = self._cookies.loads(cookie, max_age=SESSION_FOR_SECONDS)
         except BadSignature:
             return None
         return Session(id=str(body["id"]), name=str(body["name"]))
