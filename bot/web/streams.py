@@ -70,6 +70,11 @@ class FeedHub:
         """Return how many pages of the visitor are open here."""
         return len(self._pages.get(visitor, ()))
 
+    @property
+    def all_page_count(self) -> int:
+        """How many pages of all visitors are open here."""
+        return sum(map(len, self._pages.values()))
+
     def close(self) -> None:
         """End every page's stream, now and from now on."""
         self._is_closed = True

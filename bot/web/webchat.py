@@ -42,12 +42,16 @@ MESSAGE_MAX_BYTES = 64 * 1024
 HISTORY_MAX = 200
 #: Pages of one visitor that are kept up to date at the same time.
 PAGES_MAX = 12
+#: Of all visitors, in one process: each looks at the database every few seconds.
+ALL_PAGES_MAX = 4_000
 #: Shown inside a page; everything else is only ever saved.
 RASTER_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 _MESSAGES = Rate(burst=20, every=2.0)
 _FILES = Rate(burst=10, every=6.0)
 _READS = Rate(burst=60, every=0.5)
+#: A page with a long history fetches all its pictures at once.
+_LOOKS = Rate(burst=400, every=0.25)
 #: Behind a proxy that hides addresses this is everybody together; a session costs us nothing.
 _SESSIONS = Rate(burst=200, every=0.1)
 
@@ -64,6 +68,8 @@ class WebChatLimits:
     messages: Rate = _MESSAGES
     files: Rate = _FILES
     reads: Rate = _READS
+    #: feeds and files asked for
+    looks: Rate = _LOOKS
     #: of a network address
     sessions: Rate = _SESSIONS
 
@@ -134,6 +140,7 @@ class _Chat:
         self._messages = Limiter(parts.limits.messages)
         self._files = Limiter(parts.limits.files)
         self._reads = Limiter(parts.limits.reads)
+        self._looks = Limiter(parts.limits.looks)
         self._sessions = Limiter(parts.limits.sessions)
 
     async def check_origin(self, request: Request) -> None:
@@ -230,8 +237,9 @@ class _Chat:
 
     async def download(self, request: Request, key: str) -> HTTPResponse:
         """Answer with a file of this visitor's feed; only plain images may be shown in a page."""
+        visitor = self._looking(request)
         try:
-            attachment = self._keys.file(self._keys.visitor(request.headers), key)
+            attachment = self._keys.file(visitor, key)
         except MalformedWebhookError as error:
             raise ChatError(404, "no_file", str(error)) from error
         found = await self._parts.media.get(attachment.media_id) if attachment.media_id else None
@@ -249,7 +257,7 @@ class _Chat:
 
     async def history(self, request: Request) -> HTTPResponse:
         """Answer with the last entries of the visitor's feed and the number of the very last one."""
-        visitor = self._keys.visitor(request.headers)
+        visitor = self._looking(request)
         entries: list[tuple[int, dict[str, object]]] = []
         cursor = 0
         while batch := await self._parts.feed.after(visitor, cursor, HISTORY_MAX):
@@ -259,12 +267,14 @@ class _Chat:
 
     async def events(self, request: Request) -> None:
         """Stream the feed after `Last-Event-ID` or `?after=`, and signs in between, until either side goes."""
-        visitor = self._keys.visitor(request.headers)
+        visitor = self._looking(request)
         after = request.headers.get("last-event-id") or request.args.get("after") or "0"
         if not (after.isascii() and after.isdecimal() and len(after) < 16):
             raise ChatError(400, "after", "`after` must be a number of the feed.")
         if self._parts.hub.page_count(visitor) >= PAGES_MAX:
             raise ChatError(429, "pages", "The chat is open in too many windows.", 10.0)
+        if self._parts.hub.all_page_count >= ALL_PAGES_MAX:
+            raise ChatError(503, "busy", "Too many people have the chat open now. Try again in a moment.", 10.0)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         stream = await request.respond(content_type="text/event-stream; charset=utf-8", headers=headers)
         items: AsyncIterator[Entry | Sign] = self._parts.hub.follow(self._parts.feed, visitor, int(after))
@@ -276,6 +286,12 @@ class _Chat:
         except Exception as error:  # noqa: BLE001 - the page comes back by itself, and goes on where it was
             log.warning("webchat_stream_broken", visitor=visitor, error=type(error).__name__)
         await stream.eof()
+
+    def _looking(self, request: Request) -> str:
+        """Return the visitor who asks to see something of theirs."""
+        visitor = self._keys.visitor(request.headers)
+        _count(self._looks, visitor)
+        return visitor
 
 
 def _streaming(handler: _Handler) -> _Handler:

@@ -288,13 +288,14 @@ async def test_a_picture_goes_up_and_comes_down(site: ChatSite, visitor: Visitor
 
 
 async def test_what_is_no_picture_is_only_saved(visitor: Visitor) -> None:
-    """Anything but a plain image comes down as bytes to save, under its name, whatever is in that name."""
+    """Anything but a plain image comes down as bytes to save, under its name without what could mislead in it."""
     name = '../../a"\r\nset-cookie: x;\u202egpj.svg'
+    shown = '../../a" set-cookie: x;gpj.svg'
     headers = {"content-type": "image/svg+xml", "x-file-name": quote(name, safe="")}
     kept = (await visitor.http.post("/chat/files", content=b"%PDF-1.7\n", headers=headers)).json()
     got = await visitor.http.get(f"/chat/files/{kept['file']}")
     assert got.headers["content-type"] == "application/octet-stream"
-    assert got.headers["content-disposition"] == f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    assert got.headers["content-disposition"] == f"attachment; filename*=UTF-8''{quote(shown, safe='')}"
     assert "set-cookie" not in got.headers
 
 
