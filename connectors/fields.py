@@ -11,6 +11,7 @@ from bot.domain.errors import MalformedWebhookError
 
 #: Far beyond any coordinate, amount or duration, and safely a float.
 _NUMBER_MAX = 1e18
+_BITS_MAX = 63
 
 
 def load(body: bytes) -> object:
@@ -64,9 +65,9 @@ class Fields:
         return storable(value)
 
     def integer(self, name: str) -> int:
-        """Return a whole number."""
+        """Return a whole number of at most 64 bits, as every channel's are."""
         value = self._members.get(name)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or value.bit_length() > _BITS_MAX:
             self._wrong(name, "a whole number")
         return value
 
