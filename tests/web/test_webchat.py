@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import structlog
 from PIL import Image
 
 from bot.domain.messages import Attachment, AttachmentKind, Author, OutboundMessage
@@ -375,6 +376,7 @@ async def test_a_visitors_words_never_reach_the_log(
     site: ChatSite, visitor: Visitor, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither the token nor the text is written anywhere when storing fails."""
+    structlog.reset_defaults()
     site.bot.is_broken = True
     await visitor.write("0123456789abcdef", "my secret words")
     written = caplog.text + "".join(capfd.readouterr())
