@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.rig.conversations import Crowd, Lines, Tally
+from benchmarks.rig.conversations import Crowd, Lengths, Tally
 from benchmarks.rig.sides import Models, Side, stock, tandem
 from benchmarks.stock import environment
 from bot.trainer.training import train
@@ -64,9 +64,9 @@ class Findings:
         self.asked_count += tally.asked_count
 
 
-async def _round(side: Side, findings: Findings, crowd: Crowd, lines: Lines, load: tuple[int, float]) -> None:
+async def _round(side: Side, findings: Findings, crowd: Crowd, lengths: Lengths, load: tuple[int, float]) -> None:
     before = sum(program.processor_seconds() for program in side.programs)
-    tally = await crowd.talk(side.channel, lines, *load)
+    tally = await crowd.talk(side.channel, lengths, *load)
     if not tally.waits:
         raise RuntimeError(f"{side.name} answered nothing: {tally.failures[:3]}")
     work = sum(program.processor_seconds() for program in side.programs) - before
@@ -83,14 +83,14 @@ async def _measure(models: Models, chosen: argparse.Namespace, crowd: Crowd, fin
         ]
         for side in sides:
             findings[side.name].boot_seconds.append(side.boot_seconds)
-        lines = {side.name: await crowd.learn(side.channel) for side in sides}
+        lengths = {side.name: await crowd.learn(side.channel) for side in sides}
         for side in sides:
-            await crowd.talk(side.channel, lines[side.name], max(LEVELS), chosen.warm_up)
+            await crowd.talk(side.channel, lengths[side.name], max(LEVELS), chosen.warm_up)
         for at_once in LEVELS:
             for _ in range(chosen.rounds):
                 for side in sides:
                     load = (at_once, chosen.seconds)
-                    await _round(side, findings[side.name], crowd, lines[side.name], load)
+                    await _round(side, findings[side.name], crowd, lengths[side.name], load)
             print(f"  {at_once} at once: done", flush=True)
         for side in sides:
             findings[side.name].peak_mb.append(side.scale.peak / 1e6)

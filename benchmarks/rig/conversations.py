@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot.store.sample_shop.cast import CastMember, cast
+from bot.store.sample_shop.cast import cast
 
 #: One conversation in three is of each kind. `{order}` and `{postcode}` are those of a sample customer.
 SCRIPTS: tuple[tuple[str, ...], ...] = (
@@ -31,17 +30,8 @@ class Channel(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One message of a script."""
-
-    text: str
-    #: messages in its answer
-    answer_count: int | None
-
-
-#: The scripts with what is known of the answers.
-Lines = list[list[Line]]
+#: How many messages each answer has, for each script and each sample customer: some have more to be told than others.
+Lengths = dict[tuple[int, int], list[int]]
 
 
 @dataclass
@@ -73,50 +63,53 @@ class Crowd:
     def __init__(self) -> None:
         """Begin with customer 1."""
         self._numbers = itertools.count(1)
-        self._cast = cast()
+        # A lost parcel goes to people, who work for one side only.
+        self._cast = [member for member in cast() if "lost" not in member.situation]
+        self._roles = [(script, member) for script in range(len(SCRIPTS)) for member in range(len(self._cast))]
 
-    async def learn(self, channel: Channel) -> Lines:
-        """Hold each conversation once, slowly, and return the scripts with the length of each answer."""
-        lines: Lines = []
-        for script in SCRIPTS:
-            customer = next(self._numbers)
-            lines.append(
-                [
-                    Line(text=text, answer_count=len(await channel.say(customer, self._fill(text, customer), None)))
-                    for text in script
-                ]
-            )
-        return lines
+    async def learn(self, channel: Channel) -> Lengths:
+        """Hold each conversation once, slowly, and return the lengths of the answers."""
+        found = await asyncio.gather(*(self._learn(channel, *role) for role in self._roles))
+        return dict(zip(self._roles, found, strict=True))
 
-    async def talk(self, channel: Channel, lines: Lines, at_once: int, seconds: float) -> Tally:
+    async def _learn(self, channel: Channel, script: int, member: int) -> list[int]:
+        customer = next(self._numbers)
+        return [len(await channel.say(customer, self._fill(text, member), None)) for text in SCRIPTS[script]]
+
+    async def talk(self, channel: Channel, lengths: Lengths, at_once: int, seconds: float) -> Tally:
         """Keep `at_once` conversations going for some seconds: a closed loop."""
         tally = Tally()
-        scripts = itertools.cycle(lines)
+        roles = itertools.cycle(lengths.items())
         began = time.perf_counter()
-        await asyncio.gather(*(self._keep_talking(channel, scripts, began + seconds, tally) for _ in range(at_once)))
+
+        async def keep_talking() -> None:
+            while time.perf_counter() < began + seconds:
+                (script, member), counts = next(roles)
+                customer = next(self._numbers)
+                for text, count in zip(SCRIPTS[script], counts, strict=True):
+                    if time.perf_counter() >= began + seconds or not await self._say(
+                        channel, tally, customer, (text, member, count)
+                    ):
+                        break
+
+        await asyncio.gather(*(keep_talking() for _ in range(at_once)))
         tally.seconds = time.perf_counter() - began
         return tally
 
-    async def _keep_talking(self, channel: Channel, scripts: Iterator[list[Line]], until: float, tally: Tally) -> None:
-        while time.perf_counter() < until:
-            customer = next(self._numbers)
-            for line in next(scripts):
-                if time.perf_counter() >= until:
-                    return
-                began = time.perf_counter()
-                try:
-                    texts = await channel.say(customer, self._fill(line.text, customer), line.answer_count)
-                except (TimeoutError, OSError) as error:
-                    tally.failures.append(f"{line.text}: {error!r}")
-                    break
-                tally.waits.append(time.perf_counter() - began)
-                if "{postcode}" in line.text:
-                    tally.asked_count += 1
-                    tally.found_count += any(self._member(customer).order_number in text for text in texts)
+    async def _say(self, channel: Channel, tally: Tally, customer: int, line: tuple[str, int, int]) -> bool:
+        """Say one line of a sample customer's and take the time; false when no whole answer came."""
+        text, member, count = line
+        began = time.perf_counter()
+        try:
+            answers = await channel.say(customer, self._fill(text, member), count)
+        except (TimeoutError, OSError) as error:
+            tally.failures.append(f"{text}: {error!r}")
+            return False
+        tally.waits.append(time.perf_counter() - began)
+        if "{postcode}" in text:
+            tally.asked_count += 1
+            tally.found_count += any(self._cast[member].order_number in answer for answer in answers)
+        return True
 
-    def _fill(self, text: str, customer: int) -> str:
-        member = self._member(customer)
-        return text.format(order=member.order_number, postcode=member.postcode)
-
-    def _member(self, customer: int) -> CastMember:
-        return self._cast[customer % len(self._cast)]
+    def _fill(self, text: str, member: int) -> str:
+        return text.format(order=self._cast[member].order_number, postcode=self._cast[member].postcode)
