@@ -23,6 +23,8 @@ GRACE = 3.0
 _BACKLOG = 1024
 #: Bytes each second below which a sender is taken for one who only wants to hold a connection.
 _SLOWEST = 1_000
+#: Seconds in which somebody who took too long may hear so.
+_LAST_WORDS = 1.0
 #: File descriptors left to the databases, the channels and the engine.
 _OWN_FILES = 256
 #: Of one process, however many the system allows.
@@ -74,6 +76,12 @@ class GuardedProtocol(HttpProtocol):
         """Forget a connection, if it was ever taken."""
         if self in self.connections:
             super().connection_lost(exc)  # type: ignore[no-untyped-call]
+
+    def check_timeouts(self) -> None:
+        """Give a request up that takes too long; Sanic says so, and then waits for the rest of it for ever."""
+        super().check_timeouts()  # type: ignore[no-untyped-call]
+        if self.http is not None and self.http.exception is not None:
+            self.loop.call_later(_LAST_WORDS, self.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and give the sender time for more by how much it was."""

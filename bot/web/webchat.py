@@ -19,13 +19,14 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from math import ceil
 from urllib.parse import quote, unquote
 
 import structlog
 from sanic import Blueprint, HTTPResponse, Request, Sanic, response
+from sanic.exceptions import SanicException
 from sanic.http.http1 import Http
 
 from bot.domain.connectors import Connector, WebhookRequest
@@ -114,8 +115,13 @@ def webchat_blueprint(parts: WebChatParts) -> Blueprint:
         blueprint.add_route(handler, path, methods=[method], name=handler.__name__)
     for n, path in enumerate(("/session", "/history", "/events", "/messages", "/files", "/files/<key:str>")):
         blueprint.add_route(chat.preflight, path, methods=["OPTIONS"], name=f"preflight_{n}")
-    for path, handler in (("/messages", chat.messages), ("/files", chat.files)):
-        blueprint.add_route(_streaming(handler), path, methods=["POST"], name=handler.__name__, stream=True)
+    for path, handler, at_most in (
+        ("/messages", chat.messages, MESSAGE_MAX_BYTES),
+        ("/files", chat.files, FILE_MAX_BYTES),
+    ):
+        blueprint.add_route(
+            _streaming(handler, 4 * at_most), path, methods=["POST"], name=handler.__name__, stream=True
+        )
     blueprint.middleware("request")(chat.check_origin)
     blueprint.middleware("response")(chat.add_headers)
     blueprint.exception(ChatError)(_refuse)
@@ -294,11 +300,22 @@ class _Chat:
         return visitor
 
 
-def _streaming(handler: _Handler) -> _Handler:
-    """Return `handler` as a function, which Sanic marks as one that reads the body itself; a method it cannot mark."""
+def _streaming(handler: _Handler, at_most: int) -> _Handler:
+    """Return `handler` as a function, which Sanic marks as one that reads the body itself; a method it cannot mark.
+
+    What it leaves of a body that it refuses is read to its end, within `at_most` bytes, so that the refusal is heard.
+    """
 
     async def handle(request: Request) -> HTTPResponse:
-        return await handler(request)
+        if request.stream is not None:
+            request.stream.request_max_size = at_most
+        try:
+            return await handler(request)
+        except Exception:
+            with suppress(SanicException):
+                async for _ in _chunks(request):
+                    pass
+            raise
 
     return handle
 
@@ -316,10 +333,6 @@ def _frame(item: Entry | Sign) -> str:
 async def _body(request: Request, at_most: int) -> bytes:
     """Return the request's body, read no further than `at_most` bytes; raise `ChatError` 413 for a longer one."""
     too_large = ChatError(413, "too_large", f"That is too large: at most {_size(at_most)}.")
-    stream = request.stream
-    if stream is not None:
-        # What is left of a refused body is read to its end only within this, so that the refusal can be heard.
-        stream.request_max_size = min(stream.request_max_size, 4 * at_most)
     if int(request.headers.get("content-length") or 0) > at_most:
         raise too_large
     body = bytearray()
