@@ -189,7 +189,8 @@ class EngineProcess:
                         return True
                     is_silent = isinstance(error, httpx.TimeoutException)
                     log.error("engine_hangs" if is_silent else "engine_breaks_off", error=type(error).__name__)
-                    running.process.kill()
+                    with contextlib.suppress(ProcessLookupError):
+                        running.process.kill()
                     await running.process.wait()
                     return False
 

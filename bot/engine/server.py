@@ -102,8 +102,9 @@ def _encoder_of(processor: StepProcessor) -> str:
 
 
 def stop_with_parent(app: Sanic[Any, Any]) -> None:
-    """Stop the server when whoever started it is gone, which shows in the pipe that is its standard input."""
-    if not stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+    """Stop the server when whoever started it is gone, as its standard input shows: a pipe, or uvloop's socket."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return
 
     async def watch(app: Sanic[Any, Any]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -142,6 +143,21 @@ async def test_the_engine_ends_with_whoever_started_it(
     assert process.stdin is not None
     process.stdin.close()
     assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_the_engine_ends_with_whoever_holds_a_socket_to_it(
+    small_model: Path, short_path: Path, actions: Actions
+) -> None:
+    """Under uvloop a child's standard input is a socket; a parent that was killed must not leave its engine behind."""
+    ours, theirs = socket.socketpair()
+    path = short_path / "s"
+    command = [sys.executable, "-m", "bot.engine", "--model", str(small_model), "--socket", str(path)]
+    process = await asyncio.create_subprocess_exec(*command, "--actions", actions.url, stdin=theirs.fileno())
+    theirs.close()
+    async with client_of(path) as client:
+        await until_ready(client, process)
+        ours.close()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 @pytest.mark.parametrize("content", [None, b"not an archive", b""])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def model() -> Path:
 @pytest.fixture
 def seed() -> int:
     """Return what the run's randomness grows from: `FAULTS_SEED`, or a new one; a failing test prints it."""
-    return int(os.environ.get("FAULTS_SEED") or secrets.randbelow(1_000_000))
+    chosen = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(1_000_000))
+    sys.stdout.write(f"FAULTS_SEED={chosen}\n")
+    return chosen
 
 
 @pytest.fixture

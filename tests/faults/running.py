@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 #: Seconds that a program may take until it does its work, on a busy machine.
 READY_WITHIN = 90.0
 _LOOK_EVERY = 0.05
+#: Seconds that an engine may take to end after its service: it notices when it has started.
+_SURVIVES_FOR = 20.0
 
 
 def free_port() -> int:
@@ -127,15 +129,10 @@ class Program:
         return time.monotonic()
 
     async def end(self) -> None:
-        """End it and what it started, the hard way."""
-        if self.process is None:
-            return
-        engines = self.engines()
-        self.kill()
-        await self.process.wait()
-        for engine in engines:
-            with contextlib.suppress(psutil.Error):
-                engine.kill()
+        """End it the hard way; what it started has to end by itself."""
+        if self.process is not None:
+            self.kill()
+            await self.process.wait()
 
     def logged(self, event: str) -> list[dict[str, object]]:
         """Return what it logged under that name, in all its lives."""
@@ -160,3 +157,24 @@ async def supervised(*programs: Program) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         for program in programs:
             await program.end()
+        await _expect_no_survivors(programs)
+
+
+async def _expect_no_survivors(programs: tuple[Program, ...]) -> None:
+    """Wait for the engines to notice that their services are gone; raises `AssertionError` for those that do not."""
+    survivors: list[psutil.Process] = []
+    for _ in range(int(_SURVIVES_FOR / _LOOK_EVERY)):
+        survivors = [process for process in psutil.process_iter(["cmdline"]) if _is_of(process, programs)]
+        if not survivors:
+            return
+        await asyncio.sleep(_LOOK_EVERY)
+    for process in survivors:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    raise AssertionError(f"{len(survivors)} engines outlived their services")
+
+
+def _is_of(process: psutil.Process, programs: tuple[Program, ...]) -> bool:
+    """Whether it is an engine that one of the programs started, in whichever life."""
+    given = " ".join(process.info["cmdline"] or ())
+    return "bot.engine" in given and any(f"{program.state_dir}/run/" in given for program in programs)
