@@ -1,6 +1,7 @@
 """A process that speaks as the engine does and does what the text says: `hang`, `die`, `shout`, `slow`.
 
-The name of its model is also what it is like from the start: `broken` ends at once, `silent` is never ready.
+The name of its model is also what it is like from the start: `broken` ends at once, `silent` is never ready, `fickle`
+is well once and dies when asked again.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from pathlib import Path
 from aiohttp import web
 
 
-async def health(_request: web.Request) -> web.Response:
+async def health(request: web.Request) -> web.Response:
     """Say that all is well."""
+    if request.app["model"] == "fickle" and request.app["health"].pop("asked", False):
+        os.kill(os.getpid(), signal.SIGKILL)
+    request.app["health"]["asked"] = True
     return web.json_response({"status": "ready"})
 
 
@@ -54,6 +58,7 @@ async def serve(socket: str, model: str) -> None:
     """Serve until told to stop, or until nobody holds the other end of standard input."""
     app = web.Application()
     app["model"] = model
+    app["health"] = {}
     app.add_routes([web.get("/health", health), web.post("/step", step)])
     runner = web.AppRunner(app, shutdown_timeout=5)
     await runner.setup()

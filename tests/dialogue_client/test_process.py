@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from bot.dialogue import process
 from bot.dialogue.client import HttpEngine
@@ -127,6 +128,17 @@ async def test_a_hanging_engine_is_killed(tmp_path: Path) -> None:
             await hanging
         assert not psutil.pid_exists(first)
         assert pid_of(await engine.turn()) != first
+
+
+def test_an_engine_that_dies_while_it_is_looked_at_is_started_again(tmp_path: Path) -> None:
+    """It is gone before it can be ended, which uvloop, the service's loop, takes for an error."""
+
+    async def watch() -> None:
+        async with supervised(tmp_path, "fickle") as engine:
+            await engine.until(lambda: engine.restarts >= 4)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(watch())
 
 
 async def test_an_engine_may_say_much(tmp_path: Path) -> None:
