@@ -49,6 +49,7 @@ def _train(folder: Path) -> str:
     from bot.engine.encoder import prepare_encoder
 
     prepare_encoder(ROOT / "var" / "encoder")
+    os.environ["RASA_CACHE_DIRECTORY"] = str(folder / "cache")  # two trainings cannot create the same one at a time
     model = train_nlu(str(ROOT / "config.yml"), str(ROOT / "data" / "nlu"), str(folder))
     if model is None:
         raise SystemExit("Rasa did not train a model: see its messages above.")
