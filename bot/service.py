@@ -19,10 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from actions.server import ActionServer, build_actions
 from bot import metrics
 from bot.clock import SystemClock
-from bot.desk.app import SlackAccount, SlackDesk
-from bot.desk.hub import DeskHub
-from bot.desk.local import LocalDeskParts, local_desk_blueprint
-from bot.desk.sessions import desk_link
+from bot.desk.local.hub import DeskHub
+from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
+from bot.desk.local.sessions import desk_link
+from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.channels import AccountId, ChannelAddress

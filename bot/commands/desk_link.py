@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bot.desk.sessions import desk_link as new_link
+from bot.desk.local.sessions import desk_link as new_link
 from bot.instance import service_secret
 from bot.settings import Settings
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.desk.app import SlackAccount, SlackDesk
-from bot.desk.envelope import Json
+from bot.desk.slack.app import SlackAccount, SlackDesk
+from bot.desk.slack.envelope import Json
 from bot.domain.channels import ChannelAddress
 from tests.desk.serving import serve
 from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore

@@ -6,8 +6,8 @@ import io
 import aiohttp
 import pytest
 
-from bot.desk import listeners
-from bot.desk.app import SlackAccount, SlackDesk
+from bot.desk.slack import listeners
+from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.domain.errors import SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
 from bot.domain.tickets import TicketId, TicketState

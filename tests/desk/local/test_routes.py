@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from itsdangerous import TimestampSigner
 
 from bot.desk import words
-from bot.desk.hub import DeskHub
-from bot.desk.local import LocalDeskParts, local_desk_blueprint
-from bot.desk.pages import Pages, size
-from bot.desk.sessions import Session, Sessions, clean_name, desk_link
+from bot.desk.local.hub import DeskHub
+from bot.desk.local.pages import Pages, size
+from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
+from bot.desk.local.sessions import Session, Sessions, clean_name, desk_link
 from bot.domain.customers import Money
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId
 from bot.domain.tickets import Agent, AgentId, TicketId, TicketState

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.desk.app import SlackAccount, SlackDesk
-from bot.desk.envelope import Json
+from bot.desk.slack.app import SlackAccount, SlackDesk
+from bot.desk.slack.envelope import Json
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import Owner
 from bot.domain.messages import DeliveryState, Receipt, ReceiptKind

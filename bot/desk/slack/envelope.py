@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from bot.desk.cards import INPUT, DeskAction
+from bot.desk.slack.cards import INPUT, DeskAction
 from bot.domain.tickets import TicketId
 
 Json = dict[str, object]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.desk.slack_errors import code_of
+from bot.desk.slack.errors import code_of
 from bot.domain.tickets import Agent, AgentId
 
 #: How long an answer of Slack's is believed: a person who left is refused after that at the latest.

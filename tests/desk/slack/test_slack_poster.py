@@ -9,7 +9,7 @@ import pytest
 import slack_sdk.errors
 from slack_sdk.errors import SlackApiError
 
-from bot.desk.slack_errors import FIXES, classify
+from bot.desk.slack.errors import FIXES, classify
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.messages import DeliveryState

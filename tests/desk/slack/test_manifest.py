@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from bot.desk.slack_check import SCOPES
+from bot.desk.slack.check import SCOPES
 
-MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-app-manifest.yaml"
+MANIFEST = Path(__file__).parents[3] / "deploy" / "slack-app-manifest.yaml"
 
 
 def test_the_manifest_asks_for_what_the_check_wants() -> None:

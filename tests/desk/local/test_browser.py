@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
-from bot.desk.hub import DeskHub
-from bot.desk.local import LocalDeskParts, local_desk_blueprint
-from bot.desk.sessions import desk_link
+from bot.desk.local.hub import DeskHub
+from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
+from bot.desk.local.sessions import desk_link
 from bot.domain.messages import DeliveryState
 from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
 from tests.desk.records import dana

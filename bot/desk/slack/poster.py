@@ -9,9 +9,10 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.desk import cards, words
-from bot.desk.cards import Post
-from bot.desk.slack_errors import classify, code_of
+from bot.desk import words
+from bot.desk.slack import cards
+from bot.desk.slack.cards import Post
+from bot.desk.slack.errors import classify, code_of
 from bot.domain.connectors import Permanent, Retry, SendResult, Sent
 from bot.domain.desk import DeskActs, DeskPost, DeskPostKind
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine, message_id_of

@@ -21,15 +21,15 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.desk import cards
-from bot.desk.envelope import Click, Json, Submission, Unknown, lane_of, read, team_of
-from bot.desk.listeners import DeskEvents, SlackParts
-from bot.desk.people import People
-from bot.desk.poster import SlackPoster, Whereabouts
-from bot.desk.signature import is_slacks
-from bot.desk.slack_check import check
-from bot.desk.slack_errors import code_of
-from bot.desk.slack_files import SlackFiles
+from bot.desk.slack import cards
+from bot.desk.slack.check import check
+from bot.desk.slack.envelope import Click, Json, Submission, Unknown, lane_of, read, team_of
+from bot.desk.slack.errors import code_of
+from bot.desk.slack.files import SlackFiles
+from bot.desk.slack.listeners import DeskEvents, SlackParts
+from bot.desk.slack.people import People
+from bot.desk.slack.poster import SlackPoster, Whereabouts
+from bot.desk.slack.signature import is_slacks
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.desk import DeskActs
 from bot.domain.ports import MediaStore

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.desk.slack_errors import classify
+from bot.desk.slack.errors import classify
 from bot.domain.connectors import Permanent
 from bot.domain.errors import SettingsError
 

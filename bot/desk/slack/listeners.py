@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.desk import cards, slack_text
-from bot.desk.cards import DeskAction
-from bot.desk.envelope import Click, Json, Submission, ThreadChange, ThreadMessage, read
-from bot.desk.people import People
-from bot.desk.poster import FAILED, Whereabouts, act_key
-from bot.desk.slack_errors import classify, code_of
-from bot.desk.slack_files import SlackFiles
-from bot.desk.slack_text import Destination, Written
+from bot.desk.slack import cards
+from bot.desk.slack import text as slack_text
+from bot.desk.slack.cards import DeskAction
+from bot.desk.slack.envelope import Click, Json, Submission, ThreadChange, ThreadMessage, read
+from bot.desk.slack.errors import classify, code_of
+from bot.desk.slack.files import SlackFiles
+from bot.desk.slack.people import People
+from bot.desk.slack.poster import FAILED, Whereabouts, act_key
+from bot.desk.slack.text import Destination, Written
 from bot.domain.connectors import Permanent
 from bot.domain.desk import DeskActs
 from bot.domain.errors import DeskError, MediaError

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.desk import cards
-from bot.desk.cards import DeskAction, Post
+from bot.desk.slack import cards
+from bot.desk.slack.cards import DeskAction, Post
 from bot.domain.customers import Customer, CustomerId, CustomerRecord
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MessageId, TranscriptLine

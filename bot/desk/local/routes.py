@@ -17,9 +17,9 @@ import sanic
 from sanic.request import File, Request
 from sanic.response import HTTPResponse, html, raw, redirect, text
 
-from bot.desk.hub import DeskHub
-from bot.desk.pages import Form, Pages, Typed, disposition, ticket_path
-from bot.desk.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
+from bot.desk.local.hub import DeskHub
+from bot.desk.local.pages import Form, Pages, Typed, disposition, ticket_path
+from bot.desk.local.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
 from bot.domain.desk import DeskActs
 from bot.domain.errors import DeskError, MediaError
 from bot.domain.messages import Attachment, AttachmentKind, MediaId

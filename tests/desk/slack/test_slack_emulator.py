@@ -14,7 +14,7 @@ from sanic.response import HTTPResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.desk.app import SlackAccount, SlackDesk
+from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.domain.connectors import Retry, Sent
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.messages import Attachment, AttachmentKind, DeliveryState

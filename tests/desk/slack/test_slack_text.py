@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.desk.cards import escape
-from bot.desk.slack_text import Destination, emoji_in, mentioned, plain, read
+from bot.desk.slack.cards import escape
+from bot.desk.slack.text import Destination, emoji_in, mentioned, plain, read
 
 
 @pytest.mark.parametrize(
