@@ -8,15 +8,36 @@ from enum import StrEnum
 from typing import NewType
 
 from bot.domain.assurance import Level
+from bot.domain.clocks import TicketClock
 from bot.domain.conversations import Conversation, ConversationId
 from bot.domain.customers import CustomerRecord
 from bot.domain.handoff import HandoffRequest
 from bot.domain.messages import TranscriptLine
+from bot.domain.suggestions import Suggestion
 
 #: Opaque random hex.
 TicketId = NewType("TicketId", str)
 #: `slack:U123` or `local:Sam`.
 AgentId = NewType("AgentId", str)
+#: As the settings call it.
+TeamName = NewType("TeamName", str)
+
+#: The team of those who made no teams.
+EVERYBODY = TeamName("everybody")
+
+
+class Priority(StrEnum):
+    """How urgent a ticket is."""
+
+    URGENT = "urgent"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """Return 0 for the most urgent, and 1 more for each step down."""
+        return tuple(Priority).index(self)
 
 
 class TicketState(StrEnum):
@@ -65,6 +86,25 @@ class Ticket:
     outcome: str
     #: the desk's own reference of the card (Slack: `channel:ts`), once it is posted
     desk_reference: str | None
+    team: TeamName = EVERYBODY
+    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+    #: how it was closed: one of `bot.domain.acts.Closing`, empty while open
+    closing: str = ""
+    #: put aside until then
+    snoozed_until: datetime | None = None
+    #: the customer's oldest message that no person has answered; none: the customer is awaited
+    waiting_since: datetime | None = None
+    #: a person's first answer
+    first_replied_at: datetime | None = None
+    #: the earliest of what is due; what the queue is sorted by
+    next_due_at: datetime | None = None
+    #: how it was for the customer, 1 to 5
+    rating: int | None = None
+    #: whether the bot may change orders after a hand back
+    bot_may_act: bool = True
+    #: grows with each change
+    version: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +112,8 @@ class TicketEvent:
     """One line of a ticket's history."""
 
     at: datetime
-    #: "opened", "claimed", "note", "reply", "resolved", "handed_back", "delivery_failed"
+    #: "opened", "claimed", "note", "reply", "resolved", "handed_back", "delivery_failed"; of an act its name in
+    #: `bot.domain.acts`, in lower case with underscores
     kind: str
     #: who did it; none: the bot or the pipeline
     agent: Agent | None
@@ -96,3 +137,8 @@ class TicketView:
     level: Level
     #: 1 is next; none: not in the queue
     place_in_queue: int | None
+    clocks: tuple[TicketClock, ...] = ()
+    #: the bot's newest drafts, oldest first
+    suggestions: tuple[Suggestion, ...] = ()
+    #: whose record agents are shown without a proof, and why; empty: nobody's
+    linked_evidence: str = ""

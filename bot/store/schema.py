@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 
 from bot.store.database import Moment, RowId
@@ -176,6 +177,17 @@ tickets = Table(
     Column("closed_at", Moment),
     Column("outcome", Text, nullable=False, default=""),
     Column("desk_reference", String(200)),
+    Column("team", String(60), nullable=False, server_default="everybody"),
+    Column("priority", String(10), nullable=False, server_default="normal"),
+    Column("tags", JSON),
+    Column("closing", String(30)),
+    Column("snoozed_until", Moment),
+    Column("waiting_since", Moment),
+    Column("first_replied_at", Moment),
+    Column("next_due_at", Moment),
+    Column("rating", Integer),
+    Column("bot_may_act", Boolean, nullable=False, server_default=true()),
+    Column("version", Integer, nullable=False, server_default="0"),
 )
 _partial_index("uq_tickets_open", tickets.c.conversation_id, unique=True, where="state IN ('queued', 'claimed')")
 Index("ix_tickets_reference", tickets.c.desk_reference)
@@ -192,8 +204,90 @@ ticket_events = Table(
     Column("detail", Text, nullable=False),
     # of the act that caused it: the same act again changes nothing
     Column("key", String(300), unique=True),
+    # the ticket's columns that the act changed, as they were before it: what undoing restores
+    Column("before", JSON),
+    # the ticket's version after it: undoing another's later work is refused
+    Column("version", Integer),
+    Column("undone_at", Moment),
 )
 Index("ix_ticket_events_ticket", ticket_events.c.ticket_id, ticket_events.c.id)
+
+# Moments that tickets wait for; what is due is found by one look at the index.
+ticket_clocks = Table(
+    "ticket_clocks",
+    metadata,
+    Column("ticket_id", String(32), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("state", String(10), nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("warn_at", Moment),
+    Column("left_seconds", Float),
+    Column("detail", Text, nullable=False, default=""),
+)
+_partial_index("ix_ticket_clocks_due", ticket_clocks.c.due_at, where="state IN ('running', 'warned')")
+_partial_index("ix_ticket_clocks_warn", ticket_clocks.c.warn_at, where="state = 'running'")
+
+suggestions = Table(
+    "suggestions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("ticket_id", String(32), nullable=False),
+    # one draft for one message of the customer's
+    Column("message_id", String(32), nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    Column("intent", String(100)),
+    Column("confidence", Float),
+    Column("state", String(10), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+Index("ix_suggestions_ticket", suggestions.c.ticket_id)
+
+# Who is whose record, for people to see: never a proof. Rows are only added, and marked as undone.
+identity_links = Table(
+    "identity_links",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("address", String(400), nullable=False),
+    Column("customer_id", String(200), nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("agent_id", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("undone_at", Moment),
+    Column("undone_by", String(100)),
+)
+_partial_index("uq_identity_links_live", identity_links.c.address, unique=True, where="undone_at IS NULL")
+
+# Every text that a message ever had; rows are only added.
+message_revisions = Table(
+    "message_revisions",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("message_id", String(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    # who changed it: customer or agent
+    Column("author", String(10), nullable=False),
+    # the text from then on; none: taken back
+    Column("text", Text),
+    # whether the other side sees the change: pending, sent, refused
+    Column("state", String(10), nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+    Column("key", String(300), unique=True),
+)
+Index("ix_message_revisions_message", message_revisions.c.message_id, message_revisions.c.id)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("is_available", Boolean, nullable=False, default=False),
+    # back at this moment; none: when they say so
+    Column("available_at", Moment),
+    # tickets at once; none: the team's
+    Column("capacity", Integer),
+    Column("last_assigned_at", Moment),
+    Column("seen_at", Moment, nullable=False),
+)
 
 choices = Table(
     "choices",

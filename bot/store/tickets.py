@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
-from bot.domain.tickets import Agent, AgentId, Ticket, TicketEvent, TicketId, TicketState
+from bot.domain.tickets import Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
 from bot.store.database import insert_once
 from bot.store.ids import new_ticket_id
 from bot.store.schema import ticket_events, tickets
@@ -84,7 +84,12 @@ def place_in_queue(connection: Connection, ticket: Ticket) -> int | None:
 
 def change(connection: Connection, ticket_id: TicketId, **values: object) -> Ticket:
     """Write columns of a ticket and return it as it is now."""
-    row = connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(**values).returning(*tickets.c))
+    row = connection.execute(
+        update(tickets)
+        .where(tickets.c.id == ticket_id)
+        .values(version=tickets.c.version + 1, **values)
+        .returning(*tickets.c)
+    )
     return _ticket(row.one())
 
 
@@ -136,4 +141,15 @@ def _ticket(row: Row[Any]) -> Ticket:
         closed_at=row.closed_at,
         outcome=row.outcome,
         desk_reference=row.desk_reference,
+        team=TeamName(row.team),
+        priority=Priority(row.priority),
+        tags=tuple(row.tags or ()),
+        closing=row.closing or "",
+        snoozed_until=row.snoozed_until,
+        waiting_since=row.waiting_since,
+        first_replied_at=row.first_replied_at,
+        next_due_at=row.next_due_at,
+        rating=row.rating,
+        bot_may_act=row.bot_may_act,
+        version=row.version,
     )
