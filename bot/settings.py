@@ -35,10 +35,10 @@ class ServiceSettings(_Section):
     internal_port: int = Field(default=8081, ge=1, le=65535)
     #: how customers' networks reach us (https://care.example.com); none: channels are polled
     public_url: str | None = None
-    #: sqlite:///FILE or postgresql://USER@HOST/NAME
-    database: str = Field(default="sqlite:///var/tandem.db", repr=False)
     #: run-time state: models, files, sockets
     state_dir: Path = Path("var")
+    #: sqlite:///FILE or postgresql://USER@HOST/NAME; none: tandem.db in `state_dir`
+    database: str = Field(default_factory=lambda known: f"sqlite:///{known['state_dir']}/tandem.db", repr=False)
     #: what browser sessions are signed with; replicas share it. none: made once and kept in `state_dir`
     secret: SecretStr | None = Field(default=None, min_length=16)
     #: messages that are worked on at once
@@ -229,6 +229,9 @@ def _overlay(values: dict[str, Any], name: str, text: str) -> None:
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        if problem["type"] == "default_factory_not_called":
+            # Of a default that follows another setting, which is wrong and named.
+            continue
         where = ".".join(str(part) for part in problem["loc"])
         message = str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":

@@ -32,6 +32,23 @@ def test_the_environment_stands_above_the_file(tmp_path: Path) -> None:
     assert load({}, path).service.port == 9000
 
 
+def test_the_database_lives_in_the_state_folder_unless_it_is_named() -> None:
+    """Whoever moves the state moves the database with it; a database that is named stays where it is."""
+    moved = load({"TANDEM_SERVICE__STATE_DIR": "/srv/tandem"}).service
+    assert moved.database == "sqlite:////srv/tandem/tandem.db"
+    named = {"TANDEM_SERVICE__STATE_DIR": "/srv/tandem", "TANDEM_SERVICE__DATABASE": "sqlite:////data/own.db"}
+    assert load(named).service.database == "sqlite:////data/own.db"
+    assert Settings().service.database == "sqlite:///var/tandem.db"
+
+
+def test_only_what_is_wrong_is_named(tmp_path: Path) -> None:
+    """A state folder that is none is named alone, not the database that would lie in it."""
+    with pytest.raises(SettingsError) as caught:
+        load({}, written(tmp_path, "[service]\nstate_dir = 3\n"))
+    assert "service.state_dir" in str(caught.value)
+    assert "service.database" not in str(caught.value)
+
+
 def test_lists_are_written_with_commas() -> None:
     """A list in the environment is separated by commas."""
     settings = load({"TANDEM_WEBCHAT__ALLOWED_ORIGINS": "https://a.example, https://b.example,"})
