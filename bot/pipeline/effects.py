@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
+from bot.domain.conversations import ConversationId
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.handoff import HandoffRequest, Reason
-from bot.domain.messages import Author, DeliveryState, MessageId, OutboundMessage, Receipt, ReceiptKind
+from bot.domain.messages import (
+    Author,
+    DeliveryState,
+    MessageId,
+    OutboundMessage,
+    Receipt,
+    ReceiptKind,
+    TranscriptLine,
+)
 from bot.domain.ports import CommandResult
+from bot.domain.tickets import TicketEvent
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, tickets, transcript
@@ -26,12 +38,12 @@ _STATE_OF = {
 def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
     """The channel has the message."""
     outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
-    if row.message_id is None:
+    if row.message_id is None or row.conversation_id is None:
         return
     if external_id:
         transcript.name_externally(connection, row.message_id, external_id)
     if transcript.mark(connection, row.message_id, DeliveryState.SENT):
-        show_receipt(connection, writer, row, row.message_id)
+        show_receipt(connection, writer, row.conversation_id, row.message_id)
 
 
 def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
@@ -80,19 +92,50 @@ def record_receipt(connection: Connection, writer: Writer, row: InboxRow) -> Non
     line = transcript.find_external(connection, conversation.id, receipt.of_external_id) if conversation else None
     if conversation is not None and line is not None:
         is_later = transcript.mark(connection, line.id, _STATE_OF[receipt.kind], receipt.detail)
-        ticket = tickets.open_of(connection, conversation.id)
-        if is_later and ticket is not None and line.author is Author.AGENT:
-            post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.RECEIPT, message_id=line.id)
-            writer.post(connection, post, f"receipt:{line.id}:{receipt.kind}")
+        if is_later:
+            show_receipt(connection, writer, conversation.id, line.id)
+        if is_later and receipt.kind is ReceiptKind.FAILED:
+            _record_failure(connection, writer, conversation.id, replace(line, delivery_detail=receipt.detail))
     inbox.finish(connection, row.lease, writer.now)
 
 
-def show_receipt(connection: Connection, writer: Writer, row: OutboxRow, message_id: MessageId) -> None:
+def _record_failure(
+    connection: Connection, writer: Writer, conversation_id: ConversationId, line: TranscriptLine
+) -> None:
+    is_open = tickets.open_of(connection, conversation_id) is not None
+    # At a reply the desk itself says why it did not arrive, and what to do.
+    if not is_open or line.author is not Author.AGENT:
+        text = phrases.undelivered(line.delivery_detail or phrases.NO_REASON)
+        tell_undelivered(connection, writer, conversation_id, line, text)
+
+
+def tell_undelivered(
+    connection: Connection, writer: Writer, conversation_id: ConversationId, line: TranscriptLine, text: str
+) -> None:
+    """Tell the agents, by a notice on the open ticket or else by a new one, that a message did not arrive.
+
+    What the pipeline itself remarks opens none: nobody waits for "this conversation has been closed", and a ticket for
+    that would be closed with just such a remark.
+    """
+    conversation = conversations.lock(connection, conversation_id)
+    ticket = tickets.open_of(connection, conversation_id)
+    if ticket is not None:
+        event = TicketEvent(at=writer.now, kind="delivery_failed", agent=None, detail=text)
+        tickets.log(connection, ticket.id, event)
+        writer.post_notice(connection, ticket.id, text, f"undelivered:{line.id}")
+    elif line.author is not Author.SYSTEM:
+        request = HandoffRequest(reason=Reason.FAILED_ACTION, topic="an answer that did not arrive", summary=text)
+        writer.hand_off(connection, conversation, request)
+
+
+def show_receipt(
+    connection: Connection, writer: Writer, conversation_id: ConversationId, message_id: MessageId
+) -> None:
     """Show the agent who wrote a message how far it has come."""
     line = transcript.get(connection, message_id)
-    if line is None or line.author is not Author.AGENT or row.conversation_id is None:
+    if line is None or line.author is not Author.AGENT:
         return
-    ticket = tickets.last_of(connection, row.conversation_id)
+    ticket = tickets.last_of(connection, conversation_id)
     if ticket is not None:
         post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.RECEIPT, message_id=message_id)
         writer.post(connection, post, f"receipt:{message_id}:{line.delivery}")

@@ -9,15 +9,14 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.domain.channels import ChannelAddress
-from bot.domain.conversations import Conversation, ConversationId, Owner
+from bot.domain.conversations import Conversation, Owner
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, DeliveryState, OutboundMessage
 from bot.domain.ports import CommandResult
-from bot.domain.tickets import TicketEvent
 from bot.pipeline import phrases
-from bot.pipeline.effects import record_command_result, show_receipt
+from bot.pipeline.effects import record_command_result, show_receipt, tell_undelivered
 from bot.pipeline.outgoing import Writer
-from bot.store import conversations, inbox, outbox, tickets, transcript
+from bot.store import conversations, inbox, outbox, transcript
 from bot.store.inbox import InboxKind, InboxRow
 from bot.store.lanes import Ending, Release, Released
 from bot.store.outbox import OutboxKind, OutboxRow
@@ -86,24 +85,10 @@ def _tell_of(connection: Connection, writer: Writer, row: OutboxRow, reason: str
         return
     if row.kind is OutboxKind.COMMAND:
         record_command_result(connection, writer, row, CommandResult(is_done=False, reason=phrases.NOT_REACHED))
-    elif row.kind is OutboxKind.MESSAGE:
-        _tell_of_message(connection, writer, row, row.conversation_id, reason if state == "dead" else None)
-
-
-def _tell_of_message(
-    connection: Connection, writer: Writer, row: OutboxRow, conversation_id: ConversationId, reason: str | None
-) -> None:
-    """Tell the agents that a message did not arrive for this reason; none: that nobody knows."""
-    text = phrases.held() if reason is None else phrases.undelivered(reason)
-    if row.message_id is not None:
-        transcript.mark(connection, row.message_id, DeliveryState.FAILED, reason or text)
-        show_receipt(connection, writer, row, row.message_id)
-    conversation = conversations.lock(connection, conversation_id)
-    ticket = tickets.open_of(connection, conversation_id)
-    if ticket is not None:
-        event = TicketEvent(at=writer.now, kind="delivery_failed", agent=None, detail=text)
-        tickets.log(connection, ticket.id, event)
-        writer.post_notice(connection, ticket.id, text, row.key)
-        return
-    request = HandoffRequest(reason=Reason.FAILED_ACTION, topic="an answer that did not arrive", summary=text)
-    writer.hand_off(connection, conversation, request)
+    elif row.message_id is not None:
+        text = phrases.undelivered(reason) if state == "dead" else phrases.held()
+        transcript.mark(connection, row.message_id, DeliveryState.FAILED, reason if state == "dead" else text)
+        show_receipt(connection, writer, row.conversation_id, row.message_id)
+        line = transcript.get(connection, row.message_id)
+        if line is not None:
+            tell_undelivered(connection, writer, row.conversation_id, line, text)

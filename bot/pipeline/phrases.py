@@ -24,6 +24,7 @@ ENGINE_FAILED = (
 )
 STILL_WORKING = "Thanks for your message. It is taking longer than usual; you will get an answer here."
 
+NO_REASON = "the channel gave no reason"
 NOT_REACHED = "our shop's own system does not answer"
 
 

@@ -9,7 +9,7 @@ from bot.domain.connectors import Ambiguous, Refusal, Retry, SendOperation
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.handoff import Reason
-from bot.domain.messages import Author, DeliveryState, OutboundMessage
+from bot.domain.messages import Author, DeliveryState, OutboundMessage, Receipt, ReceiptKind
 from bot.domain.retry import SEND_RETRY
 from bot.pipeline import phrases
 from bot.pipeline.deliver import Delivering
@@ -27,6 +27,20 @@ from tests.fakes.connector import (
 from tests.pipeline.rig import BLOCKED, BUSY, SAM, Rig, handoff, turn
 
 LONG = " ".join(f"word{n:03}" for n in range(60))
+
+
+async def reports_failure(rig: Rig, detail: str, number: int | None = None) -> None:
+    """Let the channel report that a message did not arrive: the last, or the one of that `number`."""
+    sent = f"ann-{number or len(rig.seen())}"
+    receipt = Receipt(
+        address=rig.connector.address("ann"),
+        external_id=f"failed:{sent}",
+        of_external_id=sent,
+        kind=ReceiptKind.FAILED,
+        detail=detail,
+    )
+    await rig.bring(receipt)
+    await rig.settle()
 
 
 async def test_a_busy_channel_gets_the_message_later(rig: Rig) -> None:
@@ -104,6 +118,68 @@ async def test_a_reply_that_fails_after_the_ticket_was_closed_opens_another(rig:
     await rig.wait_out(minutes=1)
     assert await rig.ticket_count() == 2
     assert (await rig.conversation()).owner is Owner.QUEUE
+
+
+async def test_a_reply_that_the_channel_reports_lost_is_shown_where_it_was_written(rig: Rig) -> None:
+    """A reply that the channel took and could not bring is marked with the reason, and shown to its agent."""
+    rig.engine.by_text["person"] = handoff()
+    await rig.writes("person")
+    ticket = (await rig.view()).ticket
+    await rig.desk.claim(ticket.id, SAM, "c")
+    await rig.settle()
+    message_id = await rig.desk.reply(ticket.id, SAM, "Hello", (), "r")
+    await rig.settle()
+    shown, notices = len(rig.poster.of(DeskPostKind.RECEIPT)), len(rig.poster.of(DeskPostKind.NOTICE))
+    await reports_failure(rig, "the phone number is gone")
+    line = (await rig.transcript())[-1]
+    assert (line.delivery, line.delivery_detail) == (DeliveryState.FAILED, "the phone number is gone")
+    assert [post.message_id for post in rig.poster.of(DeskPostKind.RECEIPT)[shown:]] == [message_id]
+    assert len(rig.poster.of(DeskPostKind.NOTICE)) == notices
+    assert await rig.ticket_count() == 1
+
+
+async def test_a_reply_that_is_reported_lost_after_the_ticket_was_closed_opens_another(rig: Rig) -> None:
+    """People learn of a reply that did not arrive even when nobody has the conversation any more."""
+    rig.engine.by_text["person"] = handoff()
+    await rig.writes("person")
+    ticket = (await rig.view()).ticket
+    await rig.desk.reply(ticket.id, SAM, "Hello", (), "r")
+    await rig.settle()
+    reply = len(rig.seen())
+    await rig.desk.resolve(ticket.id, SAM, "", "d")
+    await rig.settle()
+    await reports_failure(rig, "expired", reply)
+    assert await rig.ticket_count() == 2
+    assert (await rig.conversation()).owner is Owner.QUEUE
+
+
+async def test_an_answer_that_the_channel_reports_lost_opens_a_ticket(rig: Rig) -> None:
+    """Of a bot's answer that never came people learn by a ticket with the reason; of a second one in its thread."""
+    rig.engine.by_text["two"] = turn("first", "second")
+    await rig.writes("two")
+    await reports_failure(rig, "the reply window is over", 1)
+    await reports_failure(rig, "the reply window is over", 1)
+    request = (await rig.view()).ticket.request
+    assert request.reason is Reason.FAILED_ACTION
+    assert request.summary == phrases.undelivered("the reply window is over")
+    assert (await rig.conversation()).owner is Owner.QUEUE
+    await reports_failure(rig, "", 2)
+    assert [post.text for post in rig.poster.of(DeskPostKind.NOTICE)] == [phrases.undelivered(phrases.NO_REASON)]
+    assert (await rig.view()).events[-1].kind == "delivery_failed"
+    assert await rig.ticket_count() == 1
+    assert {line.delivery for line in (await rig.transcript())[1:]} == {DeliveryState.FAILED}
+
+
+async def test_a_remark_that_does_not_arrive_opens_no_ticket(rig: Rig) -> None:
+    """A customer who cannot be reached is not handed to people again by "this conversation has been closed"."""
+    rig.engine.by_text["person"] = handoff()
+    await rig.writes("person")
+    await rig.desk.resolve((await rig.view()).ticket.id, SAM, "", "d")
+    rig.connector.script.append(refused(BLOCKED))
+    await rig.settle()
+    line = (await rig.transcript())[-1]
+    assert (line.author, line.delivery) == (Author.SYSTEM, DeliveryState.FAILED)
+    assert await rig.open_ticket() is None
 
 
 async def test_a_message_in_doubt_is_held_where_repeats_show(rig: Rig) -> None:
