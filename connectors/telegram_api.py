@@ -22,16 +22,18 @@ from telegram.error import (
     RetryAfter,
     TelegramError,
 )
-from telegram.request import HTTPXRequest
+from telegram.request import BaseRequest, RequestData
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError, MediaError
 from connectors.fields import Fields, load
-from connectors.http import SecretPath, classify
+from connectors.http import Call, CallError, Line, classify
 
-#: Stands for the token everywhere above `SecretPath`.
+#: Stands for the token everywhere above the `Line`.
 _PLACEHOLDER = "hidden-token"
 _CONNECTIONS_MAX = 64
+#: Seconds without a byte of an answer.
+_READ_TIMEOUT = 20.0
 _PAUSE = "Telegram asks for a pause"
 #: Codes that python-telegram-bot turns into errors of their own; other 4xx it takes for a network failure.
 _NAMED_CODES = frozenset({400, 401, 403, 404, 409})
@@ -49,6 +51,9 @@ _PLAIN_WORDS = {
     "user is deactivated": "the customer's Telegram account no longer exists",
     "chat not found": "Telegram knows no chat with this customer",
     "initiate conversation": "the customer has never written to this bot",
+    "message to edit not found": "the customer has deleted the message",
+    "message can't be edited": "Telegram does not let this message be changed",
+    "message can't be deleted": "Telegram lets messages be taken back for 48 hours only",
 }
 
 
@@ -90,10 +95,8 @@ class BotApi:
     """The calls of one bot. Nothing it holds, logs or raises contains the token."""
 
     def __init__(self, token: str, base_url: str, proxy_url: str | None) -> None:
-        limits = httpx.Limits(max_connections=_CONNECTIONS_MAX)
-        wire = SecretPath(httpx.AsyncHTTPTransport(limits=limits, proxy=proxy_url), _PLACEHOLDER, token)
-        self._request = _Request(wire)
-        self._files = httpx.AsyncClient(transport=wire, timeout=httpx.Timeout(30, connect=5))
+        self._line = Line(_CONNECTIONS_MAX, proxy_url, _PLACEHOLDER, token)
+        self._request = _Request(self._line)
         self.bot: Bot = _SilentBot(
             _PLACEHOLDER,
             base_url=f"{base_url}/bot",
@@ -129,23 +132,23 @@ class BotApi:
             if isinstance(failure, Permanent):
                 raise MediaError(failure.reason) from None
             return None
-        except httpx.HTTPError:
+        except CallError:
             return None
 
-    async def _content(self, url: str, max_bytes: int) -> bytes:
-        content = bytearray()
-        async with self._files.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
-            response.raise_for_status()
-            async for chunk in response.aiter_raw():
-                content += chunk
-                if len(content) > max_bytes:
-                    raise MediaError(f"the file is larger than {max_bytes // 1_000_000} MB")
-        return bytes(content)
+    async def _content(self, url: str, max_bytes: int) -> bytes | None:
+        headers = {"Accept-Encoding": "identity"}
+        code, content = await self._line.call(
+            Call(method="GET", url=url, headers=headers, read_timeout=30, bytes_max=max_bytes)
+        )
+        if code != HTTPStatus.OK:
+            return None
+        if len(content) > max_bytes:
+            raise MediaError(f"the file is larger than {max_bytes // 1_000_000} MB")
+        return content
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._request.shutdown()
-        await self._files.aclose()
+        await self._line.close()
 
 
 class _SilentBot(Bot):
@@ -154,22 +157,38 @@ class _SilentBot(Bot):
     _LOGGER = logging.Logger("silent", logging.CRITICAL + 1)  # noqa: LOG001 - one that nobody else can switch on
 
 
-class _Request(HTTPXRequest):
-    """The library's HTTP client, told to keep what it would drop: pauses to the second, and what is certain."""
+class _Request(BaseRequest):
+    """The library's way to HTTP. It keeps what the library's own would drop: pauses to the second, what is certain."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        super().__init__(
-            read_timeout=20,
-            write_timeout=10,
-            connect_timeout=5,
-            pool_timeout=5,
-            media_write_timeout=60,
-            httpx_kwargs={"transport": transport},
-        )
+    def __init__(self, line: Line) -> None:
+        self._line = line
 
-    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+    @property
+    def read_timeout(self) -> float:
+        """Seconds without a byte of an answer."""
+        return _READ_TIMEOUT
+
+    async def initialize(self) -> None:
+        """Do nothing: the first call connects."""
+
+    async def shutdown(self) -> None:
+        """Do nothing: whoever has the line closes it."""
+
+    async def do_request(self, *_: Any, **given: Any) -> tuple[int, bytes]:
         """Make the request; raises `TelegramError`."""
-        code, payload = await super().do_request(*args, **kwargs)
+        asked = given.get("read_timeout")
+        headers, body = _encoded(given["url"], given.get("request_data"))
+        call = Call(
+            method=given["method"],
+            url=given["url"],
+            headers=headers,
+            body=body,
+            read_timeout=asked if isinstance(asked, int | float) else _READ_TIMEOUT,
+        )
+        try:
+            code, payload = await self._line.call(call)
+        except CallError as error:
+            raise NetworkError(error.kind) from error
         if code == HTTPStatus.TOO_MANY_REQUESTS:
             raise FloodWaitError(_asked_pause(payload))
         if code in range(400, 500) and code not in _NAMED_CODES:
@@ -199,3 +218,14 @@ def _asked_pause(payload: bytes) -> timedelta | None:
         return timedelta(seconds=Fields(load(payload)).object("parameters").number("retry_after"))
     except (MalformedWebhookError, OverflowError):
         return None
+
+
+def _encoded(url: str, data: RequestData | None) -> tuple[dict[str, str], bytes]:
+    """Return headers and body that carry the parameters of a call."""
+    headers = {"User-Agent": BaseRequest.USER_AGENT}
+    if data is None:
+        return headers, b""
+    if data.contains_files:
+        form = httpx.Request("POST", url, data=data.json_parameters, files=data.multipart_data)
+        return headers | {"Content-Type": form.headers["content-type"]}, form.read()
+    return headers | {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(data.json_parameters).encode()

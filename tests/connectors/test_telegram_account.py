@@ -260,6 +260,4 @@ async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture, capfd:
         secrets = (stand.telegram.token.partition(":")[2], "webhook-secret_of-the-test", "private matter")
 
     written = caplog.text + "".join(capfd.readouterr())
-    assert "HTTP Request: POST" in written
-    assert "hidden-token/sendMessage" in written
     assert not [secret for secret in secrets if secret in written]

@@ -4,7 +4,7 @@ import inspect
 import warnings
 from datetime import timedelta
 
-import httpx
+import aiohttp
 import pytest
 import telegram.error
 from telegram.error import TelegramError
@@ -12,7 +12,7 @@ from telegram.error import TelegramError
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import SettingsError
 from connectors import telegram_api
-from connectors.http import NEVER_SENT, classify
+from connectors.http import CallError, classify
 from connectors.telegram import TelegramAccount
 from connectors.telegram_api import outcome
 
@@ -30,14 +30,20 @@ OUTCOMES: dict[str, tuple[object, type[Retry | Permanent | Ambiguous]]] = {
     "RetryAfter": (17, Retry),
     "PassportDecryptionError": ("cannot decrypt", Ambiguous),
 }
-#: httpx's errors that come before the first byte of the request.
-BEFORE = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
+#: aiohttp's errors that come before the first byte of the request.
+BEFORE = {
+    *("ClientConnectorError", "ClientConnectorDNSError", "ClientConnectorSSLError", "ClientConnectorCertificateError"),
+    *("ClientSSLError", "ClientProxyConnectionError", "UnixClientConnectorError", "ConnectionTimeoutError"),
+    *("ClientHttpProxyError", "InvalidURL", "InvalidUrlClientError", "InvalidUrlRedirectClientError"),
+    *("NonHttpUrlClientError", "NonHttpUrlRedirectClientError"),
+}
 #: Those that come after, or that do not say.
 AFTER = {
-    *("HTTPError", "HTTPStatusError", "RequestError", "TransportError", "TimeoutException", "NetworkError"),
-    *("ReadTimeout", "WriteTimeout", "ReadError", "WriteError", "CloseError", "DecodingError", "TooManyRedirects"),
-    *("ProtocolError", "LocalProtocolError", "RemoteProtocolError", "CookieConflict", "StreamError"),
-    *("StreamClosed", "StreamConsumed", "RequestNotRead", "ResponseNotRead"),
+    *("ClientError", "ClientConnectionError", "ClientConnectionResetError", "ClientOSError", "ClientPayloadError"),
+    *("ClientResponseError", "ContentTypeError", "RedirectClientError", "ServerConnectionError"),
+    *("ServerDisconnectedError", "ServerFingerprintMismatch", "ServerTimeoutError", "SocketTimeoutError"),
+    *("TooManyRedirects", "WSServerHandshakeError", "WSMessageTypeError", "WebSocketError", "UploadAbortedError"),
+    *("EofStream", "BadContentDispositionHeader", "BadContentDispositionParam"),
 }
 
 
@@ -74,18 +80,19 @@ def test_retry_after_to_the_second() -> None:
     assert outcome(error) == Retry(reason="Telegram asks for a pause", after=timedelta(seconds=17))
 
 
-def test_every_error_of_httpx_is_mapped() -> None:
-    """No release of httpx adds an error that nobody here has thought about."""
-    assert {name for name in _errors_of(httpx) if not name.endswith("Warning")} == BEFORE | AFTER
-    assert {error.__name__ for error in NEVER_SENT} == BEFORE
+def test_every_error_of_aiohttp_is_mapped() -> None:
+    """No release of aiohttp adds an error that nobody here has thought about."""
+    found = _errors_of(aiohttp) | _errors_of(aiohttp.client_exceptions)
+    assert set(found) == BEFORE | AFTER
 
 
 @pytest.mark.parametrize("name", sorted(BEFORE | AFTER))
 @pytest.mark.parametrize("wrapper", ["NetworkError", "TimedOut"])
 def test_cause_decides(name: str, wrapper: str) -> None:
     """A network error is certain only where its cause came before the first byte left."""
+    kind = (_errors_of(aiohttp) | _errors_of(aiohttp.client_exceptions))[name]
     wrapped = _make(wrapper)
-    wrapped.__cause__ = getattr(httpx, name).__new__(getattr(httpx, name))
+    wrapped.__cause__ = CallError.of(kind.__new__(kind))
 
     assert type(outcome(wrapped)) is (Retry if name in BEFORE else Ambiguous)
 

@@ -6,11 +6,11 @@ import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, Sent
 from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, OutboundMessage
+from connectors import http, telegram_api
 from connectors.telegram import TelegramAccount, TelegramConnector
 from tests.connectors.telegram_bench import JANE, Bench, address_of, bench
 from tests.fakes.media import MemoryMedia
@@ -252,11 +252,11 @@ async def test_cut_answer(stand: Bench) -> None:
 
 async def test_hanging(stand: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that never comes is ambiguous once our patience ends."""
-    monkeypatch.setattr(stand.connector._api._request._client, "timeout", httpx.Timeout(10, read=0.1))
+    monkeypatch.setattr(telegram_api, "_READ_TIMEOUT", 0.1)
     stand.telegram.fail(Fault(method="sendMessage", is_done=True, hangs=True))
 
     result = await stand.connector.send(stand.text("hi"), "key")
-    assert result == Ambiguous(reason="no answer to a request that may have arrived (ReadTimeout)")
+    assert result == Ambiguous(reason="no answer to a request that may have arrived (SocketTimeoutError)")
     assert len(stand.jane.seen) == 1
 
 
@@ -281,7 +281,7 @@ async def test_connection_refused(stand: Bench) -> None:
         account = TelegramAccount(token="7000001:x", base_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
         connector = TelegramConnector(account, stand.media)
 
-        assert await connector.send(stand.text("hi"), "key") == Retry(reason="no connection (ConnectError)")
+        assert await connector.send(stand.text("hi"), "key") == Retry(reason="no connection (ClientConnectorError)")
         await connector.close()
 
 
@@ -298,7 +298,7 @@ async def test_no_tls(stand: Bench) -> None:
     url = stand.telegram.url.replace("http://", "https://")
     connector = TelegramConnector(TelegramAccount(token="7000001:x", base_url=url), stand.media)
 
-    assert await connector.send(stand.text("hi"), "key") == Retry(reason="no connection (ConnectError)")
+    assert await connector.send(stand.text("hi"), "key") == Retry(reason="no connection (ClientConnectorSSLError)")
     await connector.close()
 
 
@@ -310,20 +310,23 @@ async def test_proxy_down(stand: Bench) -> None:
         account = TelegramAccount(token="7000001:x", base_url="https://api.telegram.org", proxy_url=proxy)
         connector = TelegramConnector(account, stand.media)
 
-        assert await connector.send(stand.text("hi"), "key") == Retry(reason="no connection (ConnectError)")
+        assert await connector.send(stand.text("hi"), "key") == Retry(
+            reason="no connection (ClientProxyConnectionError)"
+        )
         await connector.close()
 
 
 async def test_pool_exhausted(stand: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """When all connections are busy, the message was certainly not sent."""
-    pool = stand.connector._api._files._transport._inner._pool  # type: ignore[attr-defined]
-    monkeypatch.setattr(pool, "_max_connections", 1)
+    monkeypatch.setattr(stand.connector._api._line, "_connections_max", 1)
     stand.telegram.fail(Fault(method="sendMessage", is_done=True, hangs=True))
     first = asyncio.create_task(stand.connector.send(stand.text("one"), "key"))
     await stand.jane.sees(1)
-    monkeypatch.setattr(stand.connector._api._request._client, "timeout", httpx.Timeout(10, pool=0.1))
+    monkeypatch.setattr(http, "_CONNECTS_WITHIN", 0.1)
 
-    assert await stand.connector.send(stand.text("two"), "key") == Retry(reason="no connection (PoolTimeout)")
+    assert await stand.connector.send(stand.text("two"), "key") == Retry(
+        reason="no connection (ConnectionTimeoutError)"
+    )
     first.cancel()
 
 
