@@ -41,6 +41,7 @@ CHANNEL = ChannelName("slack")
 Persist = Callable[[str, ChannelAddress, Json], Awaitable[None]]
 #: Slack sends far less; more than this is not from Slack.
 BODY_MAX = 2 * 1024 * 1024
+UNREADABLE = "not one of Slack's bodies"
 #: A modal has to be open three seconds after the click.
 MODAL_WITHIN_SECONDS = 2.5
 CALL_WITHIN_SECONDS = 15
@@ -99,6 +100,7 @@ class SlackDesk:
             process_before_response=True,
             before_authorize=self._receive,
         )
+        self._bolt.error(_refuse_unreadable)
 
     async def handle(self, raw: Json) -> None:
         """Act on one durable event; see `DeskEvents.handle`."""
@@ -133,19 +135,26 @@ class SlackDesk:
             _log.warning("slack_request_refused")
             return sanic.text("not signed by Slack, or too long ago", status=401)
         try:
-            incoming = to_async_bolt_request(request)
-        except (ValueError, RecursionError, AttributeError, TypeError):
-            # Bolt takes it for granted that a body is an object, and its members too.
-            return sanic.text("not one of Slack's bodies", status=400)
-        return to_sanic_response(await self._bolt.async_dispatch(incoming))
+            answer = await self._bolt.async_dispatch(to_async_bolt_request(request))
+        except (ValueError, RecursionError, AttributeError, TypeError, LookupError):
+            # Bolt takes it for granted that a body is an object, and its members too. Our errors `_receive` answers.
+            return sanic.text(UNREADABLE, status=400)
+        return to_sanic_response(answer)
 
     async def _receive(self, body: object, next: Callable[[], Awaitable[None]]) -> BoltResponse | None:  # noqa: A002
-        """Make a verified body durable and acknowledge it; Bolt answers 500 when this raises, so Slack repeats."""
+        """Make a verified body durable and acknowledge it; where that fails answer 503, so that Slack repeats it."""
         if not isinstance(body, dict):
             return BoltResponse(status=400, body="not an object")
         if body.get("type") == "url_verification":
             await next()
             return None
+        try:
+            return await self._keep(body)
+        except Exception:  # noqa: BLE001 - whatever it is, Slack has the event and we have not
+            _log.exception("slack_event_not_kept")
+            return BoltResponse(status=503, body="not kept, send it again")
+
+    async def _keep(self, body: Json) -> BoltResponse:
         event = read(body)
         if isinstance(event, Unknown):
             self.ignored[event.kind[:60]] += 1
@@ -166,6 +175,12 @@ class SlackDesk:
                 await self._events.open_modal(click)
         except Exception as error:  # noqa: BLE001 - acknowledged all the same: who sees no modal presses again
             _log.warning("slack_modal_failed", action=click.action.value, error=code_of(error) or type(error).__name__)
+
+
+async def _refuse_unreadable(error: Exception) -> BoltResponse:
+    """Answer for Bolt, which breaks on bodies that Slack would not send; our own failures never get here."""
+    _log.warning("slack_body_unreadable", error=type(error).__name__)
+    return BoltResponse(status=400, body=UNREADABLE)
 
 
 def _rejected(reason: str) -> BoltResponse:

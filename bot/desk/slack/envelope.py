@@ -188,7 +188,7 @@ def _submission(body: Json) -> SlackEvent:
     name = _text(view, "callback_id")
     try:
         about = json.loads(_text(view, "private_metadata"))
-    except ValueError:
+    except (ValueError, RecursionError):
         about = None
     if name not in set(DeskAction) or not isinstance(about, dict):
         return Unknown(kind=f"view/{name}")
