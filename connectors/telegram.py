@@ -48,7 +48,14 @@ from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
 from connectors.fields import Fields, load, storable
 from connectors.telegram_api import BotApi, outcome
-from connectors.telegram_updates import ALLOWED_UPDATES, CHANNEL, callback_query_id, message_key, read_update
+from connectors.telegram_updates import (
+    ALLOWED_UPDATES,
+    CHANNEL,
+    callback_query_id,
+    message_key,
+    message_of,
+    read_update,
+)
 
 log = structlog.get_logger()
 
@@ -170,6 +177,18 @@ class TelegramConnector:
         except Exception as error:  # noqa: BLE001 - an answer the library stumbles over is no proof of anything
             return Ambiguous(reason=f"Telegram's answer cannot be read ({type(error).__name__})")
         return Sent(external_id=message_key(operation.address.external_id, message.message_id))
+
+    async def edit(self, operation: SendText, external_id: str, key: str) -> SendResult:  # noqa: ARG002
+        """Change a text; a bot may change its own for ever (https://core.telegram.org/bots/api#editmessagetext)."""
+        text, options = storable(operation.text), LinkPreviewOptions(is_disabled=True)
+        chat_id, message_id = message_of(external_id)
+        call = self._api.bot.edit_message_text(text, chat_id, message_id, link_preview_options=options)
+        return await _change(call, external_id, "message is not modified")
+
+    async def unsend(self, address: ChannelAddress, external_id: str, key: str) -> SendResult:  # noqa: ARG002
+        """Delete a message, within 48 hours (https://core.telegram.org/bots/api#deletemessage)."""
+        call = self._api.bot.delete_message(*message_of(external_id))
+        return await _change(call, external_id, "message to delete not found")
 
     async def _send_text(self, operation: SendText) -> Message:
         return await self._api.bot.send_message(
@@ -342,6 +361,17 @@ class TelegramConnector:
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
+
+
+async def _change(call: Awaitable[object], external_id: str, is_so_already: str) -> SendResult:
+    """Make a call that changes what was sent; that it `is_so_already`, in Telegram's words, is what we want."""
+    try:
+        await call
+    except TelegramError as error:
+        return Sent(external_id=external_id) if is_so_already in error.message.lower() else outcome(error)
+    except Exception as error:  # noqa: BLE001 - an answer the library stumbles over is no proof of anything
+        return Ambiguous(reason=f"Telegram's answer cannot be read ({type(error).__name__})")
+    return Sent(external_id=external_id)
 
 
 def keyboard(choices: tuple[Choice, ...]) -> InlineKeyboardMarkup:

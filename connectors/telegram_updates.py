@@ -58,6 +58,12 @@ def message_key(chat_id: str, message_id: int) -> str:
     return f"{chat_id}:{message_id}"
 
 
+def message_of(key: str) -> tuple[str, int]:
+    """Return chat and number of the message that `message_key` named."""
+    chat_id, _, message_id = key.rpartition(":")
+    return chat_id, int(message_id)
+
+
 def callback_query_id(external_id: str) -> str | None:
     """Return the id of the tap that an event stands for; none when the event is not a tap."""
     return external_id.removeprefix(_CALLBACK) if external_id.startswith(_CALLBACK) else None
@@ -132,11 +138,11 @@ def _dice(dice: Fields) -> str:
 
 
 def _venue(venue: Fields) -> str:
-    return f"Location: {venue.text('title')}, {venue.text('address')} ({_coordinates(venue.object('location'))})"
+    return f"Location: {venue.text('title')}, {venue.text('address')} {_map_link(venue.object('location'))}"
 
 
 def _location(location: Fields) -> str:
-    return f"Location: {_coordinates(location)}"
+    return f"Location: {_map_link(location)}"
 
 
 def _contact(contact: Fields) -> str:
@@ -154,8 +160,9 @@ _READABLE: dict[str, Callable[[Fields], str]] = {
 }
 
 
-def _coordinates(location: Fields) -> str:
-    return f"{location.number('latitude'):.5f}, {location.number('longitude'):.5f}"
+def _map_link(location: Fields) -> str:
+    place = f"mlat={location.number('latitude'):.5f}&mlon={location.number('longitude'):.5f}"
+    return f"https://www.openstreetmap.org/?{place}"
 
 
 def _attachments(message: Fields) -> tuple[Attachment, ...]:

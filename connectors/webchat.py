@@ -208,6 +208,19 @@ class WebChatConnector:
         await self._feed.put(visitor, key, body)
         return Sent(external_id=external_id)
 
+    async def edit(self, operation: SendText, external_id: str, key: str) -> SendResult:
+        """Have the visitor's pages show another text."""
+        body: dict[str, object] = {"type": "edited", "of": external_id, "text": operation.text}
+        return await self._change(operation.address, external_id, key, body)
+
+    async def unsend(self, address: ChannelAddress, external_id: str, key: str) -> SendResult:
+        """Have the visitor's pages show that a message was taken back."""
+        return await self._change(address, external_id, key, {"type": "removed", "of": external_id})
+
+    async def _change(self, address: ChannelAddress, external_id: str, key: str, body: dict[str, object]) -> SendResult:
+        await self._feed.put(address.external_id, key, body | {"at": self._clock.now().isoformat()})
+        return Sent(external_id=external_id)
+
     async def show_typing(self, address: ChannelAddress) -> None:
         """Show the dots on the visitor's open pages."""
         self._feed.typing(address.external_id)

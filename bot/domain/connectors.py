@@ -194,6 +194,28 @@ class Acknowledging(Protocol):
 
 
 @runtime_checkable
+class Editing(Protocol):
+    """A connector whose channel lets us change what we sent."""
+
+    async def edit(self, operation: SendText, external_id: str, key: str) -> SendResult:
+        """Show `operation` in place of the text the channel calls `external_id`, once: no retries of its own.
+
+        Whatever shows the new text already is `Sent`, so a repeat is harmless; `Permanent` says in plain words why the
+        channel refuses.
+        """
+        ...
+
+
+@runtime_checkable
+class Unsending(Protocol):
+    """A connector whose channel lets us take back what we sent."""
+
+    async def unsend(self, address: ChannelAddress, external_id: str, key: str) -> SendResult:
+        """Remove what the channel calls `external_id` from the customer's sight; what is gone already is `Sent`."""
+        ...
+
+
+@runtime_checkable
 class FetchesMedia(Protocol):
     """A connector whose attachments are fetched by reference."""
 

@@ -43,6 +43,20 @@ class View {
     else if (!known) this.newer.hidden = false;
   }
 
+  /** Show that a message now says something else; null: that it was taken back. */
+  amend(id, text) {
+    const item = this.items.get(id);
+    if (!item) return;
+    const isGone = text === null;
+    item.node.classList.toggle("gone", isGone);
+    item.node.classList.toggle("edited", !isGone);
+    item.node.querySelectorAll(".bubble, .file").forEach((part) => part.remove());
+    const bubble = make("div", { className: "bubble", dir: "auto" }, ...(isGone ? [WORDS.takenBack] : linkified(text)));
+    item.node.querySelector(".who").after(bubble);
+    Object.assign(item, { text: text ?? "", choices: isGone ? [] : item.choices, mark: isGone ? "" : WORDS.edited });
+    this.arrange();
+  }
+
   remove(id) {
     this.items.get(id)?.node.remove();
     this.items.delete(id);
@@ -111,14 +125,15 @@ class View {
 
   state(item, meta, at, isSeen) {
     const tick = item.author !== "customer" ? "" : item.failed ? "failed" : !item.isStored ? "clock" : isSeen ? "seen" : "stored";
-    const shown = `${tick}${item.failed ?? ""}${+at}`;
+    const shown = `${tick}${item.failed ?? ""}${+at}${item.mark ?? ""}`;
     if (item.node.dataset.state === shown) return;
     item.node.dataset.state = shown;
     item.node.classList.toggle("failed", tick === "failed");
     const time = make("time", { dateTime: at.toISOString() }, at.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" }));
     if (tick !== "failed") {
       const label = { clock: WORDS.sending, stored: WORDS.stored, seen: WORDS.seen }[tick];
-      meta.replaceChildren(time, ...(tick ? [icon(tick, label)] : []));
+      const mark = item.mark ? [make("span", { className: "mark" }, item.mark), " "] : [];
+      meta.replaceChildren(...mark, time, ...(tick ? [icon(tick, label)] : []));
       return;
     }
     meta.replaceChildren(

@@ -159,6 +159,7 @@ class Widget {
 
   /** Take one entry of the feed. */
   take(entry) {
+    if (entry.type === "edited" || entry.type === "removed") this.view.amend(entry.of, entry.text ?? null);
     if (entry.type !== "message") return;
     const isOwn = entry.author === "customer";
     this.view.put(isOwn ? { ...entry, isStored: !this.outbox.has(entry.id) } : entry);

@@ -31,6 +31,8 @@ const WORDS = {
   stored: "Sent",
   seen: "Being answered",
   notSent: "Not sent.",
+  edited: "edited",
+  takenBack: "This message was taken back.",
   retry: "Tap to try again",
   discard: "Remove this message",
   offline: "You are offline. Your messages wait here and go out when you are back.",

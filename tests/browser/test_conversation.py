@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from bot.domain.connectors import SendText, Sent
 from bot.domain.messages import Author, OutboundMessage
 from tests.browser.chat import open_chat, shown, text_file, write
 from tests.webchat_site import HOURS, ORDERS, ChatSite, say
@@ -45,6 +46,25 @@ async def test_quick_replies_go_once_they_are_used(page: Page, site: ChatSite) -
         ("help", None),
         (HOURS.title, HOURS.payload),
     ]
+
+
+async def test_changed_and_taken_back_messages_are_marked(page: Page, site: ChatSite) -> None:
+    """What an agent changed says so in its place, what they took back is gone; a reload shows the same."""
+    await open_chat(page)
+    await write(page, "hello")
+    await expect(page.get_by_text("hello").nth(1)).to_be_visible()
+    address, ids = site.bot.messages[0].address, []
+    for n, text in enumerate(("It costs £9", "wrong chat")):
+        sent = await site.bot.connector.send(SendText(address=address, text=text, author="agent"), f"agent/{n}")
+        assert isinstance(sent, Sent)
+        ids.append(sent.external_id)
+    await site.bot.connector.edit(SendText(address=address, text="It costs £8"), ids[0], "edit")
+    await site.bot.connector.unsend(address, ids[1], "unsend")
+    for _ in range(2):
+        await expect(page.get_by_text("This message was taken back.")).to_be_visible()
+        assert await shown(page) == ["hello", "hello", "It costs £8", "This message was taken back."]
+        await expect(page.locator(".mark", has_text="edited")).to_be_visible()
+        await page.reload()
 
 
 async def test_suggestions_are_plain_words(page: Page, site: ChatSite) -> None:

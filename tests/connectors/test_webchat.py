@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.channels import AccountId, ChannelAddress
-from bot.domain.connectors import Permanent, SendAttachment, Sent, ShowsTyping, WebhookRequest
+from bot.domain.connectors import Permanent, SendAttachment, SendText, Sent, ShowsTyping, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
 from bot.domain.messages import (
     TEXT_MAX,
@@ -212,6 +212,24 @@ async def test_the_same_send_is_shown_once() -> None:
     other = await connector(feed).send(operation, "turn-1/1")
     assert first == again != other
     assert len(feed.entries[SESSION.visitor]) == 2
+
+
+async def test_changes_are_entries_of_their_own() -> None:
+    """A change and a taking back follow the message they are about, each once under its key."""
+    feed = MemoryFeed()
+    speaker = connector(feed)
+    address = parse_one(message(text="hello")).address
+    sent = await speaker.send(SendText(address=address, text="one"), "k")
+    assert isinstance(sent, Sent)
+    for _ in range(2):
+        assert await speaker.edit(SendText(address=address, text="two"), sent.external_id, "k:edit") == sent
+        assert await speaker.unsend(address, sent.external_id, "k:gone") == sent
+    entries = [body for _, body in await feed.after(address.external_id, 0, 10)]
+    at = "2026-03-04T09:30:00+00:00"
+    assert entries[1:] == [
+        {"type": "edited", "of": sent.external_id, "text": "two", "at": at},
+        {"type": "removed", "of": sent.external_id, "at": at},
+    ]
 
 
 async def test_what_is_shown_names_its_author_and_choices() -> None:

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.channels import ChannelAddress
-from bot.domain.connectors import Refusal, Retry, SendAttachment, SendOperation, SendText
+from bot.domain.connectors import (
+    Closing,
+    Editing,
+    Refusal,
+    Retry,
+    SendAttachment,
+    SendOperation,
+    SendText,
+    Unsending,
+)
 from bot.domain.errors import WebhookError
 from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, InboundMessage, MediaId, OutboundMessage
 from bot.domain.planning import measure
@@ -103,12 +112,19 @@ def test_file_is_sent_or_named(subject: Subject, kind: AttachmentKind) -> None:
 
 
 async def test_unreachable(subject: Subject) -> None:
-    """Where nothing answers, a call is certainly unsent; it raises nothing."""
-    if subject.unreachable is None:
+    """Where nothing answers, a call is certainly not made, be it a message or a change; it raises nothing."""
+    connector, address = subject.unreachable, _address(subject)
+    if connector is None:
         return
-    operation = SendText(address=_address(subject), text="hello")
+    operation, sent = SendText(address=address, text="hello"), f"{address.external_id}:1"
 
-    assert isinstance(await subject.unreachable.send(operation, "key"), Retry)
+    assert isinstance(await connector.send(operation, "key"), Retry)
+    if isinstance(connector, Editing):
+        assert isinstance(await connector.edit(operation, sent, "key"), Retry)
+    if isinstance(connector, Unsending):
+        assert isinstance(await connector.unsend(address, sent, "key"), Retry)
+    if isinstance(connector, Closing):
+        await connector.close()
 
 
 async def test_secrets_stay_inside(
@@ -133,6 +149,8 @@ async def test_secrets_stay_inside(
     if subject.unreachable is not None:
         operation = SendText(address=_address(subject), text="hello")
         shown.append(repr(await subject.unreachable.send(operation, "key")))
+        if isinstance(subject.unreachable, Closing):
+            await subject.unreachable.close()
     shown += [caplog.text, *capfd.readouterr()]
 
     assert not [secret for secret in subject.secrets if secret in "\n".join(shown)]

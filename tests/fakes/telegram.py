@@ -21,6 +21,12 @@ from tests.fakes.telegram_values import Fault, Json, RefusedError, Shown, Update
 KEEPS_UPDATES_FOR, KEEPS_TAPS_FOR = 24 * 3600, 150
 FILE_MAX_BYTES, DOWNLOAD_MAX_BYTES, PHOTO_MAX_BYTES = 50_000_000, 20_000_000, 10_000_000
 TEXT_MAX, CALLBACK_DATA_MAX_BYTES = 4096, 64
+#: Seconds after which a message cannot be deleted any more.
+DELETES_FOR = 48 * 3600
+_NOT_MODIFIED = (
+    "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a "
+    "current content and reply markup of the message"
+)
 _WEBHOOK_IS_ACTIVE = (
     "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 )
@@ -200,6 +206,30 @@ class FakeTelegram:
         if len(text.encode("utf-16-le")) // 2 > TEXT_MAX:
             raise RefusedError(400, "Bad Request: message is too long")
         return self._show(customer, {"text": text}, Shown(message_id=0, kind="text", text=text), parameters)
+
+    def _editMessageText(self, parameters: Json) -> Json:  # noqa: N802
+        customer, number = self._reachable(parameters), int(parameters["message_id"])
+        known = customer.messages.get(number)
+        if known is None or "text" not in known:
+            raise RefusedError(400, "Bad Request: message to edit not found")
+        if known["from"] != self.me:
+            raise RefusedError(400, "Bad Request: message can't be edited")
+        text = str(parameters["text"]).strip()
+        if known["text"] == text:
+            raise RefusedError(400, _NOT_MODIFIED)
+        customer.messages[number] = known | {"text": text, "edit_date": int(self.clock())}
+        customer.seen = [replace(shown, text=text) if shown.message_id == number else shown for shown in customer.seen]
+        return customer.messages[number]
+
+    def _deleteMessage(self, parameters: Json) -> bool:  # noqa: N802
+        customer, number = self._reachable(parameters), int(parameters["message_id"])
+        if number not in customer.messages:
+            raise RefusedError(400, "Bad Request: message to delete not found")
+        if self.clock() - float(customer.messages[number]["date"]) > DELETES_FOR:
+            raise RefusedError(400, "Bad Request: message can't be deleted for everyone")
+        del customer.messages[number]
+        customer.seen = [shown for shown in customer.seen if shown.message_id != number]
+        return True
 
     def _send_file(self, parameters: Json, kind: str) -> Json:
         customer = self._reachable(parameters)
