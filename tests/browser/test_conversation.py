@@ -50,9 +50,10 @@ async def test_quick_replies_go_once_they_are_used(page: Page, site: ChatSite) -
 
 async def test_changed_and_taken_back_messages_are_marked(page: Page, site: ChatSite) -> None:
     """What an agent changed says so in its place, what they took back is gone; a reload shows the same."""
+    site.bot.script = lambda message: say("heard")
     await open_chat(page)
     await write(page, "hello")
-    await expect(page.get_by_text("hello").nth(1)).to_be_visible()
+    await expect(page.get_by_text("heard")).to_be_visible()
     address, ids = site.bot.messages[0].address, []
     for n, text in enumerate(("It costs £9", "wrong chat")):
         sent = await site.bot.connector.send(SendText(address=address, text=text, author="agent"), f"agent/{n}")
@@ -62,7 +63,7 @@ async def test_changed_and_taken_back_messages_are_marked(page: Page, site: Chat
     await site.bot.connector.unsend(address, ids[1], "unsend")
     for _ in range(2):
         await expect(page.get_by_text("This message was taken back.")).to_be_visible()
-        assert await shown(page) == ["hello", "hello", "It costs £8", "This message was taken back."]
+        assert (await shown(page))[-3:] == ["heard", "It costs £8", "This message was taken back."]
         await expect(page.locator(".mark", has_text="edited")).to_be_visible()
         await page.reload()
 
