@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -22,6 +22,8 @@ AgentId = NewType("AgentId", str)
 #: As the settings call it.
 TeamName = NewType("TeamName", str)
 
+#: When something is due that is not.
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: The team of those who made no teams.
 EVERYBODY = TeamName("everybody")
 
@@ -105,6 +107,11 @@ class Ticket:
     bot_may_act: bool = True
     #: grows with each change
     version: int = 0
+
+    @property
+    def urgency(self) -> tuple[datetime, int, int]:
+        """Sorts before that of a ticket that can wait longer: by what is due, then priority, then age."""
+        return self.next_due_at or NEVER, self.priority.rank, self.number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -23,8 +23,9 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, OutboundMessage
 from bot.domain.ports import Clock, CustomerDirectory, MediaStore
 from bot.domain.retry import TURN_RETRY, RetryPolicy
+from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket
-from bot.pipeline import phrases
+from bot.pipeline import phrases, promises
 from bot.pipeline.background import Background
 from bot.pipeline.giving_up import give_up_message
 from bot.pipeline.outgoing import DeskAddress, Writer
@@ -59,6 +60,8 @@ class ConverseParts:
     #: none: agents read the database itself
     desk: DeskAddress | None
     dice: random.Random
+    #: how tickets are worked
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +199,7 @@ class Conversing:
             self._parts.background.start(connector.show_typing(address))
 
     def _writer(self) -> Writer:
-        return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+        return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
 
     async def _write(self, body: _Body, row: InboxRow, situation: Situation) -> None:
         await self._parts.database.write(body, self._writer(), row, situation)
@@ -221,6 +224,7 @@ def _relay(connection: Connection, writer: Writer, row: InboxRow, situation: Sit
     conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
     ticket = tickets.open_of(connection, conversation.id)
     if ticket is not None:
+        promises.customer_wrote(connection, writer, ticket)
         writer.post_line(connection, ticket.id, row.message_id)
         writer.post_card(connection, ticket.id)
     inbox.finish(connection, row.lease, writer.now)
@@ -237,6 +241,7 @@ def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situa
         message = OutboundMessage(author=Author.SYSTEM, text=text)
         writer.say(connection, conversation, message, f"{row.message_id}:file")
     else:
+        promises.customer_wrote(connection, writer, ticket)
         writer.post_line(connection, ticket.id, row.message_id)
     inbox.finish(connection, row.lease, writer.now)
 

@@ -14,7 +14,7 @@ from bot.domain.customers import CustomerId
 from bot.domain.handoff import Reason
 from bot.domain.messages import Author, MessageId, OutboundMessage
 from bot.domain.tickets import TicketId
-from bot.pipeline import phrases
+from bot.pipeline import phrases, promises
 from bot.pipeline.outgoing import Writer
 from bot.store import choices, conversations, inbox, outbox, tickets, timers, turns
 from bot.store.inbox import InboxKind, InboxRow
@@ -70,6 +70,7 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
     ticket = tickets.open_of(connection, conversation.id)
     is_sure = not turn.is_fallback and turn.handoff is None
     if ticket is not None and row.kind is InboxKind.MESSAGE:
+        promises.customer_wrote(connection, writer, ticket)
         writer.post_line(connection, ticket.id, row.message_id)
     if is_sure:
         _record_turn(connection, writer, row, conversation, turn)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     true,
 )
 
-from bot.store.database import Moment, RowId
+from bot.store.database import ExternalId, Moment, RowId
 
 metadata = MetaData(
     naming_convention={
@@ -43,7 +43,7 @@ inbox = Table(
     Column("id", RowId, primary_key=True, autoincrement=True),
     # channel/account and the channel's id of the event: a repeat of either is the same event, for ever
     Column("account", String(200), nullable=False),
-    Column("external_id", String(300), nullable=False),
+    Column("external_id", ExternalId(300), nullable=False),
     # the lane: rows of one address are handled one after the other
     Column("address", String(400), nullable=False),
     Column("kind", String(20), nullable=False),
@@ -76,6 +76,9 @@ outbox = Table(
     # what the bot decided under this epoch is not sent under a later one; none: not fenced
     Column("epoch", Integer),
     Column("body", JSON, nullable=False),
+    # what it goes through, one of `gates`, the lowest rank first; none: it goes at once
+    Column("gate", String(120)),
+    Column("rank", Integer, nullable=False, server_default="0"),
     Column("state", String(12), nullable=False),
     # calls already made of the ones the message was cut into
     Column("progress", Integer, nullable=False, default=0),
@@ -93,12 +96,40 @@ outbox = Table(
 _partial_index("ix_outbox_pending", outbox.c.address, outbox.c.id, where="state = 'pending'")
 _partial_index("ix_outbox_ready", outbox.c.ready_at, where="state = 'pending'")
 _partial_index("uq_outbox_claimed", outbox.c.address, unique=True, where="state = 'claimed'")
+_partial_index(
+    "ix_outbox_gated", outbox.c.gate, outbox.c.rank, outbox.c.id, where="state = 'pending' AND gate IS NOT NULL"
+)
+
+# What lets so many rows of the outbox through a second, and is shut while the other side is in trouble.
+gates = Table(
+    "gates",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    # when all that went through would have been spread evenly; ahead of the clock by what went in a burst
+    Column("paced_until", Moment, nullable=False),
+    Column("shut_until", Moment),
+    Column("failing_since", Moment),
+    Column("failure_count", Integer, nullable=False, default=0),
+    # whether somebody has to mend it
+    Column("is_blocked", Boolean, nullable=False, default=False),
+    Column("reason", Text, nullable=False, default=""),
+)
+
+# Up to where the desk's own channels have been read for what no event told of.
+read_marks = Table(
+    "read_marks",
+    metadata,
+    Column("channel", String(120), primary_key=True),
+    Column("read_to", Moment, nullable=False),
+)
 
 identities = Table(
     "channel_identities",
     metadata,
     Column("address", String(400), primary_key=True),
     Column("display_name", String(200)),
+    # as the channel tells it: "en", "pt-br"
+    Column("language", String(20)),
     Column("customer_id", String(200)),
     Column("level", Integer, nullable=False, default=0),
     Column("method", String(60)),
@@ -150,7 +181,7 @@ messages = Table(
     Column("attachments", JSON, nullable=False),
     Column("choices", JSON, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("external_id", String(300)),
+    Column("external_id", ExternalId(300)),
     Column("delivery", String(10)),
     Column("delivery_detail", Text, nullable=False, default=""),
     Column("edited_from", Text),
@@ -187,6 +218,8 @@ tickets = Table(
     Column("next_due_at", Moment),
     Column("rating", Integer),
     Column("bot_may_act", Boolean, nullable=False, server_default=true()),
+    # what was promised about it when it was opened; none: nothing
+    Column("policy", JSON(none_as_null=True)),
     Column("version", Integer, nullable=False, server_default="0"),
 )
 _partial_index("uq_tickets_open", tickets.c.conversation_id, unique=True, where="state IN ('queued', 'claimed')")
@@ -292,7 +325,7 @@ agents = Table(
 choices = Table(
     "choices",
     metadata,
-    Column("key", String(24), primary_key=True),
+    Column("key", ExternalId(24), primary_key=True),
     Column("conversation_id", String(32), nullable=False),
     Column("title", Text, nullable=False),
     Column("intent", String(100), nullable=False),

@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, tuple_, update
 
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
-from bot.domain.tickets import Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
-from bot.store.database import insert_once
+from bot.domain.tickets import NEVER, Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
+from bot.store.database import Moment, insert_once
 from bot.store.ids import new_ticket_id
 from bot.store.schema import ticket_events, tickets
 
 _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
+# `Ticket.urgency`
+_URGENCY = (
+    func.coalesce(tickets.c.next_due_at, literal(NEVER, Moment())),
+    case({priority.value: priority.rank for priority in Priority}, value=tickets.c.priority),
+    tickets.c.number,
+)
 _OPEN_ONE = select(tickets).where(tickets.c.conversation_id == bindparam("conversation"), tickets.c.state.in_(_OPEN))
 
 
@@ -65,19 +71,26 @@ def by_reference(connection: Connection, desk_reference: str) -> TicketId | None
 
 
 def all_open(connection: Connection) -> list[Ticket]:
-    """Return the queue, oldest first, then the claimed tickets."""
+    """Return the queue, what is due first before the rest, then the claimed tickets."""
     rows = connection.execute(
-        select(tickets).where(tickets.c.state.in_(_OPEN)).order_by(tickets.c.state.desc(), tickets.c.number)
+        select(tickets).where(tickets.c.state.in_(_OPEN)).order_by(tickets.c.state.desc(), *_URGENCY)
     )
     return [_ticket(row) for row in rows]
 
 
 def place_in_queue(connection: Connection, ticket: Ticket) -> int | None:
-    """Return the ticket's place, 1 being next; none when it is not in the queue."""
+    """Return the ticket's place in its team's queue, 1 being next; none when it is not in the queue."""
     if ticket.state is not TicketState.QUEUED:
         return None
+    due_at, rank, number = ticket.urgency
+    mine = tuple_(literal(due_at, Moment()), literal(rank), literal(number))
     ahead = connection.scalar(
-        select(func.count()).where(tickets.c.state == TicketState.QUEUED.value, tickets.c.number < ticket.number)
+        select(func.count()).where(
+            tickets.c.state == TicketState.QUEUED.value,
+            tickets.c.team == ticket.team,
+            tickets.c.snoozed_until.is_(None),
+            tuple_(*_URGENCY) < mine,
+        )
     )
     return int(ahead or 0) + 1
 

@@ -27,6 +27,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
     )
     op.create_table(
+        "gates",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("paced_until", bot.store.database.Moment(timezone=True), nullable=False),
+        sa.Column("shut_until", bot.store.database.Moment(timezone=True), nullable=True),
+        sa.Column("failing_since", bot.store.database.Moment(timezone=True), nullable=True),
+        sa.Column("failure_count", sa.Integer(), nullable=False),
+        sa.Column("is_blocked", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_gates")),
+    )
+    op.create_table(
+        "read_marks",
+        sa.Column("channel", sa.String(length=120), nullable=False),
+        sa.Column("read_to", bot.store.database.Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel", name=op.f("pk_read_marks")),
+    )
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("gate", sa.String(length=120), nullable=True))
+        batch_op.add_column(sa.Column("rank", sa.Integer(), server_default="0", nullable=False))
+        batch_op.create_index(
+            "ix_outbox_gated",
+            ["gate", "rank", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'pending' AND gate IS NOT NULL"),
+            postgresql_where=sa.text("state = 'pending' AND gate IS NOT NULL"),
+        )
+
+    op.create_table(
         "identity_links",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("address", sa.String(length=400), nullable=False),
@@ -122,13 +150,21 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("next_due_at", bot.store.database.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("rating", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("bot_may_act", sa.Boolean(), server_default=sa.true(), nullable=False))
+        batch_op.add_column(sa.Column("policy", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("version", sa.Integer(), server_default="0", nullable=False))
+
+    with op.batch_alter_table("channel_identities", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("language", sa.String(length=20), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back."""
+    with op.batch_alter_table("channel_identities", schema=None) as batch_op:
+        batch_op.drop_column("language")
+
     with op.batch_alter_table("tickets", schema=None) as batch_op:
         batch_op.drop_column("version")
+        batch_op.drop_column("policy")
         batch_op.drop_column("bot_may_act")
         batch_op.drop_column("rating")
         batch_op.drop_column("next_due_at")
@@ -174,4 +210,15 @@ def downgrade() -> None:
         )
 
     op.drop_table("identity_links")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_outbox_gated",
+            sqlite_where=sa.text("state = 'pending' AND gate IS NOT NULL"),
+            postgresql_where=sa.text("state = 'pending' AND gate IS NOT NULL"),
+        )
+        batch_op.drop_column("rank")
+        batch_op.drop_column("gate")
+
+    op.drop_table("read_marks")
+    op.drop_table("gates")
     op.drop_table("agents")
