@@ -21,6 +21,9 @@ from tests.faults.talking import Script
 
 #: Seconds between two messages of a customer, at random up to twice that.
 PACE = 1.0
+#: Who waits for so many answers asks nothing more, so that a slow machine is never behind by more. An answer is waited
+#: for so many seconds: people may have the message.
+_WAITS_FOR_MAX, _WAITS_AT_MOST = 5, 20.0
 #: The widget's own pauses before it tries again, shortened: the load must not fade while the service is away.
 _TRY_AGAIN_FIRST, _TRY_AGAIN_LONGEST = 0.1, 0.5
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
@@ -58,20 +61,31 @@ class Street:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     #: how often which HTTP status answered a message
     statuses: Counter[int] = field(default_factory=Counter)
+    #: when each message was written that has no answer, by conversation and number
+    _open: dict[str, dict[int, float]] = field(default_factory=dict)
 
-    async def pause(self) -> None:
+    async def pause(self, conversation: str) -> None:
         """Wait until the customer writes again."""
         await asyncio.sleep(self.dice.uniform(0, 2 * PACE))
+        while self._waits_for_count(conversation) >= _WAITS_FOR_MAX:  # noqa: ASYNC110 - grows old without an event
+            await asyncio.sleep(0.1)
+
+    def _waits_for_count(self, conversation: str) -> int:
+        since = time.monotonic() - _WAITS_AT_MOST
+        return sum(written_at > since for written_at in self._open.get(conversation, {}).values())
 
     def writes(self, conversation: str, serial: int, external_id: str) -> Asked:
         """Note a message that a customer writes now, and return it, not yet acknowledged."""
         asked = Asked(conversation=conversation, serial=serial, external_id=external_id, written_at=time.monotonic())
         self.history.asked.append(asked)
+        self._open.setdefault(conversation, {})[serial] = asked.written_at
         return asked
 
     def saw(self, conversation: str, script: Script, text: str) -> None:
         """Note a message of ours that a customer sees now."""
         serial = script.serial_of(text)
+        if serial is not None:
+            self._open.get(conversation, {}).pop(serial, None)
         self.history.shown.append(Shown(conversation=conversation, serial=serial, text=text, at=time.monotonic()))
 
 
@@ -98,15 +112,20 @@ class WebVisitor:
     async def write(self) -> None:
         """Write the whole script, or until the street closes."""
         for serial in range(1, len(self._script.names) + 1):
-            await self._street.pause()
+            await self._street.pause(self.visitor)
             if self._street.closing.is_set():
                 return
-            client_id = str(uuid4())
-            asked = self._street.writes(self.visitor, serial, f"{self.visitor}:{client_id}")
-            asked.is_on_web_chat = True
-            await self._insist("messages", {"id": client_id, "text": self._script.text(serial)})
-            asked.acknowledged_at = time.monotonic()
-            self._street.moments.come("acknowledged")
+            await self.ask(serial)
+
+    async def ask(self, serial: int) -> Asked:
+        """Write the message of that number and return it, acknowledged."""
+        client_id = str(uuid4())
+        asked = self._street.writes(self.visitor, serial, f"{self.visitor}:{client_id}")
+        asked.is_on_web_chat = True
+        await self._insist("messages", {"id": client_id, "text": self._script.text(serial)})
+        asked.acknowledged_at = time.monotonic()
+        self._street.moments.come("acknowledged")
+        return asked
 
     async def _insist(self, path: str, body: Json | None) -> Json:
         """Post until the service has it, as the widget does."""
@@ -195,7 +214,7 @@ class TelegramChat:
         """Write the whole script, or until the street closes."""
         customer = self._telegram.customer(self._number)
         for serial in range(1, len(self._script.names) + 1):
-            await self._street.pause()
+            await self._street.pause(str(self._number))
             if self._street.closing.is_set():
                 return
             message_id = customer.writes(self._script.text(serial))

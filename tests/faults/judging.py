@@ -20,4 +20,4 @@ async def judge(scene: Scene, seed: int, tell: Tell) -> None:
     assert not scene.telegram.waiting(), line
     for program in scene.programs:
         blow_count = sum(blow.victim == program.command for blow in scene.blows)
-        assert len(program.started) <= blow_count + 1 + scene.stop_count, f"{program.command} ended by itself; {line}"
+        assert len(program.started) <= blow_count + 1 + scene.stop_count, f"{scene.last_words()}; {line}"

@@ -46,6 +46,8 @@ class Program:
     internal_port: int = field(default_factory=free_port)
     #: what the program is started through
     wrapper: tuple[str, ...] = ()
+    #: what Python runs
+    program: tuple[str, ...] = ("-m", "bot")
     #: when each life began, and ended, in seconds of the monotonic clock
     started: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
@@ -84,7 +86,7 @@ class Program:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(*self.wrapper, sys.executable, "-m", "bot", self.command),
+                *(*self.wrapper, sys.executable, *self.program, self.command),
                 cwd=ROOT,
                 env=self.environment(),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -133,6 +135,11 @@ class Program:
         if self.process is not None:
             self.kill()
             await self.process.wait()
+
+    def last_words(self) -> str:
+        """Return the last line that it printed besides its log and its greeting."""
+        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((line for line in reversed(lines) if line.strip() and line[0] not in "{ T"), "nothing")
 
     def logged(self, event: str) -> list[dict[str, object]]:
         """Return what it logged under that name, in all its lives."""

@@ -19,19 +19,18 @@ import psutil
 from tests.fakes.telegram_server import running
 from tests.faults import outcomes
 from tests.faults.customers import Crowd, Moments, Street, WatchedTelegram
-from tests.faults.history import History, Shown, Verdict, judge
+from tests.faults.history import Asked, History, Shown, Verdict, judge
 from tests.faults.namespaces import as_seen_by
 from tests.faults.running import Program, supervised
 from tests.faults.talking import NOTICES
 
 T = TypeVar("T")
 
-#: Seconds within which everything that was written must have come to an end once nothing breaks any more.
-DRAINS_WITHIN = 60.0
+#: Seconds without anything new while every program says that it does its work: not slow, but stuck.
+_STUCK_AFTER = 60.0
 #: Seconds to wait for the moment that was chosen; then the blow falls without it.
 _MOMENT_WITHIN = 3.0
-_RECOVERS_WITHIN = 60.0
-_LOOK_EVERY = 0.02
+_LOOK_EVERY = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,37 +116,43 @@ class Scene:
     async def recover(self, blow: Blow) -> None:
         """Wait until a customer sees the answer to something written after the blow."""
         seen_count = len(self.history.shown)
-        async with asyncio.timeout(_RECOVERS_WITHIN):
-            while True:
-                written = {
-                    (asked.conversation, asked.serial)
-                    for asked in self.history.asked
-                    if asked.written_at > blow.at and (blow.victim != "web" or asked.is_on_web_chat)
-                }
-                fresh = self.history.shown[seen_count:]
-                found = next((each for each in fresh if (each.conversation, each.serial) in written), None)
-                if found is not None:
-                    self.recoveries.append((blow.victim, found.at - blow.at))
-                    return
-                await asyncio.sleep(_LOOK_EVERY)
+
+        def concerns(asked: Asked) -> bool:
+            return blow.victim != "web" or asked.is_on_web_chat
+
+        def answer() -> Shown | None:
+            asked = [each for each in self.history.asked if concerns(each) and each.written_at > blow.at]
+            written = {(each.conversation, each.serial) for each in asked}
+            fresh = self.history.shown[seen_count:]
+            return next((each for each in fresh if (each.conversation, each.serial) in written), None)
+
+        patience = _Patience(self, f"a {blow.victim} was killed", concerns)
+        while (found := answer()) is None:
+            await patience.pause()
+        self.recoveries.append((blow.victim, found.at - blow.at))
+
+    def last_words(self) -> str:
+        """Return what each program printed last besides its log: why it ended, if it ended by itself."""
+        return "; ".join(f"{program.state_dir.name} said {program.last_words()!r}" for program in self.programs)
 
     # -------------------------------------------------------------------------------------------------------- judging
 
     async def answers(self, count: int) -> None:
         """Wait until customers have seen that many messages more."""
         seen_count = len(self.history.shown)
-        async with asyncio.timeout(_RECOVERS_WITHIN):
-            while len(self.history.shown) < seen_count + count:  # noqa: ASYNC110 - counted where nobody waits for it
-                await asyncio.sleep(_LOOK_EVERY)
+        patience = _Patience(self, f"{count} answers were waited for")
+        while len(self.history.shown) < seen_count + count:
+            await patience.pause()
 
     async def drain(self) -> float:
         """Let customers write no more and wait until everything has come to an end; return the seconds that took."""
         self.street.closing.set()
         began = time.monotonic()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAINS_WITHIN):
-                while not await self._is_over():  # noqa: ASYNC110 - other processes tell nothing
-                    await asyncio.sleep(0.2)
+        # What does not end by then is for the verdict.
+        with suppress(AssertionError):
+            patience = _Patience(self, "nobody writes any more")
+            while not await self._is_over():
+                await patience.pause()
         # Whatever would come twice has the time to.
         took = time.monotonic() - began
         await asyncio.sleep(1.0)
@@ -199,6 +204,31 @@ class Scene:
             f"customers waited median {statistics.median(waits):.2f} s, max {waits[-1]:.1f} s",
         ]
         return "; ".join(parts if self.blows else parts[1:])
+
+
+class _Patience:
+    """Waits for as long as customers get on, or programs start: however slow that is, it is not stuck."""
+
+    def __init__(self, scene: Scene, since: str, concerns: Callable[[Asked], bool] = lambda _: True) -> None:
+        """Look at the customers whose messages the wait concerns; `since` says in the failure what was waited for."""
+        self._scene, self._since, self._concerns = scene, since, concerns
+        self._progress, self._at = self._count(), time.monotonic()
+
+    async def pause(self) -> None:
+        """Wait a moment; raises `AssertionError` when nothing has come for long though all programs do their work."""
+        await asyncio.sleep(_LOOK_EVERY)
+        progress, now = self._count(), time.monotonic()
+        if progress != self._progress:
+            self._progress, self._at = progress, now
+        elif now - self._at > _STUCK_AFTER:
+            await self._scene.until_ready()
+            assert time.monotonic() - now > 1.0, f"stuck since {self._since}; {self._scene.last_words()}"
+            self._at = time.monotonic()
+
+    def _count(self) -> int:
+        """Return how much customers have seen."""
+        conversations = {each.conversation for each in self._scene.history.asked if self._concerns(each)}
+        return sum(each.conversation in conversations for each in self._scene.history.shown)
 
 
 def _waits(history: History, answered: dict[tuple[str, int | None], Shown]) -> list[float]:
