@@ -11,6 +11,9 @@ ChannelName = NewType("ChannelName", str)
 #: Our identity on a channel, as the channel names it.
 AccountId = NewType("AccountId", str)
 
+#: The longest form of an address that is kept.
+ADDRESS_MAX = 400
+
 _PART = re.compile(r"[^\s/]+")
 
 

@@ -9,6 +9,7 @@ from bot.domain.messages import TEXT_MAX
 
 #: Control characters except newline and tab; bidirectional overrides; zero-width spaces (joiners stay, for emoji).
 _DROPPED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKS_MAX = 4
 #: Composing sorts the marks of each character, in quadratic time: a long text of marks would hold up the whole service.
 _MARKS_SORTED = 32
@@ -25,6 +26,11 @@ def clean(text: str) -> str:
     composed = unicodedata.normalize("NFC", _with_marks(_MARKS_SORTED, _DROPPED.sub("", valid)))
     cleaned = _with_marks(_MARKS_MAX, composed).strip()
     return cleaned if len(cleaned) <= TEXT_MAX else cleaned[: TEXT_MAX - 1] + "…"
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database holds `text`: it has neither NUL nor lone surrogates."""
+    return "\x00" not in text and not _SURROGATE.search(text)
 
 
 def line(text: str) -> str:

@@ -10,11 +10,13 @@ import structlog
 from sqlalchemy import Connection
 
 from bot import metrics
+from bot.domain.channels import ADDRESS_MAX
 from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.conversations import ConversationId
+from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Author, InboundEvent, InboundMessage, MessageId, Receipt, TranscriptLine, Unsupported
 from bot.domain.ports import Clock
-from bot.domain.texts import clean, line
+from bot.domain.texts import clean, is_storable, line
 from bot.store import choices, conversations, inbox, transcript
 from bot.store.codec import INBOUND, RECEIPT, to_json
 from bot.store.database import Database
@@ -47,9 +49,14 @@ class Receiver:
         await self.take(connector, connector.parse(request))
 
     async def take(self, connector: Connector, events: list[InboundEvent]) -> None:
-        """Make events durable in one transaction; what came before vanishes."""
+        """Make events durable in one transaction; what came before vanishes.
+
+        Raises `MalformedWebhookError` for an address that nobody can be answered at.
+        """
         if not events:
             return
+        for event in events:
+            _check_address(event)
         named = [(event, self._new_id()) for event in events]
         new_count = await self._database.write(_keep, str(connector.account), named, self._clock.now())
         for event in events:
@@ -58,6 +65,14 @@ class Receiver:
                 log.info("event_unsupported", channel=connector.channel, kind=event.kind)
         if new_count:
             self._hint.give()
+
+
+def _check_address(event: InboundEvent) -> None:
+    if isinstance(event, Unsupported):
+        return
+    address = str(event.address)
+    if not event.address.external_id or len(address) > ADDRESS_MAX or not is_storable(address):
+        raise MalformedWebhookError("a customer's id is empty, too long or no text")
 
 
 def _keep(connection: Connection, account: str, named: list[tuple[InboundEvent, MessageId]], now: datetime) -> int:

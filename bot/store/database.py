@@ -7,8 +7,10 @@ so no network call can happen inside a transaction.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import queue
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from sqlalchemy import (
     Engine,
     Insert,
     Integer,
+    String,
     Table,
     create_engine,
     event,
@@ -37,6 +40,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
 from bot.domain.errors import SettingsError
+from bot.domain.texts import is_storable
+from bot.store import signals
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +80,28 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class ExternalId(TypeDecorator[str]):
+    """What others call something: any text, which only has to stay the same and tell apart.
+
+    One that is too long for the column, or that no database holds, is kept and looked for by its hash: PostgreSQL
+    refuses such texts, SQLite takes most of them.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        """Keep ids of at most `length` characters as they are."""
+        super().__init__(length)
+        self._length = length
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Return what is kept for an id."""
+        if value is None or (len(value) <= self._length and is_storable(value)):
+            return value
+        return f"hash:{hashlib.blake2b(value.encode('utf-8', 'surrogatepass'), digest_size=24).hexdigest()}"
 
 
 def open_engine(url: str) -> Engine:
@@ -223,6 +250,8 @@ class Database:
         """Take over `engine`; nothing is connected before the first body."""
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        #: what other processes know this one by
+        self.name = secrets.token_hex(8)
         self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
         self._writer: _GroupWriter | None = None
         if self.is_sqlite:
@@ -255,7 +284,10 @@ class Database:
         for attempt in range(RETRIES_MAX):
             try:
                 with self.engine.connect() as connection, connection.begin():
-                    return bound(connection)
+                    signals.forget(connection)
+                    result = bound(connection)
+                    signals.send(connection, self.name)
+                    return result
             except DBAPIError as error:
                 sqlstate = getattr(error.orig, "sqlstate", None) or ("08" if error.connection_invalidated else "")
                 if attempt == RETRIES_MAX - 1 or not str(sqlstate).startswith(RETRIED_SQLSTATES):
