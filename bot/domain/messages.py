@@ -125,6 +125,32 @@ class Receipt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """A customer took back what they had written."""
+
+    address: ChannelAddress
+    #: the channel's id of this event
+    external_id: str
+    #: the channel's id of the message that is gone
+    of_external_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Echo:
+    """A person of the brand answered a customer outside Tandem: from the brand's phone, or the page's own inbox."""
+
+    address: ChannelAddress
+    #: the channel's id of the message
+    external_id: str
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    #: who answered, where the channel tells
+    author_name: str | None = None
+    #: when the channel says it was written
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unsupported:
     """An event we know of and do nothing with; it is counted, and acknowledged."""
 
@@ -133,7 +159,7 @@ class Unsupported:
     kind: str
 
 
-InboundEvent = InboundMessage | Receipt | Unsupported
+InboundEvent = InboundMessage | Receipt | Withdrawal | Echo | Unsupported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +188,30 @@ class DeliveryState(StrEnum):
     WITHHELD = "withheld"
 
 
+class RevisionState(StrEnum):
+    """Whether the other side sees a change of a message."""
+
+    #: on its way to the customer
+    PENDING = "pending"
+    SENT = "sent"
+    #: the channel did not take it: the customer still sees what was there before
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """A change of a message after it was sent."""
+
+    at: datetime
+    #: who changed it: the customer, or an agent
+    author: Author
+    #: what it says from then on; none: it was taken back
+    text: str | None
+    state: RevisionState
+    #: why it was refused, or what is to be known of it, in plain words
+    detail: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TranscriptLine:
     """One message of a conversation as people read it."""
@@ -181,3 +231,5 @@ class TranscriptLine:
     delivery_detail: str = ""
     #: the text an edit replaced
     edited_from: str | None = None
+    #: what became of it since, oldest first; `text` stays what was said at first
+    revisions: tuple[Revision, ...] = ()

@@ -6,6 +6,7 @@ import secrets
 
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import MediaId, MessageId
+from bot.domain.suggestions import SuggestionId
 from bot.domain.tickets import TicketId
 
 
@@ -27,6 +28,11 @@ def new_ticket_id() -> TicketId:
 def new_media_id() -> MediaId:
     """Return 128 random bits as hex."""
     return MediaId(secrets.token_hex(16))
+
+
+def new_suggestion_id() -> SuggestionId:
+    """Return 128 random bits as hex."""
+    return SuggestionId(secrets.token_hex(16))
 
 
 def new_choice_key() -> str:

@@ -182,6 +182,8 @@ messages = Table(
     Column("choices", JSON, nullable=False),
     Column("at", Moment, nullable=False),
     Column("external_id", ExternalId(300)),
+    # of a message that was cut into several: the channel's ids of all but the last
+    Column("parts", JSON(none_as_null=True)),
     Column("delivery", String(10)),
     Column("delivery_detail", Text, nullable=False, default=""),
     Column("edited_from", Text),
@@ -217,6 +219,9 @@ tickets = Table(
     Column("first_replied_at", Moment),
     Column("next_due_at", Moment),
     Column("rating", Integer),
+    # the place in the queue that the customer was told last, and when
+    Column("told_place", Integer),
+    Column("told_at", Moment),
     Column("bot_may_act", Boolean, nullable=False, server_default=true()),
     # what was promised about it when it was opened; none: nothing
     Column("policy", JSON(none_as_null=True)),

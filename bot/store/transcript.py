@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.domain.conversations import ConversationId
-from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
+from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, Revision, TranscriptLine
+from bot.store import revisions
 from bot.store.codec import ATTACHMENTS, to_json
 from bot.store.database import insert_once
 from bot.store.schema import messages
@@ -69,17 +71,55 @@ def name_externally(connection: Connection, message_id: MessageId, external_id: 
     connection.execute(_CHANGING, {"of_message": message_id, "external_id": external_id})
 
 
+def add_part(connection: Connection, message_id: MessageId, external_id: str) -> None:
+    """Record what the channel calls a piece of one of our messages that is not its last."""
+    known = connection.scalar(select(messages.c.parts).where(_IS_MEANT), {"of_message": message_id})
+    connection.execute(_CHANGING, {"of_message": message_id, "parts": [*(known or ()), external_id]})
+
+
+def pieces(connection: Connection, message_id: MessageId) -> tuple[str, ...]:
+    """Return what the channel calls the pieces of one of our messages, in order; empty when none was sent."""
+    query = select(messages.c.parts, messages.c.external_id).where(_IS_MEANT)
+    row = connection.execute(query, {"of_message": message_id}).one_or_none()
+    return (*(row.parts or ()), row.external_id) if row and row.external_id else ()
+
+
 def find_external(connection: Connection, conversation_id: ConversationId, external_id: str) -> TranscriptLine | None:
     """Return the message of a conversation that the channel calls so, or none."""
     mine = (messages.c.conversation_id == conversation_id) & (messages.c.external_id == external_id)
     row = connection.execute(select(messages).where(mine).order_by(messages.c.position.desc()).limit(1)).first()
-    return _line(row) if row else None
+    return _line(row, {}) if row else None
+
+
+def find_first(connection: Connection, conversation_id: ConversationId, external_id: str) -> TranscriptLine | None:
+    """Return what the customer first wrote under that id of the channel's, before any edit, or none."""
+    mine = (messages.c.conversation_id == conversation_id) & (messages.c.external_id == external_id)
+    row = connection.execute(select(messages).where(mine).order_by(messages.c.position).limit(1)).first()
+    return _line(row, {}) if row else None
+
+
+def is_answered(connection: Connection, conversation_id: ConversationId, message_id: MessageId) -> bool:
+    """Whether an agent has written since a line of the conversation."""
+    since = select(messages.c.position).where(messages.c.id == message_id).scalar_subquery()
+    later = select(messages.c.id).where(
+        messages.c.conversation_id == conversation_id,
+        messages.c.author == Author.AGENT.value,
+        messages.c.position > since,
+    )
+    return connection.execute(later.limit(1)).first() is not None
+
+
+def newest(connection: Connection, conversation_id: ConversationId, authors: Collection[Author]) -> MessageId | None:
+    """Return the newest line of a conversation that one of `authors` wrote, or none."""
+    mine = (messages.c.conversation_id == conversation_id) & messages.c.author.in_([each.value for each in authors])
+    found = connection.scalar(select(messages.c.id).where(mine).order_by(messages.c.position.desc()).limit(1))
+    return MessageId(found) if found else None
 
 
 def get(connection: Connection, message_id: MessageId) -> TranscriptLine | None:
     """Return one line, or none."""
     row = connection.execute(_WHOLE, {"of_message": message_id}).one_or_none()
-    return _line(row) if row else None
+    return _line(row, revisions.of(connection, [message_id])) if row else None
 
 
 def last(connection: Connection, conversation_id: ConversationId, limit: int) -> list[TranscriptLine]:
@@ -90,10 +130,12 @@ def last(connection: Connection, conversation_id: ConversationId, limit: int) ->
         .order_by(messages.c.position.desc())
         .limit(limit)
     )
-    return [_line(row) for row in reversed(connection.execute(query).all())]
+    rows = connection.execute(query).all()
+    changes = revisions.of(connection, [MessageId(row.id) for row in rows])
+    return [_line(row, changes) for row in reversed(rows)]
 
 
-def _line(row: Row[Any]) -> TranscriptLine:
+def _line(row: Row[Any], changes: Mapping[MessageId, tuple[Revision, ...]]) -> TranscriptLine:
     return TranscriptLine(
         id=MessageId(row.id),
         author=Author(row.author),
@@ -105,4 +147,5 @@ def _line(row: Row[Any]) -> TranscriptLine:
         delivery=DeliveryState(row.delivery) if row.delivery else None,
         delivery_detail=row.delivery_detail,
         edited_from=row.edited_from,
+        revisions=changes.get(MessageId(row.id), ()),
     )

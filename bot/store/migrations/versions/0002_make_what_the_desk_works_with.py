@@ -134,6 +134,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'running'"),
         )
 
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("parts", sa.JSON(none_as_null=True), nullable=True))
+
     with op.batch_alter_table("ticket_events", schema=None) as batch_op:
         batch_op.add_column(sa.Column("before", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("version", sa.Integer(), nullable=True))
@@ -149,6 +152,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("first_replied_at", bot.store.database.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("next_due_at", bot.store.database.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("rating", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("told_place", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("told_at", bot.store.database.Moment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("bot_may_act", sa.Boolean(), server_default=sa.true(), nullable=False))
         batch_op.add_column(sa.Column("policy", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("version", sa.Integer(), server_default="0", nullable=False))
@@ -166,6 +171,8 @@ def downgrade() -> None:
         batch_op.drop_column("version")
         batch_op.drop_column("policy")
         batch_op.drop_column("bot_may_act")
+        batch_op.drop_column("told_at")
+        batch_op.drop_column("told_place")
         batch_op.drop_column("rating")
         batch_op.drop_column("next_due_at")
         batch_op.drop_column("first_replied_at")
@@ -175,6 +182,9 @@ def downgrade() -> None:
         batch_op.drop_column("tags")
         batch_op.drop_column("priority")
         batch_op.drop_column("team")
+
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_column("parts")
 
     with op.batch_alter_table("ticket_events", schema=None) as batch_op:
         batch_op.drop_column("undone_at")
