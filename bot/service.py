@@ -33,7 +33,7 @@ from bot.instance import service_secret
 from bot.pipeline.background import Background
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
-from bot.pipeline.desk_acts import Desk, DeskParts
+from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import Worker, WorkerParts

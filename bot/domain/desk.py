@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bot.domain.acts import Act
 from bot.domain.connectors import SendResult
-from bot.domain.messages import Attachment, MessageId
-from bot.domain.tickets import Agent, Ticket, TicketId, TicketView
+from bot.domain.messages import MessageId
+from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketView
 
 
 class DeskPostKind(StrEnum):
@@ -24,6 +26,14 @@ class DeskPostKind(StrEnum):
     RECEIPT = "receipt"
     #: a remark of the pipeline in the thread
     NOTICE = "notice"
+    #: what waits to be shown in a channel, when that is much; it belongs to no ticket
+    SUMMARY = "summary"
+
+
+#: Lines that are shown in one post at most.
+LINES_MAX = 20
+#: What a summary has in place of a ticket.
+NO_TICKET = TicketId("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,53 +44,73 @@ class DeskPost:
     kind: DeskPostKind
     #: of a line or a receipt
     message_id: MessageId | None = None
-    #: of a notice
+    #: of a notice or a summary
     text: str = ""
+    #: further lines that the same post shows, in order
+    more: tuple[MessageId, ...] = ()
+    #: of a summary: the desk's channel that it is for
+    channel: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocked:
+    """Nothing can be posted there until somebody mends it; the post was certainly not made."""
+
+    #: in plain words, with what to do
+    reason: str
+    #: the desk's own word for it
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """The ticket's card was posted anew, with what was said so far; the post itself is still to be made, there."""
+
+    #: what the desk calls the new card
+    desk_reference: str
+
+
+PostResult = SendResult | Blocked | Moved
 
 
 class DeskPoster(Protocol):
     """Shows posts on the agents' surface, one API call a post, without retries of its own."""
 
-    async def send(self, post: DeskPost, key: str) -> SendResult:
+    async def send(self, post: DeskPost, key: str) -> PostResult:
         """Show the post; `key` is the same whenever this call is repeated, and travels with the post as metadata.
 
         `Sent.external_id` of a card is the desk reference that `TicketView.ticket.desk_reference` will hold.
         """
         ...
 
-    async def find(self, post: DeskPost, key: str) -> SendResult:
+    async def find(self, post: DeskPost, key: str) -> PostResult:
         """Look whether an earlier, ambiguous `send` of the same key arrived: `Sent` if so, `Retry` at once if not."""
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of an act."""
+
+    #: as it is now
+    ticket: Ticket
+    #: what the act sent to the customer, if it sent a message of the agent's
+    message_id: MessageId | None = None
+    #: until then `Undo` takes it back; none: it cannot be taken back
+    can_undo_until: datetime | None = None
+    #: what the agent should know about how it went; empty: nothing
+    remark: str = ""
+
+
 class DeskActs(Protocol):
-    """What agents do, whatever surface they do it on.
+    """What agents do and see, whatever surface they do it on."""
 
-    Each act takes a `key` that is the same whenever the same click or message is handed in again: a repeat has no
-    further effect. Each raises `DeskError` with a sentence for the agent when it cannot be done: no such ticket,
-    somebody else has it, it is closed.
-    """
+    async def do(self, ticket_id: TicketId, agent: Agent, act: Act, key: str) -> Done:
+        """Carry out an act; `key` is the same whenever the same click or message is handed in again.
 
-    async def claim(self, ticket_id: TicketId, agent: Agent, key: str) -> Ticket:
-        """Make the agent the owner; the bot is silent from this commit on."""
-        ...
-
-    async def reply(
-        self, ticket_id: TicketId, agent: Agent, text: str, attachments: tuple[Attachment, ...], key: str
-    ) -> MessageId:
-        """Send the customer a message; a queued ticket is claimed by it. The message's id is `message_id_of(key)`."""
-        ...
-
-    async def note(self, ticket_id: TicketId, agent: Agent, text: str, key: str) -> None:
-        """Keep a remark that the customer never sees."""
-        ...
-
-    async def resolve(self, ticket_id: TicketId, agent: Agent, outcome: str, key: str) -> Ticket:
-        """Close the ticket; the conversation is the bot's again and the customer is told."""
-        ...
-
-    async def hand_back(self, ticket_id: TicketId, agent: Agent, outcome: str, key: str) -> Ticket:
-        """Give the conversation back to the bot, which is told what was done (`outcome`)."""
+        A repeat has no further effect and returns the same. Raises `DeskError` with a sentence for the agent when it
+        cannot be done: no such ticket, somebody else has it, it is closed.
+        """
         ...
 
     async def view(self, ticket_id: TicketId) -> TicketView | None:
@@ -88,7 +118,15 @@ class DeskActs(Protocol):
         ...
 
     async def open_tickets(self) -> list[TicketView]:
-        """Return the open tickets: the queue oldest first, then the claimed ones."""
+        """Return the open tickets: the queue, next one first, then the claimed ones."""
+        ...
+
+    async def mine(self, agent: Agent) -> list[TicketView]:
+        """Return the open tickets that the agent has, what is due first before the rest."""
+        ...
+
+    async def queue(self, team: TeamName) -> list[TicketView]:
+        """Return a team's tickets that wait for a person, next one first."""
         ...
 
     async def by_reference(self, desk_reference: str) -> TicketId | None:

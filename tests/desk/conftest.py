@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.envelope import Json
 from bot.domain.channels import ChannelAddress
+from tests.desk.floor import Floor, open_floor
 from tests.desk.serving import serve
-from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+from tests.fakes.media import MemoryMedia
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, SECRET, FakeSlack
 from tests.fakes.slack_api import QUEUE
 
@@ -44,8 +46,8 @@ class Desk:
     """A desk on a fake workspace."""
 
     slack: FakeSlack
-    acts: FakeDeskActs
-    media: FakeMediaStore
+    acts: Floor
+    media: MemoryMedia
     inbox: Inbox
     app: SlackDesk
 
@@ -72,13 +74,20 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 
 @pytest.fixture
-async def desk(slack: FakeSlack) -> AsyncIterator[Desk]:
+async def floor(migrated_sqlite: Path, tmp_path: Path) -> AsyncIterator[Floor]:
+    """Return the desk behind every surface, with no ticket yet."""
+    async with open_floor(migrated_sqlite, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def desk(slack: FakeSlack, floor: Floor) -> AsyncIterator[Desk]:
     """Return a desk connected to the workspace over HTTP."""
-    acts, media, inbox = FakeDeskActs(), FakeMediaStore(), Inbox()
+    media, inbox = MemoryMedia(), Inbox()
     account = SlackAccount(
         bot_token=BOT_TOKEN, channel=QUEUE, signing_secret=SECRET, app_token=APP_TOKEN, base_url=slack.base_url
     )
-    app = SlackDesk(account, acts, media, inbox.persist)
+    app = SlackDesk(account, floor, media, inbox.persist)
     async with serve(app.blueprint()) as url:
         slack.events_url = f"{url}/slack/events"
-        yield Desk(slack, acts, media, inbox, app)
+        yield Desk(slack, floor, media, inbox, app)

@@ -1,9 +1,12 @@
-"""A customer's record as the brand's own database would tell it."""
+"""A customer's record as the brand's own database would tell it, and a ticket as an agent sees it."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from bot.domain.assurance import Level
+from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.conversations import Conversation, ConversationId, Owner
 from bot.domain.customers import (
     Customer,
     CustomerId,
@@ -20,6 +23,8 @@ from bot.domain.customers import (
     Subscription,
     SubscriptionStatus,
 )
+from bot.domain.handoff import HandoffRequest
+from bot.domain.tickets import Ticket, TicketEvent, TicketId, TicketState, TicketView
 
 _PLACED = datetime(2026, 11, 14, 9, 30, tzinfo=UTC)
 
@@ -90,4 +95,40 @@ def _order(
         shipments=shipments,
         returns=returns,
         invoice=None,
+    )
+
+
+def queued_view(request: HandoffRequest, name: str | None, record: CustomerRecord | None) -> TicketView:
+    """Return ticket 1 as it waits in the queue, with nothing said."""
+    conversation = Conversation(
+        id=ConversationId(f"{1001:032x}"),
+        address=ChannelAddress(channel=ChannelName("telegram"), account=AccountId("brand"), external_id="101"),
+        owner=Owner.QUEUE,
+        epoch=1,
+        display_name=name,
+        started_at=_PLACED,
+        last_inbound_at=_PLACED,
+    )
+    ticket = Ticket(
+        id=TicketId(f"{1:032x}"),
+        number=1,
+        conversation_id=conversation.id,
+        state=TicketState.QUEUED,
+        request=request,
+        opened_at=_PLACED,
+        agent=None,
+        claimed_at=None,
+        closed_at=None,
+        outcome="",
+        desk_reference=None,
+    )
+    return TicketView(
+        ticket=ticket,
+        conversation=conversation,
+        transcript=(),
+        events=(TicketEvent(at=_PLACED, kind="opened", agent=None, detail=request.summary),),
+        record=record,
+        record_note="" if record else "The customer is not verified.",
+        level=Level.L1 if record else Level.L0,
+        place_in_queue=1,
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from actions.server import ActionServer, build_actions
 from bot.dialogue.wire import Turn, TurnRequest, read_turn
+from bot.domain.acts import Claim, HandBack, Reply
 from bot.domain.channels import AccountId
 from bot.domain.connectors import ConnectorRegistry, WebhookRequest
 from bot.domain.errors import TurnFailedError
@@ -22,7 +23,7 @@ from bot.domain.tickets import Agent, AgentId, Ticket
 from bot.pipeline.background import Background
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
-from bot.pipeline.desk_acts import Desk, DeskParts
+from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.receive import Receiver
 from bot.store import inbox, outbox, tickets
 from bot.store.conversations import StoredAssurances
@@ -127,17 +128,17 @@ class PipelineDriver:
 
     async def claim(self) -> Heard:
         """Take the ticket."""
-        await self._desk.claim((await self._open_ticket()).id, SAM, self._key())
+        await self._desk.do((await self._open_ticket()).id, SAM, Claim(), self._key())
         return await self._settle()
 
     async def reply(self, text: str) -> Heard:
         """Write to the customer."""
-        await self._desk.reply((await self._open_ticket()).id, SAM, text, (), self._key())
+        await self._desk.do((await self._open_ticket()).id, SAM, Reply(text=text), self._key())
         return await self._settle()
 
     async def hand_back(self, outcome: str) -> Heard:
         """Give the conversation back to the bot."""
-        await self._desk.hand_back((await self._open_ticket()).id, SAM, outcome, self._key())
+        await self._desk.do((await self._open_ticket()).id, SAM, HandBack(outcome=outcome), self._key())
         return await self._settle()
 
     def break_records(self, *, broken: bool) -> None:

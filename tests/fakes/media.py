@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from bot.domain.errors import MediaError
 from bot.domain.messages import Attachment, MediaId
 
 
@@ -12,11 +13,15 @@ class MemoryMedia:
     """Keeps files as long as the test."""
 
     files: dict[MediaId, tuple[Attachment, bytes]] = field(default_factory=dict)
+    #: in bytes
+    size_max: int = 1_000_000
 
     async def put(self, content: bytes, attachment: Attachment) -> Attachment:
         """Keep the bytes and return the attachment with its id and size."""
-        media_id = MediaId(f"{len(self.files):032x}")
-        kept = replace(attachment, media_id=media_id, size=len(content))
+        if len(content) > self.size_max:
+            raise MediaError(f"{attachment.name} is too large.")
+        media_id = MediaId(f"{len(self.files) + 1:032x}")
+        kept = replace(attachment, media_id=media_id, size=len(content), reference="")
         self.files[media_id] = (kept, content)
         return kept
 

@@ -22,7 +22,7 @@ from bot.domain.tickets import Agent, AgentId, Ticket, TicketView
 from bot.pipeline.background import Background
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
-from bot.pipeline.desk_acts import Desk, DeskParts
+from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import LEASE_FOR, Worker, WorkerParts, fire_timers

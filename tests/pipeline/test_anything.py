@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection, select
 
+from bot.domain.acts import Claim, HandBack, Reply, Resolve
 from bot.domain.conversations import Owner
 from bot.domain.errors import DeskError
 from bot.domain.messages import Author, DeliveryState, InboundMessage, MessageId, message_id_of
@@ -185,13 +186,13 @@ class Anything(RuleBasedStateMachine):
         with suppress(DeskError):
             match act:
                 case "claim":
-                    await desk.claim(ticket_id, agent, key)
+                    await desk.do(ticket_id, agent, Claim(), key)
                 case "reply":
-                    await desk.reply(ticket_id, agent, f"reply {number}", (), key)
+                    await desk.do(ticket_id, agent, Reply(text=f"reply {number}"), key)
                 case "resolve":
-                    await desk.resolve(ticket_id, agent, "", key)
+                    await desk.do(ticket_id, agent, Resolve(), key)
                 case _:
-                    await desk.hand_back(ticket_id, agent, f"outcome {number}", key)
+                    await desk.do(ticket_id, agent, HandBack(outcome=f"outcome {number}"), key)
 
     # -------------------------------------------------------------------------------------------- what always holds
 

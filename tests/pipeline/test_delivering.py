@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.acts import Claim, Reply, Resolve
 from bot.domain.connectors import Ambiguous, Refusal, Retry, SendOperation
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
@@ -94,10 +95,10 @@ async def test_an_agent_is_told_of_a_message_that_failed(rig: Rig) -> None:
     rig.engine.by_text["person"] = handoff()
     await rig.writes("person")
     ticket = (await rig.view()).ticket
-    await rig.desk.claim(ticket.id, SAM, "c")
+    await rig.desk.do(ticket.id, SAM, Claim(), "c")
     await rig.settle()
     rig.connector.script.append(refused(BLOCKED))
-    message_id = await rig.desk.reply(ticket.id, SAM, "Hello", (), "r")
+    message_id = (await rig.desk.do(ticket.id, SAM, Reply(text="Hello"), "r")).message_id
     await rig.settle()
     assert [post.message_id for post in rig.poster.of(DeskPostKind.RECEIPT)] == [message_id]
     assert rig.poster.of(DeskPostKind.NOTICE)[-1].text == phrases.undelivered("the customer blocked us")
@@ -111,9 +112,9 @@ async def test_a_reply_that_fails_after_the_ticket_was_closed_opens_another(rig:
     await rig.writes("person")
     ticket = (await rig.view()).ticket
     rig.connector.script.extend([refused(BUSY)])
-    await rig.desk.reply(ticket.id, SAM, "Hello", (), "r")
+    await rig.desk.do(ticket.id, SAM, Reply(text="Hello"), "r")
     await rig.settle()
-    await rig.desk.resolve(ticket.id, SAM, "", "d")
+    await rig.desk.do(ticket.id, SAM, Resolve(), "d")
     rig.connector.script.extend([refused(BLOCKED)] * 5)
     await rig.wait_out(minutes=1)
     assert await rig.ticket_count() == 2
@@ -125,9 +126,9 @@ async def test_a_reply_that_the_channel_reports_lost_is_shown_where_it_was_writt
     rig.engine.by_text["person"] = handoff()
     await rig.writes("person")
     ticket = (await rig.view()).ticket
-    await rig.desk.claim(ticket.id, SAM, "c")
+    await rig.desk.do(ticket.id, SAM, Claim(), "c")
     await rig.settle()
-    message_id = await rig.desk.reply(ticket.id, SAM, "Hello", (), "r")
+    message_id = (await rig.desk.do(ticket.id, SAM, Reply(text="Hello"), "r")).message_id
     await rig.settle()
     shown, notices = len(rig.poster.of(DeskPostKind.RECEIPT)), len(rig.poster.of(DeskPostKind.NOTICE))
     await reports_failure(rig, "the phone number is gone")
@@ -143,10 +144,10 @@ async def test_a_reply_that_is_reported_lost_after_the_ticket_was_closed_opens_a
     rig.engine.by_text["person"] = handoff()
     await rig.writes("person")
     ticket = (await rig.view()).ticket
-    await rig.desk.reply(ticket.id, SAM, "Hello", (), "r")
+    await rig.desk.do(ticket.id, SAM, Reply(text="Hello"), "r")
     await rig.settle()
     reply = len(rig.seen())
-    await rig.desk.resolve(ticket.id, SAM, "", "d")
+    await rig.desk.do(ticket.id, SAM, Resolve(), "d")
     await rig.settle()
     await reports_failure(rig, "expired", reply)
     assert await rig.ticket_count() == 2
@@ -174,7 +175,7 @@ async def test_a_remark_that_does_not_arrive_opens_no_ticket(rig: Rig) -> None:
     """A customer who cannot be reached is not handed to people again by "this conversation has been closed"."""
     rig.engine.by_text["person"] = handoff()
     await rig.writes("person")
-    await rig.desk.resolve((await rig.view()).ticket.id, SAM, "", "d")
+    await rig.desk.do((await rig.view()).ticket.id, SAM, Resolve(), "d")
     rig.connector.script.append(refused(BLOCKED))
     await rig.settle()
     line = (await rig.transcript())[-1]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.dialogue.wire import TurnRequest
+from bot.domain.acts import Claim, HandBack, Note, Reply, Resolve
 from bot.domain.connectors import SendResult
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPost, DeskPostKind
@@ -32,7 +33,7 @@ async def queued(rig: Rig) -> Rig:
 @pytest.fixture
 async def claimed(queued: Rig) -> Rig:
     """Return the pipeline with Ann's ticket claimed by Sam."""
-    await queued.desk.claim(await _ticket(queued), SAM, "claim-1")
+    await queued.desk.do(await _ticket(queued), SAM, Claim(), "claim-1")
     await queued.settle()
     return queued
 
@@ -67,7 +68,7 @@ async def test_later_customers_are_told_their_place(queued: Rig) -> None:
     """The second to wait is told so, and moves up when the first is taken."""
     await queued.writes("person please", "bob")
     assert queued.seen("bob")[-1] == phrases.place_in_queue(2)
-    await queued.desk.claim(await _ticket(queued), SAM, "c")
+    await queued.desk.do(await _ticket(queued), SAM, Claim(), "c")
     assert (await queued.view("bob")).place_in_queue == 1
 
 
@@ -109,8 +110,9 @@ async def test_after_a_claim_the_bot_is_silent(claimed: Rig) -> None:
 async def test_an_agents_reply_reaches_the_customer(claimed: Rig) -> None:
     """A reply arrives under the agent's name, its fate is shown to the agent, and a repeat of the act sends nothing."""
     ticket = await _ticket(claimed)
-    replies = [await claimed.desk.reply(ticket, SAM, " It is on its way. ", (), "reply-1") for _ in range(3)]
+    done = [await claimed.desk.do(ticket, SAM, Reply(text=" It is on its way. "), "reply-1") for _ in range(3)]
     await claimed.settle()
+    replies = [each.message_id for each in done]
     assert set(replies) == {message_id_of("reply-1")}
     assert claimed.seen()[-2:] == [phrases.agent_joined("Sam"), "It is on its way."]
     line = (await claimed.transcript())[-1]
@@ -120,7 +122,7 @@ async def test_an_agents_reply_reaches_the_customer(claimed: Rig) -> None:
 
 async def test_a_reply_claims_the_ticket(queued: Rig) -> None:
     """Replying to a waiting customer is claiming them."""
-    await queued.desk.reply(await _ticket(queued), KIM, "Hello", (), "r")
+    await queued.desk.do(await _ticket(queued), KIM, Reply(text="Hello"), "r")
     await queued.settle()
     view = await queued.view()
     assert (view.ticket.agent, view.conversation.owner) == (KIM, Owner.AGENT)
@@ -131,7 +133,7 @@ async def test_only_one_agent_gets_a_ticket(queued: Rig) -> None:
     """When many claim at once, one has it, and the others are told who."""
     ticket = await _ticket(queued)
     results = await asyncio.gather(
-        *(queued.desk.claim(ticket, agent, f"{agent.id}") for agent in (SAM, KIM)), return_exceptions=True
+        *(queued.desk.do(ticket, agent, Claim(), f"{agent.id}") for agent in (SAM, KIM)), return_exceptions=True
     )
     (refusal,) = [str(result) for result in results if isinstance(result, DeskError)]
     owner = (await queued.view()).ticket.agent
@@ -140,21 +142,21 @@ async def test_only_one_agent_gets_a_ticket(queued: Rig) -> None:
     await queued.settle()
     assert queued.seen().count(phrases.agent_joined(owner.name)) == 1
     other = KIM if owner == SAM else SAM
-    for act in (queued.desk.resolve, queued.desk.hand_back):
+    for act in (Resolve(), HandBack(outcome="done"), Reply(text="me too")):
         with pytest.raises(DeskError, match=owner.name):
-            await act(ticket, other, "done", "x")
-    with pytest.raises(DeskError, match=owner.name):
-        await queued.desk.reply(ticket, other, "me too", (), "y")
+            await queued.desk.do(ticket, other, act, "x")
 
 
 async def test_every_act_is_done_once_however_often_it_comes(queued: Rig) -> None:
     """A click that is delivered again and again, even at the same moment, has one effect."""
     ticket = await _ticket(queued)
     epoch = (await queued.conversation()).epoch
-    await asyncio.gather(*(queued.desk.claim(ticket, SAM, "claim") for _ in range(5)))
+    await asyncio.gather(*(queued.desk.do(ticket, SAM, Claim(), "claim") for _ in range(5)))
     await queued.settle()
-    await asyncio.gather(*(queued.desk.note(ticket, SAM, "careful", "note") for _ in range(5)))
-    await asyncio.gather(*(queued.desk.hand_back(ticket, SAM, "I sent a new one.", "back") for _ in range(5)))
+    await asyncio.gather(*(queued.desk.do(ticket, SAM, Note(text="careful"), "note") for _ in range(5)))
+    await asyncio.gather(
+        *(queued.desk.do(ticket, SAM, HandBack(outcome="I sent a new one."), "back") for _ in range(5))
+    )
     await queued.settle()
     conversation = await queued.conversation()
     assert (conversation.owner, conversation.epoch) == (Owner.BOT, epoch + 2)
@@ -166,8 +168,9 @@ async def test_every_act_is_done_once_however_often_it_comes(queued: Rig) -> Non
 
 async def test_a_hand_back_tells_the_bot_what_was_done(claimed: Rig) -> None:
     """After a hand back the bot is told the outcome and the agent's name, and answers again."""
-    ticket = await claimed.desk.hand_back(await _ticket(claimed), SAM, " I sent a new mug. ", "back")
+    done = await claimed.desk.do(await _ticket(claimed), SAM, HandBack(outcome=" I sent a new mug. "), "back")
     await claimed.settle()
+    ticket = done.ticket
     assert (ticket.state, ticket.outcome) == (TicketState.HANDED_BACK, "I sent a new mug.")
     meaning = claimed.engine.requests[-1].meaning
     assert meaning is not None
@@ -178,7 +181,7 @@ async def test_a_hand_back_tells_the_bot_what_was_done(claimed: Rig) -> None:
 
 async def test_a_resolved_conversation_is_the_bots_again(claimed: Rig) -> None:
     """Resolving tells the customer, and the next message is the bot's; a later handoff is a new ticket."""
-    first = await claimed.desk.resolve(await _ticket(claimed), SAM, "", "done")
+    first = (await claimed.desk.do(await _ticket(claimed), SAM, Resolve(), "done")).ticket
     await claimed.settle()
     assert (first.state, claimed.seen()[-1]) == (TicketState.RESOLVED, phrases.RESOLVED)
     await claimed.writes("one more thing")
@@ -193,27 +196,27 @@ async def test_impossible_acts_are_refused_with_a_reason(claimed: Rig) -> None:
     """Acts on unknown or closed tickets, and empty ones, change nothing and say why."""
     ticket = await _ticket(claimed)
     with pytest.raises(DeskError, match="no such ticket"):
-        await claimed.desk.claim(TicketId("0" * 32), SAM, "1")
+        await claimed.desk.do(TicketId("0" * 32), SAM, Claim(), "1")
     with pytest.raises(DeskError, match="nothing to send"):
-        await claimed.desk.reply(ticket, SAM, "  ", (), "2")
+        await claimed.desk.do(ticket, SAM, Reply(text="  "), "2")
     with pytest.raises(DeskError, match="empty"):
-        await claimed.desk.note(ticket, SAM, "", "3")
+        await claimed.desk.do(ticket, SAM, Note(text=""), "3")
     with pytest.raises(DeskError, match="what was done"):
-        await claimed.desk.hand_back(ticket, SAM, " ", "4")
-    await claimed.desk.resolve(ticket, SAM, "done", "5")
+        await claimed.desk.do(ticket, SAM, HandBack(outcome=" "), "4")
+    await claimed.desk.do(ticket, SAM, Resolve(outcome="done"), "5")
     with pytest.raises(DeskError, match="closed"):
-        await claimed.desk.claim(ticket, SAM, "6")
+        await claimed.desk.do(ticket, SAM, Claim(), "6")
     with pytest.raises(DeskError, match="closed"):
-        await claimed.desk.resolve(ticket, SAM, "again", "6b")
+        await claimed.desk.do(ticket, SAM, Resolve(outcome="again"), "6b")
     with pytest.raises(DeskError, match="closed"):
-        await claimed.desk.reply(ticket, SAM, "late", (), "7")
+        await claimed.desk.do(ticket, SAM, Reply(text="late"), "7")
     assert await claimed.desk.open_tickets() == []
 
 
 async def test_a_note_is_never_shown_to_the_customer(claimed: Rig) -> None:
     """Notes stay on the ticket."""
     seen = claimed.seen()
-    await claimed.desk.note(await _ticket(claimed), SAM, "rude but right", "n")
+    await claimed.desk.do(await _ticket(claimed), SAM, Note(text="rude but right"), "n")
     await claimed.settle()
     assert claimed.seen() == seen
     assert "rude" not in " ".join(line.text for line in await claimed.transcript())
@@ -226,7 +229,7 @@ async def test_a_claim_during_a_turn_silences_it(queued: Rig) -> None:
 
     async def claim(request: TurnRequest) -> None:
         if request.text == "slow":
-            await queued.desk.claim(await _ticket(queued), SAM, "claim")
+            await queued.desk.do(await _ticket(queued), SAM, Claim(), "claim")
 
     queued.engine.during_step = claim
     await queued.writes("slow")
@@ -241,7 +244,7 @@ async def test_what_the_bot_said_before_a_claim_is_withheld_after_it(queued: Rig
     """An answer that had not left when an agent claimed is not sent, and the transcript says so."""
     await queued.bring(message(queued.connector, "ann", "late", "opening hours"))
     await queued.converse_once()
-    await queued.desk.claim(await _ticket(queued), SAM, "claim")
+    await queued.desk.do(await _ticket(queued), SAM, Claim(), "claim")
     await queued.settle()
     assert queued.seen()[-1] == phrases.agent_joined("Sam")
     assert "re: opening hours" not in queued.seen()
@@ -262,7 +265,7 @@ async def test_an_answer_given_before_a_handoff_still_arrives(rig: Rig) -> None:
 
 async def test_an_old_answer_is_withheld_after_a_whole_ticket(claimed: Rig) -> None:
     """What the bot said before people took over stays unsaid when the conversation is the bot's again."""
-    await claimed.desk.resolve(await _ticket(claimed), SAM, "", "resolve-1")
+    await claimed.desk.do(await _ticket(claimed), SAM, Resolve(), "resolve-1")
     await claimed.settle()
     claimed.connector.script.append(refused(BUSY))
     await claimed.bring(message(claimed.connector, "ann", "a", "old question"))
@@ -271,8 +274,8 @@ async def test_an_old_answer_is_withheld_after_a_whole_ticket(claimed: Rig) -> N
     await claimed.bring(message(claimed.connector, "ann", "b", "person please"))
     await claimed.converse_once()
     ticket = await _ticket(claimed)
-    await claimed.desk.claim(ticket, SAM, "claim-2")
-    await claimed.desk.resolve(ticket, SAM, "", "resolve-2")
+    await claimed.desk.do(ticket, SAM, Claim(), "claim-2")
+    await claimed.desk.do(ticket, SAM, Resolve(), "resolve-2")
     await claimed.wait_out(minutes=1)
     assert "re: old question" not in claimed.seen()
     assert claimed.seen()[-1] == phrases.RESOLVED
@@ -283,7 +286,7 @@ async def test_an_answer_in_doubt_is_settled_whoever_owns_the_conversation(queue
     queued.connector.is_idempotent = True
     queued.connector.script.append(LOST_CALL)
     await queued.writes("opening hours")
-    await queued.desk.reply(await _ticket(queued), SAM, "I'm Sam", (), "r")
+    await queued.desk.do(await _ticket(queued), SAM, Reply(text="I'm Sam"), "r")
     await queued.wait_out(minutes=1)
     assert queued.seen()[-3:] == ["re: opening hours", phrases.agent_joined("Sam"), "I'm Sam"]
 
@@ -292,8 +295,8 @@ async def test_a_hand_back_waits_for_what_came_before(claimed: Rig) -> None:
     """The bot speaks only after the agent's last words have arrived."""
     ticket = await _ticket(claimed)
     claimed.connector.script.append(refused(BUSY))
-    await claimed.desk.reply(ticket, SAM, "Done for you.", (), "r")
-    await claimed.desk.hand_back(ticket, SAM, "I did it.", "b")
+    await claimed.desk.do(ticket, SAM, Reply(text="Done for you."), "r")
+    await claimed.desk.do(ticket, SAM, HandBack(outcome="I did it."), "b")
     await claimed.settle()
     await claimed.wait_out(minutes=1)
     assert claimed.seen()[-2:] == ["Done for you.", "re: /handed_back"]

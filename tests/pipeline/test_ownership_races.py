@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.dialogue.wire import TurnRequest
+from bot.domain.acts import Claim, Reply, Resolve
 from bot.domain.connectors import SendOperation
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError
@@ -73,7 +74,7 @@ async def test_no_bot_message_follows_a_claim(rig: Rig) -> None:
     async def claim(name: str) -> None:
         if races[name].when != "at once":
             await races[name].begun.wait()
-        await rig.desk.claim(tickets[name], dice.choice((SAM, KIM)), f"claim-{name}")
+        await rig.desk.do(tickets[name], dice.choice((SAM, KIM)), Claim(), f"claim-{name}")
         races[name].claimed.set()
 
     working = asyncio.create_task(rig.worker.run())
@@ -110,9 +111,9 @@ async def test_agents_who_race_are_never_both_owners(rig: Rig) -> None:
             act
             for agent in (SAM, KIM)
             for act in (
-                rig.desk.claim(view.ticket.id, agent, f"{n}{agent.id}claim"),
-                rig.desk.reply(view.ticket.id, agent, f"from {agent.name}", (), f"{n}{agent.id}reply"),
-                rig.desk.resolve(view.ticket.id, agent, "", f"{n}{agent.id}resolve"),
+                rig.desk.do(view.ticket.id, agent, Claim(), f"{n}{agent.id}claim"),
+                rig.desk.do(view.ticket.id, agent, Reply(text=f"from {agent.name}"), f"{n}{agent.id}reply"),
+                rig.desk.do(view.ticket.id, agent, Resolve(), f"{n}{agent.id}resolve"),
             )
         ]
         dice.shuffle(acts)

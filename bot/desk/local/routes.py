@@ -20,6 +20,7 @@ from sanic.response import HTTPResponse, html, raw, redirect, text
 from bot.desk.local.hub import DeskHub
 from bot.desk.local.pages import Form, Pages, Typed, disposition, ticket_path
 from bot.desk.local.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
+from bot.domain.acts import Act, Claim, HandBack, Note, Reply, Resolve
 from bot.domain.desk import DeskActs
 from bot.domain.errors import DeskError, MediaError
 from bot.domain.messages import Attachment, AttachmentKind, MediaId
@@ -204,17 +205,20 @@ class _LocalDesk:
             raise DeskError(
                 "Say what was done, so that the bot can go on." if act == "hand-back" else "Write something."
             )
+        await self._acts.do(ticket_id, agent, await self._asked(act, typed, files), key)
+
+    async def _asked(self, act: str, typed: str, files: list[File]) -> Act:
         match act:
             case "claim":
-                await self._acts.claim(ticket_id, agent, key)
+                return Claim()
             case "reply":
-                await self._acts.reply(ticket_id, agent, typed, await self._keep(files), key)
+                return Reply(text=typed, attachments=await self._keep(files))
             case "note":
-                await self._acts.note(ticket_id, agent, typed, key)
+                return Note(text=typed)
             case "resolve":
-                await self._acts.resolve(ticket_id, agent, typed, key)
+                return Resolve(outcome=typed)
             case _:
-                await self._acts.hand_back(ticket_id, agent, typed, key)
+                return HandBack(outcome=typed)
 
     async def _keep(self, files: list[File]) -> tuple[Attachment, ...]:
         if len(files) > FILES_MAX:

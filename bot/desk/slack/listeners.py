@@ -20,6 +20,7 @@ from bot.desk.slack.files import SlackFiles
 from bot.desk.slack.people import People
 from bot.desk.slack.poster import FAILED, Whereabouts, act_key
 from bot.desk.slack.text import Destination, Written
+from bot.domain.acts import Act, Claim, HandBack, Note, Reply, Resolve
 from bot.domain.connectors import Permanent
 from bot.domain.desk import DeskActs
 from bot.domain.errors import DeskError, MediaError
@@ -104,7 +105,7 @@ class DeskEvents:
         if agent is None:
             return
         try:
-            await self._acts.claim(click.ticket_id, agent, act_key(click.external_id))
+            await self._acts.do(click.ticket_id, agent, Claim(), act_key(click.external_id))
         except DeskError as error:
             await self._tell(click.user, click.thread, str(error))
 
@@ -113,22 +114,9 @@ class DeskEvents:
         if agent is None:
             return
         try:
-            await self._act(sent, agent, sent.text.strip(), act_key(sent.external_id))
+            await self._acts.do(sent.ticket_id, agent, _act_of(sent), act_key(sent.external_id))
         except DeskError as error:
             await self._tell(sent.user, sent.thread, str(error), sent.text)
-
-    async def _act(self, sent: Submission, agent: Agent, text: str, key: str) -> None:
-        match sent.action:
-            case DeskAction.REPLY:
-                await self._acts.reply(sent.ticket_id, agent, text, (), key)
-            case DeskAction.NOTE:
-                await self._acts.note(sent.ticket_id, agent, text, key)
-            case DeskAction.RESOLVE:
-                await self._acts.resolve(sent.ticket_id, agent, text, key)
-            case DeskAction.HAND_BACK:
-                await self._acts.hand_back(sent.ticket_id, agent, text, key)
-            case DeskAction.CLAIM:
-                await self._acts.claim(sent.ticket_id, agent, key)
 
     async def _written(self, message: ThreadMessage) -> None:
         ticket_id = await self._ticket_of(message)
@@ -158,12 +146,12 @@ class DeskEvents:
         key = act_key(message.external_id)
         attachments = tuple([await self._parts.files.keep(file) for file in message.files])
         self._parts.whereabouts.put(message_id_of(key), message.ts)
-        await self._acts.reply(ticket_id, agent, written.text, attachments, key)
+        await self._acts.do(ticket_id, agent, Reply(text=written.text, attachments=attachments), key)
 
     async def _note(self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, written: Written) -> None:
         text = "\n".join(filter(None, [written.text, *(f"[file: {file.name}]" for file in message.files)]))
         if text:
-            await self._acts.note(ticket_id, agent, text, act_key(message.external_id))
+            await self._acts.do(ticket_id, agent, Note(text=text), act_key(message.external_id))
 
     async def _changed(self, change: ThreadChange) -> None:
         if await self._ticket_of(change) is None:
@@ -216,3 +204,18 @@ class DeskEvents:
             if not isinstance(failed, Permanent):
                 raise
             _log.warning("desk_not_told", user=user, error=failed.code)
+
+
+def _act_of(sent: Submission) -> Act:
+    text = sent.text.strip()
+    match sent.action:
+        case DeskAction.REPLY:
+            return Reply(text=text)
+        case DeskAction.NOTE:
+            return Note(text=text)
+        case DeskAction.RESOLVE:
+            return Resolve(outcome=text)
+        case DeskAction.HAND_BACK:
+            return HandBack(outcome=text)
+        case DeskAction.CLAIM:
+            return Claim()

@@ -11,11 +11,13 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from bot.desk.local.hub import DeskHub
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import desk_link
+from bot.domain.acts import Note, Reply, Resolve
 from bot.domain.messages import DeliveryState
 from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
+from tests.desk.floor import Floor
 from tests.desk.records import dana
 from tests.desk.serving import serve
-from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+from tests.fakes.media import MemoryMedia
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +33,7 @@ class Site:
     """A desk with two tickets and a browser before it."""
 
     url: str
-    acts: FakeDeskActs
+    acts: Floor
     hub: DeskHub
     context: BrowserContext
     #: what scripts complained about
@@ -50,22 +52,22 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
+async def site(floor: Floor) -> AsyncIterator[Site]:
     """Return a desk in Chromium; without one the test is skipped at home and fails in CI."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("Chromium is missing: apt-get install chromium")
         pytest.skip("needs Chromium")
-    acts, hub = FakeDeskActs(), DeskHub()
-    acts.open(record=dana())
-    acts.open(name="Ravi")
-    parts = LocalDeskParts(acts=acts, media=FakeMediaStore(), hub=hub, secret=SECRET, brand="Copperleaf")
+    hub = DeskHub()
+    floor.open(record=dana())
+    floor.open(name="Ravi")
+    parts = LocalDeskParts(acts=floor, media=MemoryMedia(), hub=hub, secret=SECRET, brand="Copperleaf")
     async with serve(local_desk_blueprint(parts)) as url, async_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         context = await browser.new_context(viewport={"width": 1280, "height": 800})
         context.set_default_timeout(10_000)
-        found = Site(url, acts, hub, context, [])
+        found = Site(url, floor, hub, context, [])
         yield found
         await browser.close()
         assert found.complaints == []
@@ -106,13 +108,14 @@ async def test_the_page_follows_what_happens_and_keeps_what_is_being_typed(site:
     site.acts.open(name="Noor")
     site.hub.wake()
     await expect(page.get_by_role("navigation").get_by_text("Noor")).to_be_visible()
-    message = await site.acts.reply(TICKET, ALEX, "I am", (), "r")
+    message = (await site.acts.do(TICKET, ALEX, Reply(text="I am"), "r")).message_id
+    assert message is not None
     site.acts.deliver(TICKET, message, DeliveryState.READ)
     site.hub.wake()
     await expect(page.get_by_text("claimed by Alex")).to_be_visible()
     await expect(page.get_by_label("Conversation").get_by_text("read", exact=False)).to_be_visible()
     assert await page.get_by_label("Reply to Dana Fox").input_value() == "half a"
-    await site.acts.resolve(TICKET, ALEX, "done", "x")
+    await site.acts.do(TICKET, ALEX, Resolve(outcome="done"), "x")
     site.hub.wake()
     await expect(page.get_by_text("This ticket is resolved: done")).to_be_visible()
     await expect(page.locator("pre.unsent")).to_have_text("half a")
@@ -169,7 +172,7 @@ async def test_nothing_a_customer_sends_runs(site: Site) -> None:
     request = replace(site.acts.views[TICKET].ticket.request, topic=evil, summary=evil, tried=(evil,))
     ticket_id = site.acts.open(request, evil)
     site.acts.customer_writes(ticket_id, evil)
-    await site.acts.note(ticket_id, ALEX, evil, "n")
+    await site.acts.do(ticket_id, ALEX, Note(text=evil), "n")
     page = await site.open()
     await page.goto(f"{site.url}/desk/tickets/{ticket_id}")
     site.acts.customer_writes(ticket_id, evil + " again")

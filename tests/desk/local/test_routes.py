@@ -18,12 +18,14 @@ from bot.desk.local.hub import DeskHub
 from bot.desk.local.pages import Pages, size
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import Session, Sessions, clean_name, desk_link
+from bot.domain.acts import Note, Reply, Resolve
 from bot.domain.customers import Money
-from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId
+from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId, MessageId
 from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
+from tests.desk.floor import START, Floor
 from tests.desk.records import dana
 from tests.desk.serving import serve
-from tests.fakes.desk_acts import START, FakeDeskActs, FakeMediaStore
+from tests.fakes.media import MemoryMedia
 
 SECRET = "a secret that only tests know"
 TICKET = TicketId(f"{1:032x}")
@@ -37,8 +39,8 @@ class Visit:
 
     url: str
     session: aiohttp.ClientSession
-    acts: FakeDeskActs
-    media: FakeMediaStore
+    acts: Floor
+    media: MemoryMedia
     hub: DeskHub
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -78,14 +80,14 @@ def fields_of(page: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def visit() -> AsyncIterator[Visit]:
+async def visit(floor: Floor) -> AsyncIterator[Visit]:
     """Return a browser before a desk with one ticket."""
-    acts, media, hub = FakeDeskActs(), FakeMediaStore(), DeskHub()
-    acts.open(record=dana())
-    parts = LocalDeskParts(acts=acts, media=media, hub=hub, secret=SECRET, brand="Copperleaf")
+    media, hub = MemoryMedia(), DeskHub()
+    floor.open(record=dana())
+    parts = LocalDeskParts(acts=floor, media=media, hub=hub, secret=SECRET, brand="Copperleaf")
     jar = aiohttp.CookieJar(unsafe=True)
     async with serve(local_desk_blueprint(parts)) as url, aiohttp.ClientSession(cookie_jar=jar) as session:
-        yield Visit(url, session, acts, media, hub)
+        yield Visit(url, session, floor, media, hub)
 
 
 async def test_a_ticket_is_worked_from_claim_to_hand_back(visit: Visit) -> None:
@@ -111,8 +113,9 @@ async def test_a_ticket_is_worked_from_claim_to_hand_back(visit: Visit) -> None:
 async def test_the_page_shows_all_an_agent_needs(visit: Visit) -> None:
     """Transcript, notes, record, orders, what the bot tried, and whether messages arrived."""
     await visit.sign_in()
-    await visit.acts.note(TICKET, ALEX, "call the warehouse", "n")
-    message = await visit.acts.reply(TICKET, ALEX, "One moment", (), "r")
+    await visit.acts.do(TICKET, ALEX, Note(text="call the warehouse"), "n")
+    message = (await visit.acts.do(TICKET, ALEX, Reply(text="One moment"), "r")).message_id
+    assert message is not None
     visit.acts.deliver(TICKET, message, DeliveryState.FAILED, "The customer has blocked us.")
     _, page = await visit.get(f"/desk/tickets/{TICKET}")
     for said in (
@@ -146,10 +149,10 @@ async def test_a_refused_act_keeps_what_was_typed(visit: Visit) -> None:
     """When somebody else was faster, the page says so and the text is still there."""
     await visit.sign_in()
     form = {**await visit.form(), "text": "my long answer"}
-    await visit.acts.resolve(TICKET, ALEX, "done", "other")
+    await visit.acts.do(TICKET, ALEX, Resolve(outcome="done"), "other")
     status, page = await visit.post(f"/desk/tickets/{TICKET}/reply", form)
     assert status == 409
-    assert "This ticket is closed." in page
+    assert "Ticket 1 is closed." in page
     assert "my long answer" in page
     assert visit.acts.sent == []
 
@@ -258,7 +261,7 @@ async def test_what_customers_write_is_text_everywhere(visit: Visit) -> None:
     second = TicketId(f"{2:032x}")
     kept = await visit.media.put(b"<script>alert(1)</script>", evil)
     visit.acts.customer_writes(second, EVIL, (kept,))
-    await visit.acts.note(second, Agent(id=AgentId("x"), name=EVIL), EVIL, "n")
+    await visit.acts.do(second, Agent(id=AgentId("x"), name=EVIL), Note(text=EVIL), "n")
     await visit.sign_in(EVIL)
     for path in ("/desk", f"/desk/tickets/{second}"):
         async with visit.session.get(visit.url + path) as answer:
@@ -385,10 +388,9 @@ def test_names_are_fit_to_show(name: str) -> None:
 async def test_the_bots_own_lines_and_edits_are_told_apart(visit: Visit) -> None:
     """An edited message shows what it said before, and each author has a name."""
     await visit.sign_in()
-    view = visit.acts.views[TICKET]
-    edited = replace(view.transcript[0], edited_from="My mug arrived")
-    system = replace(view.transcript[1], author=Author.SYSTEM, choices=("Yes", "No"))
-    visit.acts.views[TICKET] = replace(view, transcript=(edited, system))
+    mug, answer = visit.acts.views[TICKET].transcript
+    visit.acts.adds(TICKET, replace(mug, id=MessageId("1"), edited_from="My mug arrived"))
+    visit.acts.adds(TICKET, replace(answer, id=MessageId("2"), author=Author.SYSTEM, choices=("Yes", "No")))
     _, page = await visit.get(f"/desk/tickets/{TICKET}")
     for said in ("edited", "My mug arrived</div>", "Automatic message", "<li>Yes</li>"):
         assert said in page

@@ -14,7 +14,8 @@ from bot.domain.customers import Customer, CustomerId, CustomerRecord
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MessageId, TranscriptLine
 from bot.domain.tickets import Agent, AgentId, TicketId, TicketState, TicketView
-from tests.fakes.desk_acts import START, FakeDeskActs
+from tests.desk.floor import START
+from tests.desk.records import queued_view
 from tests.fakes.slack_rules import block_problem, nodes, tokens, visible
 
 NASTY = [
@@ -35,7 +36,6 @@ texts = st.one_of(st.text(max_size=300), st.lists(st.sampled_from(NASTY), min_si
 
 def view_of(text: str, state: TicketState = TicketState.QUEUED) -> TicketView:
     """Return a ticket that carries `text` wherever a customer's words can stand."""
-    acts = FakeDeskActs()
     request = HandoffRequest(
         reason=Reason.ANGER, topic=text or "x", summary=text, tried=(text, text), order_number=text or None
     )
@@ -50,7 +50,7 @@ def view_of(text: str, state: TicketState = TicketState.QUEUED) -> TicketView:
         tier=text,
     )
     record = CustomerRecord(customer=customer, orders=(), subscriptions=())
-    view = acts.views[acts.open(request, text, record)]
+    view = queued_view(request, text, record)
     agent = None if state is TicketState.QUEUED else Agent(id=AgentId("slack:U1"), name=text or "x")
     ticket = replace(view.ticket, state=state, agent=agent, outcome=text, claimed_at=START, closed_at=START)
     said = line_of(text, at_minutes=-5)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,8 +14,9 @@ from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.cards import DeskAction
 from bot.desk.slack.envelope import Json
 from tests.desk.conftest import Desk, Inbox
+from tests.desk.floor import open_floor
 from tests.desk.serving import serve
-from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+from tests.fakes.media import MemoryMedia
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, SECRET, FakeSlack
 from tests.fakes.slack_api import QUEUE
 
@@ -46,17 +48,17 @@ BODIES = st.fixed_dictionaries(
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Desk]:
+async def stage(template: Path, folder: Path) -> AsyncIterator[Desk]:
     """Serve a desk on a fake workspace."""
-    async with FakeSlack() as slack:
-        acts, media, inbox = FakeDeskActs(), FakeMediaStore(), Inbox()
+    async with FakeSlack() as slack, open_floor(template, folder) as floor:
+        media, inbox = MemoryMedia(), Inbox()
         account = SlackAccount(
             bot_token=BOT_TOKEN, channel=QUEUE, signing_secret=SECRET, app_token=APP_TOKEN, base_url=slack.base_url
         )
-        app = SlackDesk(account, acts, media, inbox.persist)
+        app = SlackDesk(account, floor, media, inbox.persist)
         async with serve(app.blueprint()) as url:
             slack.events_url = f"{url}/slack/events"
-            yield Desk(slack, acts, media, inbox, app)
+            yield Desk(slack, floor, media, inbox, app)
 
 
 async def tell(desk: Desk, body: Json) -> int:
@@ -69,10 +71,10 @@ async def tell(desk: Desk, body: Json) -> int:
         return answer.status
 
 
-def test_no_signed_body_is_too_strange() -> None:
+def test_no_signed_body_is_too_strange(migrated_sqlite: Path, tmp_path: Path) -> None:
     """Any signed object is taken or refused, never a failure of ours, and what was taken can be worked on."""
     with asyncio.Runner() as runner:
-        standing = stage()
+        standing = stage(migrated_sqlite, tmp_path)
         desk = runner.run(standing.__aenter__())
         try:
 

@@ -188,7 +188,7 @@ async def test_an_unsent_reply_is_given_back(desk: Desk) -> None:
     await desk.slack.submit(ALICE, desk.slack.views[0], "a long and careful answer")
     await desk.work()
     (told,) = desk.slack.ephemerals
-    assert "This ticket is closed." in visible(told)
+    assert "Ticket 1 is closed." in visible(told)
     assert "a long and careful answer" in visible(told)
 
 
@@ -201,7 +201,7 @@ async def test_two_agents_cannot_both_claim(desk: Desk) -> None:
     await desk.slack.deliver(click)
     await desk.work()
     assert [told["user"] for told in desk.slack.ephemerals] == [BOB]
-    assert "Alice already has this ticket." in visible(desk.slack.ephemerals[0])
+    assert "Alice has claimed ticket 1." in visible(desk.slack.ephemerals[0])
 
 
 async def test_everything_may_be_handed_in_again(desk: Desk) -> None:
@@ -234,7 +234,7 @@ async def test_nothing_is_acknowledged_before_it_is_durable(desk: Desk) -> None:
     card = await desk.post_card()
     desk.inbox.failing = 2
     await desk.slack.write(ALICE, card, "&gt; Hello")
-    assert desk.slack.deliveries[-3:] == [500, 500, 200]
+    assert desk.slack.deliveries[-3:] == [503, 503, 200]
     await desk.work()
     assert [text for _, text, _ in desk.acts.sent] == ["Hello"]
 

@@ -20,8 +20,9 @@ from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
 from bot.domain.tickets import TicketId, TicketState
 from tests.desk.conftest import Inbox
+from tests.desk.floor import Floor
 from tests.desk.serving import serve
-from tests.fakes.desk_acts import FakeDeskActs, FakeMediaStore
+from tests.fakes.media import MemoryMedia
 from tests.fakes.slack import SECRET, FakeSlack
 from tests.fakes.slack_rules import visible
 from tests.peers.npm import running
@@ -40,8 +41,8 @@ class Stage:
     alice: AsyncWebClient
     channel: str
     alice_id: str
-    acts: FakeDeskActs
-    media: FakeMediaStore
+    acts: Floor
+    media: MemoryMedia
     inbox: Inbox
     desk: SlackDesk
     events_url: str
@@ -100,7 +101,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage(floor: Floor) -> AsyncIterator[Stage]:
     """Return a desk on the emulator: both have to know each other's address before they start."""
     desks: list[SlackDesk] = []
 
@@ -115,12 +116,12 @@ async def stage() -> AsyncIterator[Stage]:
         channels = (await bot.conversations_list())["channels"]
         channel = next(entry["id"] for entry in channels if entry["name"] == "care")
         await bot.conversations_join(channel=channel)
-        acts, media, inbox = FakeDeskActs(), FakeMediaStore(), Inbox()
+        media, inbox = MemoryMedia(), Inbox()
         account = SlackAccount(bot_token="xoxb-desk", channel=channel, signing_secret=SECRET, base_url=f"{url}/api/")
-        desk = SlackDesk(account, acts, media, inbox.persist)
+        desk = SlackDesk(account, floor, media, inbox.persist)
         desks.append(desk)
         alice_id = str((await alice.auth_test())["user_id"])
-        found = Stage(bot, alice, channel, alice_id, acts, media, inbox, desk, f"{ours}/slack/events")
+        found = Stage(bot, alice, channel, alice_id, floor, media, inbox, desk, f"{ours}/slack/events")
         _watch_modals(desk, found.opened)
         yield found
 
@@ -177,7 +178,7 @@ async def test_posts_are_found_again_by_their_metadata(stage: Stage) -> None:
     key = (await stage.bot.conversations_history(channel=stage.channel, include_all_metadata=True))["messages"][-1][
         "metadata"
     ]["event_payload"]["key"]
-    object.__setattr__(stage.acts.views[TICKET].ticket, "desk_reference", None)
+    stage.acts.refer(TICKET, None)
     found = await stage.desk.poster.find(DeskPost(ticket_id=TICKET, kind=DeskPostKind.CARD), key)
     assert found == Sent(external_id=f"{stage.channel}:{card}")
 

@@ -10,15 +10,18 @@ import slack_sdk.errors
 from slack_sdk.errors import SlackApiError
 
 from bot.desk.slack.errors import FIXES, classify
+from bot.domain.acts import Claim, Reply
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.messages import DeliveryState
 from bot.domain.tickets import Agent, AgentId, TicketId
+from bot.pipeline.desk.views import TRANSCRIPT_MAX
 from tests.desk.conftest import Desk
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import visible
 
 TICKET = TicketId(f"{1:032x}")
+ALICE = Agent(id=AgentId("slack:U0ALICE"), name="Alice")
 SAM = Agent(id=AgentId("local:Sam"), name="Sam")
 CARD = DeskPost(ticket_id=TICKET, kind=DeskPostKind.CARD)
 NOTICE = DeskPost(ticket_id=TICKET, kind=DeskPostKind.NOTICE, text="The engine is back.")
@@ -30,7 +33,7 @@ async def test_a_post_whose_answer_was_lost_is_seen_once(desk: Desk, how: str, p
     """Whether or not Slack took it, `send`, `find` and another `send` if need be leave exactly one post."""
     if post is CARD:
         desk.acts.open()
-        desk.acts.outbox.clear()
+        desk.acts.forget_posts()
     else:
         await desk.post_card()
     before = len(desk.slack.messages)
@@ -48,7 +51,7 @@ async def test_a_post_whose_answer_was_lost_is_seen_once(desk: Desk, how: str, p
 async def test_a_card_is_updated_in_place(desk: Desk) -> None:
     """The second card of a ticket changes the first, and repeating that is harmless."""
     card = await desk.post_card()
-    await desk.acts.claim(TICKET, SAM, "k")
+    await desk.acts.do(TICKET, SAM, Claim(), "k")
     desk.slack.fail("chat.update", "accept_then_cut")
     results = await desk.acts.drain(desk.app.poster)
     assert [type(result) for result in results] == [Ambiguous, Retry, Sent]
@@ -61,7 +64,7 @@ async def test_a_deleted_card_is_posted_anew(desk: Desk) -> None:
     """When somebody deleted the card, the next change of the ticket brings it back."""
     card = await desk.post_card()
     desk.slack.messages.remove(desk.slack.message(card))
-    await desk.acts.claim(TICKET, SAM, "k")
+    await desk.acts.do(TICKET, SAM, Claim(), "k")
     await desk.acts.drain(desk.app.poster)
     reference = desk.acts.views[TICKET].ticket.desk_reference
     assert reference is not None
@@ -117,7 +120,7 @@ async def test_a_receipt_finds_the_message_after_a_restart(desk: Desk) -> None:
     for raw in desk.inbox.take():
         await desk.app.handle(raw)
     desk.app.poster._whereabouts._timestamps.clear()
-    await desk.acts.reply(TICKET, SAM, "From the local desk", (), "local:1")
+    await desk.acts.do(TICKET, ALICE, Reply(text="From the local desk"), "local:1")
     await desk.acts.drain(desk.app.poster)
     lines = [visible(message) for message in desk.slack.thread(card)]
     assert not any("Hello" in line for line in lines)
@@ -135,7 +138,8 @@ async def test_a_line_that_fell_out_of_the_ticket_is_not_lost_silently(desk: Des
     """When the conversation moved on too far to show a line, the thread says that one is missing."""
     card = await desk.post_card()
     lost = DeskPost(ticket_id=TICKET, kind=DeskPostKind.LINE, message_id=desk.acts.customer_writes(TICKET, "x"))
-    object.__setattr__(desk.acts.views[TICKET], "transcript", ())
+    for number in range(TRANSCRIPT_MAX):
+        desk.acts.customer_writes(TICKET, str(number))
     assert isinstance(await desk.app.poster.send(lost, "k"), Sent)
     assert "is not shown here" in visible(desk.slack.thread(card)[-1])
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.envelope import Json
+from bot.domain.acts import Claim
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import Owner
 from bot.domain.messages import DeliveryState, Receipt, ReceiptKind
@@ -159,8 +160,8 @@ async def test_a_deleted_card_comes_back_and_its_thread_counts(shift: Shift) -> 
     """After the next change the ticket has one new card, and replies in the new thread go out."""
     first = await shift.card()
     shift.slack.messages.remove(shift.slack.message(first))
-    await shift.rig.desk.claim(
-        (await shift.rig.view()).ticket.id, Agent(id=AgentId(f"slack:{ALICE}"), name="Alice"), "k"
+    await shift.rig.desk.do(
+        (await shift.rig.view()).ticket.id, Agent(id=AgentId(f"slack:{ALICE}"), name="Alice"), Claim(), "k"
     )
     await shift.rig.settle()
     second = await shift.card()

@@ -1,0 +1,1 @@
+"""What agents do with tickets: one transaction for each act, whatever surface it is done on."""

@@ -1,0 +1,110 @@
+"""What agents do: each act is one transaction that changes owner, ticket and outbox together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from bot.domain.acts import Act
+from bot.domain.desk import Done
+from bot.domain.errors import DeskError
+from bot.domain.messages import message_id_of
+from bot.domain.ports import Clock, CustomerDirectory
+from bot.domain.rules import Rules
+from bot.domain.tickets import Agent, TeamName, Ticket, TicketEvent, TicketId, TicketView
+from bot.pipeline.desk import arranging, closing, ownership, talking
+from bot.pipeline.desk.handling import Doing, Handlers
+from bot.pipeline.desk.history import name_of, words_of
+from bot.pipeline.desk.views import Views
+from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.store import conversations, tickets, transcript
+from bot.store.database import Database
+
+_HANDLERS: Handlers = {**ownership.HANDLERS, **arranging.HANDLERS, **talking.HANDLERS, **closing.HANDLERS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskParts:
+    """What the desk's acts need."""
+
+    database: Database
+    clock: Clock
+    directory: CustomerDirectory
+    #: none: agents read the database itself
+    desk: DeskAddress | None
+    #: how tickets are worked
+    rules: Rules = field(default_factory=Rules)
+    #: called after each act
+    changed: Callable[[], None] = lambda: None
+
+
+class Desk:
+    """`bot.domain.desk.DeskActs` over the database."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        """Use `parts`."""
+        self._parts = parts
+        self._views = Views(parts.database, parts.directory, parts.clock)
+
+    async def do(self, ticket_id: TicketId, agent: Agent, act: Act, key: str) -> Done:
+        """Carry out an act, once for each key; raises `DeskError` with a sentence for the agent."""
+        writer = Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
+        asked = _Asked(ticket_id=ticket_id, agent=agent, act=act, key=key)
+        done = await self._parts.database.write(_do, writer, asked)
+        self._parts.changed()
+        return done
+
+    async def view(self, ticket_id: TicketId) -> TicketView | None:
+        """Return the ticket with all an agent needs to see, or none."""
+        return await self._views.one(ticket_id)
+
+    async def open_tickets(self) -> list[TicketView]:
+        """Return the open tickets: the queue, next one first, then the claimed ones."""
+        return await self._views.all_open()
+
+    async def mine(self, agent: Agent) -> list[TicketView]:
+        """Return the open tickets that the agent has, what is due first before the rest."""
+        return await self._views.mine(agent)
+
+    async def queue(self, team: TeamName) -> list[TicketView]:
+        """Return a team's tickets that wait for a person, next one first."""
+        return await self._views.queue(team)
+
+    async def by_reference(self, desk_reference: str) -> TicketId | None:
+        """Return the ticket whose card the desk calls so, or none."""
+        return await self._parts.database.read(tickets.by_reference, desk_reference)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    ticket_id: TicketId
+    agent: Agent
+    act: Act
+    key: str
+
+
+def _do(connection: Connection, writer: Writer, asked: _Asked) -> Done:
+    conversation = conversations.lock(connection, _ticket(connection, asked.ticket_id).conversation_id)
+    ticket = _ticket(connection, asked.ticket_id)
+    event = TicketEvent(at=writer.now, kind=name_of(asked.act), agent=asked.agent, detail=words_of(asked.act))
+    if not tickets.log(connection, ticket.id, event, asked.key):
+        sent = transcript.get(connection, message_id_of(asked.key))
+        return Done(ticket=ticket, message_id=sent.id if sent else None)
+    doing = Doing(
+        connection=connection,
+        writer=writer,
+        ticket=ticket,
+        conversation=conversation,
+        agent=asked.agent,
+        key=asked.key,
+    )
+    return _HANDLERS[type(asked.act)](doing, asked.act)
+
+
+def _ticket(connection: Connection, ticket_id: TicketId) -> Ticket:
+    ticket = tickets.get(connection, ticket_id)
+    if ticket is None:
+        raise DeskError("There is no such ticket.")
+    return ticket

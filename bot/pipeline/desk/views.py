@@ -1,0 +1,85 @@
+"""What agents see of tickets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from bot.domain.assurance import Level
+from bot.domain.customers import CustomerRecord
+from bot.domain.errors import DirectoryUnavailableError
+from bot.domain.ports import Clock, CustomerDirectory
+from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
+from bot.store import conversations, tickets, transcript
+from bot.store.database import Database
+
+#: Lines of the transcript that an agent sees at once.
+TRANSCRIPT_MAX = 200
+
+
+class Views:
+    """Reads tickets with everything an agent needs to see."""
+
+    def __init__(self, database: Database, directory: CustomerDirectory, clock: Clock) -> None:
+        """Read tickets from `database` and customer records from `directory`."""
+        self._database = database
+        self._directory = directory
+        self._clock = clock
+
+    async def one(self, ticket_id: TicketId) -> TicketView | None:
+        """Return the ticket, or none."""
+        found = await self._database.read(read_one, ticket_id)
+        return await self._with_record(found) if found else None
+
+    async def all_open(self, is_wanted: Callable[[Ticket], bool] = lambda _: True) -> list[TicketView]:
+        """Return the open tickets that are wanted: the queue, next one first, then the claimed ones."""
+        views = await self._database.read(_open_views, is_wanted)
+        return list(await asyncio.gather(*(self._with_record(view) for view in views)))
+
+    async def mine(self, agent: Agent) -> list[TicketView]:
+        """Return the open tickets that the agent has, what is due first before the rest."""
+        views = await self.all_open(lambda ticket: ticket.agent is not None and ticket.agent.id == agent.id)
+        return sorted(views, key=lambda view: view.ticket.urgency)
+
+    async def queue(self, team: TeamName) -> list[TicketView]:
+        """Return a team's tickets that wait for a person, next one first."""
+        return await self.all_open(lambda ticket: ticket.state is TicketState.QUEUED and ticket.team == team)
+
+    async def _with_record(self, view: TicketView) -> TicketView:
+        assurance = await self._database.read(conversations.read_assurance, view.conversation.id)
+        record: CustomerRecord | None = None
+        note = "The customer has not been identified."
+        if assurance.customer_id is not None:
+            try:
+                record = await self._directory.record(assurance.customer_id)
+                note = "" if record else "The brand's records do not know this customer any more."
+            except DirectoryUnavailableError as error:
+                note = f"The brand's records cannot be read now: {error}"
+        level = assurance.level_at(self._clock.now())
+        return replace(view, record=record, record_note=note, level=level)
+
+
+def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
+    """Return the ticket without what only the brand's records know; a transaction body."""
+    ticket = tickets.get(connection, ticket_id)
+    return _view_of(connection, ticket) if ticket else None
+
+
+def _open_views(connection: Connection, is_wanted: Callable[[Ticket], bool]) -> list[TicketView]:
+    return [_view_of(connection, ticket) for ticket in tickets.all_open(connection) if is_wanted(ticket)]
+
+
+def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
+    return TicketView(
+        ticket=ticket,
+        conversation=conversations.get(connection, ticket.conversation_id),
+        transcript=tuple(transcript.last(connection, ticket.conversation_id, TRANSCRIPT_MAX)),
+        events=tuple(tickets.events(connection, ticket.id)),
+        record=None,
+        record_note="",
+        level=Level.L0,
+        place_in_queue=tickets.place_in_queue(connection, ticket),
+    )
