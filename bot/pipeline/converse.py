@@ -142,8 +142,11 @@ class Conversing:
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
         now = self._parts.clock.now()
-        policy = TURN_RETRY if isinstance(error, EngineUnavailableError) else FAILED_TURN_RETRY
-        delay = policy.delay(row.attempt_count, None, self._parts.dice)
+        is_outage = isinstance(error, EngineUnavailableError)
+        if is_outage:
+            delay = TURN_RETRY.delay(row.outage_count + 1, None, self._parts.dice)
+        else:
+            delay = FAILED_TURN_RETRY.delay(row.failure_count, None, self._parts.dice)
         log.warning("turn_failed", message=row.message_id, attempt=row.attempt_count, error=str(error))
         if delay is None:
             await self._write(_give_up, row, situation)
@@ -151,7 +154,10 @@ class Conversing:
         is_waiting = now - row.received_at > HOLDING_AFTER
         if is_waiting and situation.conversation.owner is Owner.BOT:
             await self._write(_say_holding, row, situation)
-        await self._parts.database.write(inbox.defer, row.lease, now + delay, str(error))
+        if is_outage:
+            await self._parts.database.write(inbox.defer_for_engine, row, now + delay, str(error))
+        else:
+            await self._parts.database.write(inbox.defer, row.lease, now + delay, str(error))
 
     async def _decide(self, turn: Turn) -> Decision:
         """Look again at what an action believed: only the brand's records decide who somebody is."""

@@ -216,7 +216,7 @@ class Worker:
 
     async def _try_again(self, row: InboxRow, error: str) -> None:
         now = self._parts.clock.now()
-        delay = TURN_RETRY.delay(row.attempt_count, None, self._parts.dice)
+        delay = TURN_RETRY.delay(row.failure_count, None, self._parts.dice)
         if delay is not None:
             await self._record(row.lease, inbox.defer, row.lease, now + delay, error)
             return

@@ -55,6 +55,13 @@ class InboxRow:
     received_at: datetime
     #: this attempt included
     attempt_count: int
+    #: attempts before this one that found no engine
+    outage_count: int
+
+    @property
+    def failure_count(self) -> int:
+        """How many attempts there are whose failing is the message's own, if this one fails so too."""
+        return self.attempt_count - self.outage_count
 
 
 def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
@@ -93,6 +100,12 @@ def defer(connection: Connection, lease: Lease, until: datetime, error: str) -> 
     lanes.defer(connection, inbox, lease, until, error)
 
 
+def defer_for_engine(connection: Connection, row: InboxRow, until: datetime, error: str) -> None:
+    """Try the row again, not before `until`, as one that found no engine; raises `StaleLeaseError`."""
+    lanes.write(connection, inbox, row.lease, {"outage_count": row.outage_count + 1})
+    lanes.defer(connection, inbox, row.lease, until, error)
+
+
 def hasten(connection: Connection, now: datetime) -> None:
     """Let every row that waits to be tried again be tried at once: what it waited for is there."""
     waiting = (inbox.c.state == "pending") & (inbox.c.ready_at > now)
@@ -114,4 +127,5 @@ def _row(row: Row[Any]) -> InboxRow:
         message_id=MessageId(row.message_id),
         received_at=row.received_at,
         attempt_count=row.attempt_count,
+        outage_count=row.outage_count,
     )

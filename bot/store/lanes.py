@@ -198,6 +198,8 @@ def revive(connection: Connection, table: Table, row_id: int, now: datetime) -> 
     dead = (table.c.id == row_id) & table.c.state.in_(DEAD_LETTER)
     values: dict[str, object] = {"state": "pending", "ready_at": now, "finished_at": None}
     values |= {"attempt_count": 0, "crash_count": 0}
+    if "outage_count" in table.c:
+        values["outage_count"] = 0
     if "is_ambiguous" in table.c:
         # Who asks for this has decided that it may be sent again.
         values["is_ambiguous"] = False

@@ -15,6 +15,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Take the step."""
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("outage_count", sa.Integer(), server_default="0", nullable=False))
+
     op.create_table(
         "agents",
         sa.Column("id", sa.String(length=100), nullable=False),
@@ -164,6 +167,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.drop_column("outage_count")
+
     with op.batch_alter_table("channel_identities", schema=None) as batch_op:
         batch_op.drop_column("language")
 
