@@ -8,13 +8,16 @@ import asyncio
 class Hint:
     """Something may be there to do."""
 
-    def __init__(self) -> None:
-        """Start without any."""
+    def __init__(self, follower: Hint | None = None) -> None:
+        """Start without any; `follower` is given whatever this one is given."""
         self._event = asyncio.Event()
+        self._follower = follower
 
     def give(self) -> None:
         """Wake whoever waits, now or at the next wait."""
         self._event.set()
+        if self._follower is not None:
+            self._follower.give()
 
     async def wait(self, at_most: float) -> None:
         """Return after a hint, or after `at_most` seconds without one."""
@@ -33,4 +36,7 @@ class Hints:
     def __init__(self) -> None:
         """Make one for each box."""
         self.inbox = Hint()
-        self.outbox = Hint()
+        #: what goes out through gates, to the desk
+        self.desk = Hint()
+        #: what goes out at once
+        self.outbox = Hint(self.desk)

@@ -55,23 +55,32 @@ class Lease:
 
 def claim(connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int) -> Sequence[Row[Any]]:
     """Claim the heads of up to `limit` lanes that are ready, oldest first, and return their rows."""
-    ids = connection.scalars(_heads(table), {"now": now, "at_most": limit}).all()
+    ids = connection.scalars(_next(table), {"now": now, "at_most": limit}).all()
+    return take(connection, table, ids, now + lease_for)
+
+
+def take(connection: Connection, table: Table, ids: Sequence[Any], until: datetime) -> Sequence[Row[Any]]:
+    """Claim rows that `heads` found in this transaction, and return them, oldest first."""
     if not ids:
         return []
-    lease = {"ids": ids, "token": secrets.token_hex(16), "until": now + lease_for}
+    lease = {"ids": ids, "token": secrets.token_hex(16), "until": until}
     return sorted(connection.execute(_claiming(table), lease).all(), key=lambda row: int(row.id))
 
 
 # The statements of every turn are built once: building one costs SQLAlchemy more than SQLite takes to run it.
 @cache
-def _heads(table: Table) -> Select[tuple[int]]:
+def _next(table: Table) -> Select[tuple[int]]:
+    return heads(table).order_by(table.c.id)
+
+
+def heads(table: Table) -> Select[tuple[int]]:
+    """Return the query for the ids of the heads of lanes that are ready by `now`, `at_most` so many, in no order."""
     rival = table.alias("rival")
     is_busy = exists().where(rival.c.address == table.c.address, rival.c.state == _CLAIMED)
     is_behind = exists().where(rival.c.address == table.c.address, rival.c.state == _PENDING, rival.c.id < table.c.id)
     return (
         select(table.c.id)
         .where(table.c.state == _PENDING, table.c.ready_at <= bindparam("now"), ~is_busy, ~is_behind)
-        .order_by(table.c.id)
         .limit(bindparam("at_most"))
         .with_for_update(skip_locked=True, of=table)
     )

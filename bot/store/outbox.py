@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
-from bot.store import lanes, transcript
+from bot.store import gates, lanes, transcript
 from bot.store.database import insert_once
 from bot.store.lanes import Ending, Lease, Release, Released
 from bot.store.schema import conversations, outbox
+from bot.store.signals import About, signal
 
 
 class OutboxKind(StrEnum):
@@ -42,6 +43,10 @@ class Outgoing:
     message_id: MessageId | None = None
     #: refused when the conversation's epoch has moved on; none: not fenced
     epoch: int | None = None
+    #: what it has to go through (`bot.store.gates`); none: it goes at once
+    gate: str | None = None
+    #: of what waits at one gate the lowest goes first
+    rank: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,13 @@ class OutboxRow:
     is_ambiguous: bool
     #: this attempt included
     attempt_count: int
+    #: what it went through
+    gate: str | None = None
+
+
+# Built once, as those of `bot.store.lanes`.
+_UNGATED = lanes.heads(outbox).where(outbox.c.gate.is_(None)).order_by(outbox.c.id)
+_GATED = lanes.heads(outbox).where(outbox.c.gate == bindparam("gate")).order_by(outbox.c.rank, outbox.c.id)
 
 
 def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
@@ -74,22 +86,45 @@ def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
         "conversation_id": outgoing.conversation_id,
         "message_id": outgoing.message_id,
         "epoch": outgoing.epoch,
+        "gate": outgoing.gate,
+        "rank": outgoing.rank,
         "created_at": now,
         "ready_at": now,
         "state": "pending",
     }
-    return insert_once(connection, outbox, values)
+    if outgoing.gate is not None:
+        gates.make(connection, outgoing.gate, now)
+    is_new = insert_once(connection, outbox, values)
+    if is_new:
+        signal(connection, About.OUTBOX)
+    return is_new
 
 
 def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
     """Claim the next row of up to `limit` idle addresses; from this commit on the call counts as perhaps made.
 
-    Rows that were decided under an epoch that has passed are withheld in the same transaction.
+    What has to go through a gate is left to `claim_gated`. Rows that were decided under an epoch that has passed are
+    withheld in the same transaction.
     """
-    while claimed := [_row(row) for row in lanes.claim(connection, outbox, now, lease_for, limit)]:
+    while ids := connection.scalars(_UNGATED, {"now": now, "at_most": limit}).all():
+        claimed = [_row(row) for row in lanes.take(connection, outbox, ids, now + lease_for)]
         if current := _without_stale(connection, claimed, now):
             return current
     return []
+
+
+def claim_gated(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+    """Claim, of each gate that is open, as many rows as it lets through now, but no more than `limit` in all."""
+    claimed: list[OutboxRow] = []
+    for opening in gates.openings(connection, now):
+        at_most = min(opening.count, limit - len(claimed))
+        if at_most > 0:
+            wanted = {"now": now, "at_most": at_most, "gate": opening.name}
+            ids = connection.scalars(_GATED, wanted).all()
+            if ids:
+                gates.pace(connection, opening.name, len(ids), now)
+            claimed += [_row(row) for row in lanes.take(connection, outbox, ids, now + lease_for)]
+    return claimed
 
 
 def _without_stale(connection: Connection, claimed: list[OutboxRow], now: datetime) -> list[OutboxRow]:
@@ -170,4 +205,5 @@ def _row(row: Row[Any]) -> OutboxRow:
         progress=row.progress,
         is_ambiguous=row.is_ambiguous,
         attempt_count=row.attempt_count,
+        gate=row.gate,
     )

@@ -9,25 +9,45 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
+from bot.domain.desk import Blocked
 
 #: Slack's errors that the operator can mend, in plain words (https://docs.slack.dev/reference/methods/chat.postMessage).
 FIXES = {
     "account_inactive": "Slack's bot token belongs to a removed app: install the app again and set the new token",
-    "cant_update_message": "the card was not posted by this app: it cannot be updated",
-    "channel_is_limited_access": "only some people may post to the queue channel: let the app post there",
-    "channel_not_found": "Slack does not know the queue channel, or the bot is not in it: invite the bot",
+    "channel_is_limited_access": "only some people may post to the channel: let the app post there",
+    "channel_not_found": "Slack does not know the channel, or the bot is not in it: invite the bot",
     "ekm_access_denied": "the workspace's administrators have suspended posting",
     "invalid_auth": "Slack refuses the bot token: set the token that the app's page shows",
-    "is_archived": "the queue channel is archived: unarchive it or set another one",
+    "is_archived": "the channel is archived: unarchive it or set another one",
     "missing_scope": "the app lacks a permission: add the scopes of the manifest and install the app again",
     "not_allowed_token_type": "this is not a bot token: it has to start with xoxb-",
     "not_authed": "no bot token is set",
-    "not_in_channel": "the bot is not in the queue channel: invite it there",
-    "restricted_action": "the workspace's settings forbid the bot to post in the queue channel",
+    "not_in_channel": "the bot is not in the channel: invite it there",
+    "restricted_action": "the workspace's settings forbid the bot to post in the channel",
     "team_access_not_granted": "the app is not allowed in this workspace",
     "token_expired": "the bot token has expired: turn token rotation off or set the new token",
     "token_revoked": "the bot token was revoked: install the app again and set the new token",
 }
+#: Errors that stand for one channel: nobody can post there.
+CHANNEL_ERRORS = frozenset(
+    {"channel_is_limited_access", "channel_not_found", "is_archived", "not_in_channel", "restricted_action"}
+)
+#: Errors that stand for the app as a whole.
+ACCOUNT_ERRORS = frozenset(
+    {
+        "account_inactive",
+        "ekm_access_denied",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "team_access_not_granted",
+        "token_expired",
+        "token_revoked",
+    }
+)
+#: Errors that say that a message, or the thread below it, is not there any more.
+GONE_ERRORS = frozenset({"message_not_found", "thread_not_found", "cant_update_message", "cannot_reply_to_message"})
 #: Errors after which the same call may succeed, and certainly has not been carried out.
 _PASSING = frozenset(
     {"ratelimited", "rate_limited", "message_limit_exceeded", "service_unavailable", "team_added_to_org"}
@@ -47,6 +67,14 @@ def classify(error: Exception) -> Retry | Permanent | Ambiguous:
     if isinstance(error, SlackClientError):
         return Permanent(reason=f"Slack's client refused the call: {error}", code=type(error).__name__)
     raise error
+
+
+def classify_post(error: Exception) -> Retry | Permanent | Ambiguous | Blocked:
+    """Return what a failed post means; `Blocked` where none can be made until somebody mends it."""
+    failed = classify(error)
+    if isinstance(failed, Permanent) and failed.code in CHANNEL_ERRORS | ACCOUNT_ERRORS:
+        return Blocked(reason=failed.reason, code=failed.code)
+    return failed
 
 
 def code_of(error: Exception) -> str:
