@@ -182,7 +182,6 @@ class Service:
             run_dir=self.settings.service.state_dir / "run",
             actions_url=f"http://127.0.0.1:{self.settings.service.internal_port}/actions",
             actions_token=self._actions_token,
-            timeout=self.settings.engine.timeout,
         )
         return EngineProcess(
             options, self.engine, metrics.ENGINE_RESTARTS.inc, came_up=lambda: self.background.start(self._hasten())

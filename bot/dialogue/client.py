@@ -45,6 +45,9 @@ class HttpEngine:
         self._line: _Line | None = None
         self._left: list[_Line] = []
         self._has_engine = asyncio.Event()
+        #: whether every turn of engines that are used no more has ended
+        self._is_drained = asyncio.Event()
+        self._is_drained.set()
 
     def use(self, socket: str) -> None:
         """Send all further turns to the engine that listens at `socket`; turns in work end where they are."""
@@ -58,12 +61,18 @@ class HttpEngine:
         """Answer `EngineUnavailableError` from now on."""
         if self._line is not None:
             self._left.append(self._line)
+            self._is_drained.clear()
         self._line = None
         self._has_engine.clear()
 
     async def wait_until_ready(self) -> None:
         """Return once there is an engine to ask."""
         await self._has_engine.wait()
+
+    async def drain(self) -> None:
+        """Return once all turns have ended that engines used no more have in work; a turn's timeout at the latest."""
+        await self._close_left()
+        await self._is_drained.wait()
 
     @property
     def is_ready(self) -> bool:
@@ -100,12 +109,16 @@ class HttpEngine:
         self.use_none()
         while self._left:
             await self._left.pop().session.close()
+        self._is_drained.set()
 
     async def _close_left(self) -> None:
         """Close the connections to engines that are used no more and whose turns have ended."""
-        for line in [line for line in self._left if not line.turn_count]:
-            self._left.remove(line)
+        idle = [line for line in self._left if not line.turn_count]
+        self._left = [line for line in self._left if line.turn_count]
+        for line in idle:
             await line.session.close()
+        if not self._left:
+            self._is_drained.set()
 
 
 async def _post(session: aiohttp.ClientSession, body: bytes) -> tuple[int, bytes]:

@@ -41,8 +41,6 @@ class EngineOptions:
     #: where they call actions, and what they prove themselves with
     actions_url: str
     actions_token: str
-    #: seconds a turn may take; an engine that was exchanged gets as long to end its turns
-    timeout: float
     #: the program
     module: str = "bot.engine"
 
@@ -118,7 +116,7 @@ class EngineProcess:
             self._client.use(fresh.socket)
         log.info("engine_swapped", model=model.name)
         if old is not None:
-            await asyncio.sleep(0 if old.process.returncode is not None else min(self._options.timeout, 5.0))
+            await self._client.drain()
             await _stop(old.process)
 
     async def _start(self, model: Path) -> _Running:

@@ -1,6 +1,6 @@
-"""A process that speaks as the engine does and does what the text says: `hang`, `die`, `shout`, `slow`.
+"""A process that speaks as the engine does and does what the text says: `hang`, `die`, `shout`, `slow`, `wait`.
 
-The name of its model is also what it is like from the start: `broken` ends at once, `silent` is never ready, `fickle`
+It waits for a file `go` beside its socket. The name of its model is also what it is like from the start: `broken` ends at once, `silent` is never ready, `fickle`
 is well once and dies when asked again.
 """
 
@@ -37,6 +37,9 @@ async def step(request: web.Request) -> web.Response:
             print("x" * 300_000, flush=True)  # noqa: T201 - this is what is tested
         case "slow":
             await asyncio.sleep(0.5)
+        case "wait":
+            while not (request.app["folder"] / "go").exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.02)
         case _:
             pass
     model = request.app["model"]
@@ -58,6 +61,7 @@ async def serve(socket: str, model: str) -> None:
     """Serve until told to stop, or until nobody holds the other end of standard input."""
     app = web.Application()
     app["model"] = model
+    app["folder"] = Path(socket).parent
     app["health"] = {}
     app.add_routes([web.get("/health", health), web.post("/step", step)])
     runner = web.AppRunner(app, shutdown_timeout=5)

@@ -201,3 +201,36 @@ async def test_turns_in_work_survive_an_exchange(client: HttpEngine, tmp_path: P
         assert (await client.step(request())).model_id == "m2"
         go_on.set()
         assert (await running).model_id == "m1"
+
+
+async def test_draining_waits_for_the_turns_of_engines_that_were_exchanged(client: HttpEngine, tmp_path: Path) -> None:
+    """It returns at once without any, and else when the last one has ended; turns of the engine in use do not count."""
+    gates = {"old": asyncio.Event(), "new": asyncio.Event()}
+
+    def holding(name: str) -> Handler:
+        async def answer(_request: web.Request) -> web.Response:
+            await gates[name].wait()
+            return web.json_response(TURN)
+
+        return answer
+
+    await client.drain()
+    async with (
+        engine_at(tmp_path, holding("old"), "1.sock") as old,
+        engine_at(tmp_path, holding("new"), "2.sock") as new,
+    ):
+        client.use(old)
+        turns = [asyncio.create_task(client.step(request()))]
+        await asyncio.sleep(0)
+        client.use(new)
+        turns.append(asyncio.create_task(client.step(request())))
+        draining = asyncio.create_task(client.drain())
+        await asyncio.sleep(0)
+        assert not draining.done()
+        gates["old"].set()
+        await draining
+        assert turns[0].done()
+        gates["new"].set()
+        await asyncio.gather(*turns)
+        client.use_none()
+        await client.drain()

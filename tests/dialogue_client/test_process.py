@@ -37,15 +37,19 @@ class Supervised:
             run_dir=folder / "run",
             actions_url="http://127.0.0.1:1/actions",
             actions_token="the-token",
-            timeout=5,
             module="tests.dialogue_client.stub_engine",
         )
+        self._folder = folder
         self.restarts = 0
         self.client = HttpEngine(timeout=5)
         self.process = EngineProcess(options, self.client, self._restarted)
 
     def _restarted(self) -> None:
         self.restarts += 1
+
+    def let_go(self) -> None:
+        """Let turns end that wait."""
+        (self._folder / "run" / "go").touch()
 
     async def turn(self, text: str = "hi") -> Turn:
         """Return a turn, as soon as an engine gives one."""
@@ -172,6 +176,22 @@ async def test_a_model_is_exchanged_without_a_failed_turn(tmp_path: Path) -> Non
         os.kill(pid_of(await engine.turn()), signal.SIGKILL)
         await engine.until(lambda: engine.restarts == 1)
         assert (await engine.turn()).model_id == "m2"
+
+
+async def test_an_exchanged_engine_lives_as_long_as_its_turns(tmp_path: Path) -> None:
+    """A turn that began before an exchange ends where it began, however long it may take, and then its engine goes."""
+    async with supervised(tmp_path) as engine:
+        first = pid_of(await engine.turn())
+        crawling = asyncio.create_task(engine.client.step(request("wait")))
+        swapping = asyncio.create_task(engine.process.swap(Path("m2.tar")))
+        await engine.until(lambda: engine.process._running is not None and engine.process._running.model.stem == "m2")
+        assert (await engine.turn()).model_id == "m2"
+        assert psutil.pid_exists(first)
+        assert not swapping.done()
+        engine.let_go()
+        assert (await crawling).model_id == "m1"
+        await swapping
+        assert not psutil.pid_exists(first)
 
 
 async def test_a_model_that_does_not_start_changes_nothing(tmp_path: Path) -> None:
