@@ -1,7 +1,7 @@
 """A process that speaks as the engine does and does what the text says: `hang`, `die`, `shout`, `slow`, `wait`.
 
-It waits for a file `go` beside its socket. The name of its model is also what it is like from the start: `broken` ends at once, `silent` is never ready, `fickle`
-is well once and dies when asked again.
+It waits for a file `go` beside its socket. The name of its model is also what it is like from the start: `broken` ends
+at once, `silent` is never ready, `fickle` is well once and dies when asked again.
 """
 
 from __future__ import annotations
