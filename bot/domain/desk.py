@@ -26,12 +26,14 @@ class DeskPostKind(StrEnum):
     RECEIPT = "receipt"
     #: a remark of the pipeline in the thread
     NOTICE = "notice"
+    #: a draft of the bot for one of the customer's messages, or what became of it
+    SUGGESTION = "suggestion"
     #: what waits to be shown in a channel, when that is much; it belongs to no ticket
     SUMMARY = "summary"
 
 
 #: Lines that are shown in one post at most.
-LINES_MAX = 20
+LINES_MAX = 15
 #: What a summary has in place of a ticket.
 NO_TICKET = TicketId("")
 
@@ -42,7 +44,7 @@ class DeskPost:
 
     ticket_id: TicketId
     kind: DeskPostKind
-    #: of a line or a receipt
+    #: of a line or a receipt; of a suggestion the message it answers
     message_id: MessageId | None = None
     #: of a notice or a summary
     text: str = ""
