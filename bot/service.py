@@ -30,7 +30,7 @@ from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling
 from bot.domain.errors import SettingsError
 from bot.domain.ports import Clock
 from bot.instance import service_secret
-from bot.pipeline.background import Background
+from bot.pipeline.background import Background, cancel, run_all
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
 from bot.pipeline.desk.acts import Desk, DeskParts
@@ -44,12 +44,14 @@ from bot.store.brand import Brand, keep_dated, open_brand, open_sample_brand
 from bot.store.conversations import StoredAssurances
 from bot.store.database import Database, open_engine
 from bot.store.feeds import StoredFeed
-from bot.store.hints import Hints
+from bot.store.hints import Hint, Hints
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
+from bot.store.listening import Hearer, listen
 from bot.store.media import StoredMedia
 from bot.store.migrating import migrate
 from bot.store.sample_shop.cast import cast
+from bot.store.signals import About
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
 from bot.web.serving import bind, serve
@@ -334,9 +336,8 @@ class Service:
             await stack.enter_async_context(serve(internal_app(parts), internal))
             stack.push_async_callback(self.close)
             stack.push_async_callback(self.background.stop)
-            works = self._works(model)
-            running = asyncio.create_task(_run_all(works))
-            stack.push_async_callback(_cancel, running)
+            running = asyncio.create_task(run_all(self._works(model)))
+            stack.push_async_callback(cancel, running)
             yield running
 
     async def close(self) -> None:
@@ -346,9 +347,10 @@ class Service:
                 await connector.close()
 
     def _works(self, model: Path | None) -> list[Coroutine[Any, Any, None]]:
+        works = [listen(self.database, self._hearers())]
         if Role.WORKER not in self.role:
-            return []
-        works = [self.worker.run()]
+            return works
+        works.append(self.worker.run())
         if model is not None:
             works.append(self.engine_process.run(model))
         if self.brand.sample_shop is not None:
@@ -362,6 +364,19 @@ class Service:
             works.append(self.slack.run_socket_mode())
         return works
 
+    def _hearers(self) -> dict[About, Hearer]:
+        """Return who hears of what other processes commit; agents see the messages of both boxes on the desk."""
+
+        def hear(hint: Hint) -> None:
+            hint.give()
+            self._changed()
+
+        return {
+            About.INBOX: lambda _: hear(self.hints.inbox),
+            About.OUTBOX: lambda _: hear(self.hints.outbox),
+            About.FEED: self.hub.wake,
+        }
+
     async def _poll(self, connector: Connector, polling: Polling) -> None:
         """Poll in one process of all that share the database: channels refuse two pollers of one account."""
         name = f"poll {connector.channel}/{connector.account}"
@@ -373,23 +388,6 @@ async def _register(connector: Registering) -> None:
         await connector.register()
     except SettingsError as error:
         log.error("channel_not_registered", error=str(error))
-
-
-async def _run_all(works: list[Coroutine[Any, Any, None]]) -> None:
-    """Run until cancelled, also where there is nothing to run."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_wait_for_ever())
-        for work in works:
-            group.create_task(work)
-
-
-async def _wait_for_ever() -> None:
-    await asyncio.Event().wait()
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _touch(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Small things done beside the work: their failures are logged and hold nothing up."""
+"""Tasks beside each other: small ones whose failures hold nothing up, and those that a process consists of."""
 
 from __future__ import annotations
 
@@ -34,3 +34,21 @@ class Background:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("background_failed", error=repr(error))
+
+
+async def run_all(works: list[Coroutine[Any, Any, None]]) -> None:
+    """Run until cancelled, also where there is nothing to run or all of it has ended; raises when one of them does."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_wait_for_ever())
+        for work in works:
+            group.create_task(work)
+
+
+async def cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end, whatever that is."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _wait_for_ever() -> None:
+    await asyncio.Event().wait()

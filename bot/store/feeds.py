@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from bot.domain.ports import Clock
 from bot.store.database import Database, insert_once
 from bot.store.schema import feeds
+from bot.store.signals import About, signal
 
 #: Writers of one feed wait for each other; more than this many at one moment are a fault.
 TRIES_MAX = 50
@@ -26,6 +27,7 @@ def append(connection: Connection, visitor: str, key: str, body: dict[str, Any],
         sequence = int(last or 0) + 1
         values = {"visitor": visitor, "sequence": sequence, "key": key, "body": body, "at": now}
         if insert_once(connection, feeds, values):
+            signal(connection, About.FEED, visitor)
             return sequence
     raise RuntimeError("others keep writing to this visitor's feed")
 

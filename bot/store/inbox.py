@@ -14,6 +14,7 @@ from bot.store import lanes
 from bot.store.database import insert_once
 from bot.store.lanes import Ending, Lease, Release, Released
 from bot.store.schema import inbox
+from bot.store.signals import About, signal
 
 
 class InboxKind(StrEnum):
@@ -77,7 +78,10 @@ def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
         "ready_at": now,
         "state": "pending",
     }
-    return insert_once(connection, inbox, values)
+    is_new = insert_once(connection, inbox, values)
+    if is_new:
+        signal(connection, About.INBOX)
+    return is_new
 
 
 def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[InboxRow]:

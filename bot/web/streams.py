@@ -55,10 +55,11 @@ class FeedHub:
         self._pages: dict[str, set[_Page]] = {}
         self._is_closed = False
 
-    def wake(self, visitor: str) -> None:
-        """Make the visitor's pages look at their feed now; without it they look within seconds."""
-        for page in self._pages.get(visitor, ()):
-            page.woken.set()
+    def wake(self, visitor: str | None) -> None:
+        """Make the visitor's pages, none: all pages, look at their feed now; without it they look within seconds."""
+        for pages in self._pages.values() if visitor is None else [self._pages.get(visitor, set())]:
+            for page in pages:
+                page.woken.set()
 
     def typing(self, visitor: str) -> None:
         """Tell the visitor's pages that an answer is being written."""
