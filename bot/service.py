@@ -131,6 +131,7 @@ class Service:
             account=SITE, keys=VisitorKeys(secret=self._secret.encode()), feed=self.feed, clock=clock
         )
         self.connectors = ConnectorRegistry(connectors=self._connectors())
+        self.rules = settings.rules(self.connectors.reply_windows())
         self.desk_address = DeskAddress(name="slack") if settings.slack.bot_token else None
         self.acts = Desk(
             DeskParts(
@@ -138,6 +139,7 @@ class Service:
                 clock=clock,
                 directory=brand.directory,
                 desk=self.desk_address,
+                rules=self.rules,
                 changed=self._acted,
             )
         )
@@ -207,6 +209,7 @@ class Service:
                 connectors=self.connectors,
                 background=self.background,
                 desk=self.desk_address,
+                rules=self.rules,
                 dice=dice,
             )
         )
@@ -218,6 +221,7 @@ class Service:
                 commands=self.brand.commands,
                 poster=self.slack.poster if self.slack else None,
                 desk=self.desk_address,
+                rules=self.rules,
                 dice=dice,
                 resending=resending,
                 changed=self._changed,
@@ -232,6 +236,7 @@ class Service:
                 delivering=delivering,
                 desk_events=self.slack.handle if self.slack else None,
                 desk=self.desk_address,
+                rules=self.rules,
                 dice=dice,
                 concurrency=self.settings.service.concurrency,
                 has_engine=lambda: self.engine.is_ready,
@@ -294,6 +299,7 @@ class Service:
                         hub=self.hub,
                         media=self.media,
                         allowed_origins=frozenset(self.settings.webchat.allowed_origins),
+                        trusted_proxies=self.settings.service.trusted_proxies,
                     )
                 )
             )

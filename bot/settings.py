@@ -8,17 +8,42 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr, ValidationError, model_validator
 
+from bot.desk_settings import DeskSettings, HoursSettings, PromiseSettings, TeamSettings, check_rules
 from bot.domain.errors import SettingsError
+from bot.domain.hours import ALWAYS
+from bot.domain.rules import Rules
 
 PREFIX = "TANDEM_"
 #: Environment variables of ours that are not settings.
 FILE_VARIABLE = "TANDEM_SETTINGS"
+#: Sections that are channels, by the names that rules call them.
+CHANNELS = frozenset({"webchat", "telegram"})
+#: What the environment writes with commas.
+_LISTS = frozenset(
+    {("service", "trusted_proxies"), ("webchat", "allowed_origins"), ("hours", "holidays"), ("desk", "leads")}
+)
+
+
+def _read_proxies(value: object) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(str(value))
+    except ValueError:
+        raise ValueError(f"{value} is neither an address (10.0.0.5) nor a network (10.0.0.0/24)") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{value} is everybody: then everybody may pretend to be anybody; name the proxies alone")
+    return network
+
+
+#: An address or a network.
+Proxies = Annotated[IPv4Network | IPv6Network, PlainValidator(_read_proxies)]
 
 
 class _Section(BaseModel):
@@ -35,6 +60,8 @@ class ServiceSettings(_Section):
     internal_port: int = Field(default=8081, ge=1, le=65535)
     #: how customers' networks reach us (https://care.example.com); none: channels are polled
     public_url: str | None = None
+    #: what stands between customers and us, as 10.0.0.5 or 10.0.0.0/24: of these alone `X-Forwarded-For` is believed
+    trusted_proxies: tuple[Proxies, ...] = ()
     #: run-time state: models, files, sockets
     state_dir: Path = Path("var")
     #: sqlite:///FILE or postgresql://USER@HOST/NAME; none: tandem.db in `state_dir`
@@ -154,6 +181,11 @@ class Settings(_Section):
     records: RecordsSettings = RecordsSettings()
     engine: EngineSettings = EngineSettings()
     log: LogSettings = LogSettings()
+    #: none: around the clock
+    hours: HoursSettings | None = None
+    desk: DeskSettings = DeskSettings()
+    teams: tuple[TeamSettings, ...] = ()
+    promises: tuple[PromiseSettings, ...] = ()
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -165,7 +197,22 @@ class Settings(_Section):
             )
         if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
             raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
+        check_rules(self.desk, self.teams, self.promises, CHANNELS)
         return self
+
+    def rules(self, reply_windows: Mapping[str, timedelta]) -> Rules:
+        """Return how tickets are worked, given how long each channel account (`channel/account`) lets us answer."""
+        chosen = {"teams": tuple(team.team() for team in self.teams)} if self.teams else {}
+        return Rules(
+            hours=self.hours.hours() if self.hours else ALWAYS,
+            policies=tuple(promise.policy() for promise in self.promises),
+            reply_windows=reply_windows,
+            language=self.desk.language,
+            leads=self.desk.leads,
+            widen_after=self.desk.widen_after,
+            on_call_after=self.desk.on_call_after,
+            **chosen,
+        )
 
     def secrets(self) -> list[str]:
         """Return every secret value, for the logs to leave out."""
@@ -222,7 +269,7 @@ def _overlay(values: dict[str, Any], name: str, text: str) -> None:
         # What a compose file or a manifest passes on for a variable that is not set.
         chosen.pop(key, None)
         return
-    is_list = section == "webchat" and key == "allowed_origins"
+    is_list = (section, key) in _LISTS
     chosen[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
 
 

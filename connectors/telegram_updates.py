@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, Unsupported
 from connectors.fields import Fields
 
@@ -88,6 +89,7 @@ def _read_message(message: Fields, kind: str, update_id: int, account: AccountId
         attachments=attachments,
         edits=None if edited_at is None else key,
         display_name=_display_name(chat),
+        language=_language(message),
         sent_at=edited_at or sent_at,
     )
 
@@ -104,6 +106,7 @@ def _read_tap(query: Fields, update_id: int, account: AccountId) -> InboundEvent
         external_id=f"{_CALLBACK}{query_id}",
         choice=data,
         display_name=_display_name(chat),
+        language=_language(query),
     )
 
 
@@ -119,6 +122,14 @@ def _address(chat: Fields, account: AccountId) -> ChannelAddress:
 
 def _display_name(chat: Fields) -> str | None:
     return f"{chat.text('first_name', '')} {chat.text('last_name', '')}".strip() or chat.text("username", "") or None
+
+
+def _language(event: Fields) -> str | None:
+    """Return the language of the customer's app; where it cannot be read, a message is no less a message."""
+    try:
+        return (event.object("from").text("language_code", "") or None) if "from" in event else None
+    except MalformedWebhookError:
+        return None
 
 
 def _text(message: Fields) -> str:

@@ -274,3 +274,8 @@ class ConnectorRegistry:
             if connector.channel == channel and connector.account == account:
                 return connector
         return None
+
+    def reply_windows(self) -> dict[str, timedelta]:
+        """Return how long each channel account (`channel/account`) lets us answer, of those that limit it."""
+        windows = {f"{known.channel}/{known.account}": known.capabilities.reply_window for known in self.connectors}
+        return {account: window for account, window in windows.items() if window is not None}

@@ -35,3 +35,5 @@ class Conversation:
     started_at: datetime
     #: last message of the customer; reply windows count from it
     last_inbound_at: datetime
+    #: the customer's, as the channel tells it: "en", "pt-br"
+    language: str | None = None

@@ -98,6 +98,8 @@ class InboundMessage:
     edits: str | None = None
     #: what the channel calls the customer
     display_name: str | None = None
+    #: as the channel tells it: "en", "pt-br"
+    language: str | None = None
     #: when the channel says it was written
     sent_at: datetime | None = None
 

@@ -45,7 +45,7 @@ class Team:
     assign: Assignment = Assignment.CLAIM
     #: tickets that one agent has at once
     capacity: int = 5
-    #: Slack ids of the people who are asked last
+    #: Slack ids of people or groups who are asked last
     on_call: tuple[str, ...] = ()
 
     @property
@@ -61,12 +61,14 @@ class Rules:
     hours: BusinessHours = ALWAYS
     #: the first that fits a ticket is its policy
     policies: tuple[PromisePolicy, ...] = ()
-    #: the first that fits a ticket is its team
+    #: the first that names a ticket's kind is its team
     teams: tuple[Team, ...] = (Team(name=EVERYBODY, title="Everybody"),)
     #: how long each channel account (`channel/account`) lets us answer
     reply_windows: Mapping[str, timedelta] = field(default_factory=dict)
     #: of a customer whose channel does not tell
     language: str = "en"
+    #: Slack ids of people or groups who are told when a promise is broken
+    leads: tuple[str, ...] = ()
     #: working time after which the team's group is asked to claim a ticket; none: never
     widen_after: timedelta | None = None
     #: working time after that until those on call are asked; none: never
@@ -76,6 +78,11 @@ class Rules:
     def default_team(self) -> Team:
         """The team of what fits no other: the first that takes all, else the first."""
         return next((team for team in self.teams if team.takes_all), self.teams[0])
+
+    @property
+    def asks_tier(self) -> bool:
+        """Whether some team is for customers of a certain value."""
+        return any(team.tiers for team in self.teams)
 
     def team(self, name: TeamName) -> Team:
         """Return the team of that name; the default one when the settings do not name it any more."""

@@ -137,7 +137,7 @@ class Conversing:
             return
         finally:
             typing.cancel()
-        decision = await self._decide(turn)
+        decision = await self._decide(turn, situation)
         await self._parts.database.write(commit_turn, self._writer(), row, situation.conversation, decision)
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
@@ -159,7 +159,7 @@ class Conversing:
         else:
             await self._parts.database.write(inbox.defer, row.lease, now + delay, str(error))
 
-    async def _decide(self, turn: Turn) -> Decision:
+    async def _decide(self, turn: Turn, situation: Situation) -> Decision:
         """Look again at what an action believed: only the brand's records decide who somebody is."""
         proved: CustomerId | None = None
         failed = 0
@@ -173,7 +173,18 @@ class Conversing:
                 failed += 1
             elif proved is None:
                 proved = order.customer_id
-        return Decision(turn=turn, proved=proved, failed_proof_count=failed)
+        tier = await self._tier(situation, proved) if turn.handoff and self._parts.rules.asks_tier else ""
+        return Decision(turn=turn, proved=proved, failed_proof_count=failed, tier=tier)
+
+    async def _tier(self, situation: Situation, proved: CustomerId | None) -> str:
+        """Return the customer's value to the brand; empty when it is not known."""
+        assurance = await self._parts.database.read(conversations.read_assurance, situation.conversation.id)
+        customer_id = proved or assurance.customer_id
+        try:
+            record = await self._parts.directory.record(customer_id) if customer_id else None
+        except DirectoryUnavailableError:
+            return ""
+        return record.customer.tier if record else ""
 
     async def _keep_files(self, row: InboxRow, message: InboundMessage) -> tuple[Attachment, ...]:
         """Keep the message's files, each once however often this is tried; one that cannot be had is named only."""

@@ -5,7 +5,7 @@ All functions are transaction bodies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -23,12 +23,18 @@ from bot.domain.messages import (
     TranscriptLine,
     message_id_of,
 )
+from bot.domain.routing import Asker, route
+from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket, TicketId
+from bot.pipeline import promises
 from bot.store import conversations, outbox, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND, to_json
 from bot.store.ids import new_message_id
 from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.schema import outbox as outbox_table
+
+#: Of one ticket's posts and its equals': what people talk about now goes before what is new, and that before its past.
+_ORDER = {DeskPostKind.CARD: 1, DeskPostKind.TRANSCRIPT: 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,16 @@ class DeskAddress:
 
     #: "slack"
     name: str
+    #: the desk's id of the channel that holds the queue; none: its posts need no pace
+    channel: str | None = None
+
+    def gate(self, post: DeskPost, team_channel: str | None) -> str | None:
+        """Return what a post goes through: what the desk limits together."""
+        if self.channel is None:
+            return None
+        # Signs at a message are counted apart from messages.
+        what = "signs" if post.kind is DeskPostKind.RECEIPT else post.channel or team_channel or self.channel
+        return f"{self.name}/{what}"
 
     def lane(self, ticket_id: TicketId) -> str:
         """Return the lane of a ticket's posts: one ticket's posts keep their order."""
@@ -50,6 +66,7 @@ class Writer:
     now: datetime
     #: none: no posts are made
     desk: DeskAddress | None
+    rules: Rules = field(default_factory=Rules)
 
     def say(self, connection: Connection, conversation: Conversation, message: OutboundMessage, key: str) -> MessageId:
         """Tell the customer something, and return `message_id_of(key)`; what is said twice under one key is said once.
@@ -85,6 +102,21 @@ class Writer:
             transcript.add(connection, conversation.id, line, None)
         return message_id
 
+    def say_again(self, connection: Connection, conversation: Conversation, line: TranscriptLine, key: str) -> None:
+        """Send a line of the transcript, which people wrote and which did not arrive, once more."""
+        message = OutboundMessage(
+            author=line.author, author_name=line.author_name, text=line.text, attachments=line.attachments
+        )
+        outgoing = Outgoing(
+            key=key,
+            address=str(conversation.address),
+            kind=OutboxKind.MESSAGE,
+            body=to_json(OUTBOUND, message),
+            conversation_id=conversation.id,
+            message_id=line.id,
+        )
+        outbox.add(connection, outgoing, self.now)
+
     def post(self, connection: Connection, post: DeskPost, key: str) -> None:
         """Show something on the desk; a card that already waits to be updated is not queued twice."""
         if self.desk is None:
@@ -99,8 +131,26 @@ class Writer:
             # Locked, so that it is not posted before what we are about to commit can be seen.
             if connection.scalar(waiting.limit(1).with_for_update(skip_locked=True)) is not None:
                 return
-        outgoing = Outgoing(key=f"desk:{key}", address=lane, kind=OutboxKind.DESK, body=to_json(DESK_POST, post))
+        gate, rank = self._place(connection, self.desk, post)
+        outgoing = Outgoing(
+            key=f"desk:{key}",
+            address=lane,
+            kind=OutboxKind.DESK,
+            body=to_json(DESK_POST, post),
+            gate=gate,
+            rank=rank,
+        )
         outbox.add(connection, outgoing, self.now)
+
+    def _place(self, connection: Connection, desk: DeskAddress, post: DeskPost) -> tuple[str | None, int]:
+        """Return the gate of a post, and its rank there: urgent tickets first, and what people wait for."""
+        if desk.channel is None:
+            return None, 0
+        ticket = tickets.get(connection, post.ticket_id)
+        if ticket is None:
+            return desk.gate(post, None), -1
+        rank = 10 * ticket.priority.rank + _ORDER.get(post.kind, 0)
+        return desk.gate(post, self.rules.team(ticket.team).slack_channel), rank
 
     def post_card(self, connection: Connection, ticket_id: TicketId) -> None:
         """Show the ticket's card as it is now."""
@@ -117,15 +167,21 @@ class Writer:
         self.post(connection, DeskPost(ticket_id=ticket_id, kind=DeskPostKind.NOTICE, text=text), f"notice:{key}")
 
     def hand_off(
-        self, connection: Connection, conversation: Conversation, request: HandoffRequest
+        self, connection: Connection, conversation: Conversation, request: HandoffRequest, tier: str = ""
     ) -> tuple[Conversation, Ticket]:
-        """Give a locked conversation of the bot's to the queue and open its ticket; an open ticket is kept."""
+        """Give a locked conversation of the bot's to its team's queue and open its ticket; an open ticket is kept.
+
+        `tier` is the brand's word for the customer's value, where it is known.
+        """
         known = tickets.open_of(connection, conversation.id)
         if known is not None:
             return conversation, known
         conversations.give_to(connection, conversation, Owner.QUEUE)
-        ticket = tickets.open_ticket(connection, conversation.id, request, self.now)
+        asker = Asker(channel=conversation.address.channel, language=conversation.language, tier=tier)
+        chosen = route(self.rules, request, asker)
+        ticket = tickets.open_ticket(connection, conversation.id, request, self.now, chosen)
+        promises.ticket_opened(connection, self, ticket)
         metrics.TICKETS.labels(request.reason.value).inc()
         self.post_card(connection, ticket.id)
         self.post(connection, DeskPost(ticket_id=ticket.id, kind=DeskPostKind.TRANSCRIPT), f"transcript:{ticket.id}")
-        return conversations.get(connection, conversation.id), ticket
+        return conversations.get(connection, conversation.id), tickets.get(connection, ticket.id) or ticket

@@ -7,29 +7,21 @@ and has already written what happened.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
-from bot.domain.hours import ALWAYS, BusinessHours
-from bot.domain.promises import PROMISED, meet, next_due, pause, resume, start, window
-from bot.domain.tickets import Ticket, TicketEvent, TicketState
-from bot.store import clocks as store
-from bot.store import conversations, tickets
+from bot.domain.promises import PROMISED
+from bot.domain.tickets import Ticket, TicketState
+from bot.pipeline.watch import Watch
 
 if TYPE_CHECKING:
     from bot.pipeline.outgoing import Writer
 
 #: A promised date is recalled at most this long before.
 RECALLED_BEFORE = timedelta(hours=4)
-#: `TicketClock.detail` of an unclaimed ticket: who is asked when it is due.
-ASK_GROUP = "group"
-ASK_ON_CALL = "on_call"
-#: Kind of the line in a ticket's history for a promise that was not kept; its detail is the clock's kind.
-BROKEN_EVENT = "promise_broken"
 
 _RESPONSES = (ClockKind.FIRST_RESPONSE, ClockKind.NEXT_RESPONSE)
 _STOPPED_BY_SNOOZE = (*PROMISED, ClockKind.UNCLAIMED)
@@ -37,7 +29,7 @@ _STOPPED_BY_SNOOZE = (*PROMISED, ClockKind.UNCLAIMED)
 
 def ticket_opened(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Start what is promised about such a ticket today, and keep that promise for its life."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.agree()
     watch.waiting_since = ticket.opened_at
     watch.start(ClockKind.FIRST_RESPONSE, ticket.opened_at)
@@ -49,7 +41,7 @@ def ticket_opened(connection: Connection, writer: Writer, ticket: Ticket) -> Non
 
 def customer_wrote(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Count from the customer's oldest unanswered message; a snoozed ticket is up again."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     if watch.waiting_since is None:
         watch.waiting_since = writer.now
         if watch.first_replied_at is not None:
@@ -61,7 +53,7 @@ def customer_wrote(connection: Connection, writer: Writer, ticket: Ticket) -> No
 
 def agent_replied(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Meet what was due, and let the rest wait for the customer."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.first_replied_at = watch.first_replied_at or writer.now
     watch.waiting_since = None
     watch.meet(*_RESPONSES, ClockKind.REPLY_WINDOW, ClockKind.UNCLAIMED)
@@ -75,21 +67,21 @@ def agent_replied(connection: Connection, writer: Writer, ticket: Ticket) -> Non
 
 def ticket_claimed(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Ask nobody else."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.meet(ClockKind.UNCLAIMED)
     watch.save()
 
 
 def ticket_queued(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Ask for somebody anew: the ticket was given back to a queue."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.ask_to_claim()
     watch.save()
 
 
 def ticket_closed(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """End every clock."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.waiting_since = None
     watch.snoozed_until = None
     watch.meet(*ClockKind)
@@ -98,7 +90,7 @@ def ticket_closed(connection: Connection, writer: Writer, ticket: Ticket) -> Non
 
 def ticket_reopened(connection: Connection, writer: Writer, ticket: Ticket, *, is_customer_waiting: bool) -> None:
     """Count anew what is promised about the ticket."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.waiting_since = writer.now if is_customer_waiting else None
     watch.start(ClockKind.RESOLUTION, writer.now)
     if is_customer_waiting:
@@ -114,7 +106,7 @@ def ticket_reopened(connection: Connection, writer: Writer, ticket: Ticket, *, i
 
 def ticket_snoozed(connection: Connection, writer: Writer, ticket: Ticket, until: datetime) -> None:
     """Stop what is promised until then; a reply window goes on: no channel waits for us."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.snoozed_until = until
     watch.pause(*_STOPPED_BY_SNOOZE)
     watch.put(TicketClock(kind=ClockKind.SNOOZE, state=ClockState.RUNNING, due_at=until))
@@ -123,14 +115,14 @@ def ticket_snoozed(connection: Connection, writer: Writer, ticket: Ticket, until
 
 def ticket_woken(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Let what the snooze stopped go on."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     watch.wake()
     watch.save()
 
 
 def priority_changed(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Promise what the settings now say for a ticket of this priority and team, less the time that has gone by."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     gone = {kind: watch.gone(kind) for kind in PROMISED}
     watch.agree()
     for kind, time in gone.items():
@@ -141,7 +133,7 @@ def priority_changed(connection: Connection, writer: Writer, ticket: Ticket) -> 
 
 def promised(connection: Connection, writer: Writer, ticket: Ticket, text: str, due_at: datetime) -> None:
     """Remember what an agent promised the customer, in place of what they promised before."""
-    watch = _Watch(connection, writer, ticket)
+    watch = Watch(connection, writer, ticket)
     before = min(RECALLED_BEFORE, max(due_at - writer.now, timedelta()) / 5)
     watch.put(
         TicketClock(
@@ -149,138 +141,3 @@ def promised(connection: Connection, writer: Writer, ticket: Ticket, text: str, 
         )
     )
     watch.save()
-
-
-class _Watch:
-    """A ticket's clocks while they are changed."""
-
-    def __init__(self, connection: Connection, writer: Writer, ticket: Ticket) -> None:
-        """Read them, with the ticket as it is now."""
-        self._connection = connection
-        self._writer = writer
-        self._ticket = tickets.get(connection, ticket.id) or ticket
-        self._conversation = conversations.get(connection, ticket.conversation_id)
-        self._before = {clock.kind: clock for clock in store.of(connection, ticket.id)}
-        self._policy = store.policy_of(connection, ticket.id)
-        self.clocks = dict(self._before)
-        self.waiting_since = self._ticket.waiting_since
-        self.first_replied_at = self._ticket.first_replied_at
-        self.snoozed_until = self._ticket.snoozed_until
-
-    def agree(self) -> None:
-        """Make the settings' policy for such a ticket the ticket's own."""
-        channel = self._conversation.address.channel
-        self._policy = self._writer.rules.policy(self._ticket.priority, channel, self._ticket.team)
-        store.set_policy(self._connection, self._ticket.id, self._policy)
-
-    def start(self, kind: ClockKind, since: datetime) -> None:
-        """Count from `since`, if something is promised."""
-        if self._policy is not None:
-            clock = start(kind, since, self._policy, self._hours(kind))
-            if clock is not None:
-                self.put(clock)
-
-    def put(self, clock: TicketClock) -> None:
-        """Make it the clock of its kind."""
-        self.clocks[clock.kind] = clock
-
-    def meet(self, *kinds: ClockKind) -> None:
-        """Note that what they wait for has happened."""
-        for kind in kinds:
-            if kind in self.clocks:
-                self.put(meet(self.clocks[kind], self._writer.now))
-
-    def pause(self, *kinds: ClockKind) -> None:
-        """Stop them."""
-        for kind in kinds:
-            if kind in self.clocks:
-                self.put(pause(self.clocks[kind], self._writer.now, self._hours(kind)))
-
-    def wake(self) -> None:
-        """End a snooze, and let go on what does not wait for the customer."""
-        self.snoozed_until = None
-        self.clocks.pop(ClockKind.SNOOZE, None)
-        going_on = {ClockKind.UNCLAIMED} if self._ticket.state is TicketState.QUEUED else set()
-        if self.waiting_since is not None:
-            going_on.update(PROMISED)
-        for kind in going_on & self.clocks.keys():
-            self.put(resume(self.clocks[kind], self._writer.now, self._hours(kind)))
-
-    def open_window(self) -> None:
-        """Count how long the channel lets us answer the customer's last message."""
-        open_for = self._writer.rules.reply_window(self._conversation.address)
-        if open_for is not None:
-            self.put(window(self._conversation.last_inbound_at, open_for))
-
-    def ask_to_claim(self) -> None:
-        """Count how long the ticket stays unclaimed."""
-        rules = self._writer.rules
-        after = rules.widen_after if rules.widen_after is not None else rules.on_call_after
-        if after is not None:
-            asked = ASK_GROUP if rules.widen_after is not None else ASK_ON_CALL
-            due_at = rules.hours.add(self._writer.now, after)
-            self.put(TicketClock(kind=ClockKind.UNCLAIMED, state=ClockState.RUNNING, due_at=due_at, detail=asked))
-
-    def gone(self, kind: ClockKind) -> timedelta | None:
-        """Return how much of a promise's time has gone by; none: it is not owed any more, or not yet."""
-        clock, now = self.clocks.get(kind), self._writer.now
-        if clock is None:
-            since = self._owed_since(kind)
-            return None if since is None else self._writer.rules.hours.between(since, now)
-        if clock.state in {ClockState.MET, ClockState.BROKEN}:
-            return None
-        target = self._policy.target(kind) if self._policy is not None else None
-        left = self._hours(kind).between(now, clock.due_at) if clock.left is None else clock.left
-        return None if target is None else target - left
-
-    def restart(self, kind: ClockKind, gone: timedelta) -> None:
-        """Count what is promised now, of which `gone` has gone by already."""
-        was_paused = kind in self.clocks and self.clocks[kind].state is ClockState.PAUSED
-        self.clocks.pop(kind, None)
-        target = self._policy.target(kind) if self._policy is not None else None
-        if target is None or self._policy is None:
-            return
-        now, hours = self._writer.now, self._hours(kind)
-        left = max(target - gone, timedelta())
-        warned_after = max(target * self._policy.warn_share - gone, timedelta())
-        running = TicketClock(
-            kind=kind, state=ClockState.RUNNING, due_at=hours.add(now, left), warn_at=hours.add(now, warned_after)
-        )
-        is_stopped = was_paused or (kind is ClockKind.RESOLUTION and self.waiting_since is None)
-        self.put(pause(running, now, hours) if is_stopped else running)
-
-    def save(self) -> None:
-        """Write what has changed."""
-        for clock in self.clocks.values():
-            if clock.state is ClockState.BROKEN and self._before.get(clock.kind) != clock:
-                self._log_broken(clock)
-        if self.clocks != self._before:
-            store.write(self._connection, self._ticket.id, self.clocks.values())
-        noted = replace(
-            self._ticket,
-            waiting_since=self.waiting_since,
-            first_replied_at=self.first_replied_at,
-            snoozed_until=self.snoozed_until,
-        )
-        store.note(self._connection, replace(noted, next_due_at=next_due(noted, self.clocks.values())))
-
-    def _log_broken(self, clock: TicketClock) -> None:
-        if clock.kind not in {*PROMISED, ClockKind.PROMISE}:
-            return
-        event = TicketEvent(at=self._writer.now, kind=BROKEN_EVENT, agent=None, detail=clock.kind.value)
-        key = f"{BROKEN_EVENT}:{self._ticket.id}:{clock.kind}:{clock.due_at.isoformat()}"
-        tickets.log(self._connection, self._ticket.id, event, key)
-
-    def _owed_since(self, kind: ClockKind) -> datetime | None:
-        match kind:
-            case ClockKind.FIRST_RESPONSE:
-                return self._ticket.opened_at if self.first_replied_at is None else None
-            case ClockKind.NEXT_RESPONSE:
-                return self.waiting_since if self.first_replied_at is not None else None
-            case _:
-                return self._ticket.opened_at
-
-    def _hours(self, kind: ClockKind) -> BusinessHours:
-        if kind is ClockKind.UNCLAIMED:
-            return self._writer.rules.hours
-        return self._writer.rules.hours_of(self._policy) if kind in PROMISED and self._policy else ALWAYS

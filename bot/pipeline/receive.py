@@ -102,6 +102,8 @@ def _keep_message(connection: Connection, account: str, named: tuple[InboundMess
     if not inbox.add(connection, arrival, now):
         return False
     conversation = conversations.meet(connection, message.address, message.display_name, now)
+    if message.language and message.language != conversation.language:
+        conversations.set_language(connection, message.address, message.language)
     edited = transcript.find_external(connection, conversation.id, message.edits) if message.edits else None
     line = TranscriptLine(
         id=message_id,
@@ -142,5 +144,6 @@ def _cleaned(message: InboundMessage) -> InboundMessage:
         message,
         text=clean(message.text),
         display_name=line(message.display_name)[:200] if message.display_name else None,
+        language=line(message.language)[:20] if message.language else None,
         attachments=tuple(replace(item, name=line(item.name)[:200]) for item in message.attachments),
     )

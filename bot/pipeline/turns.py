@@ -32,6 +32,8 @@ class Decision:
     proved: CustomerId | None
     #: proofs that do not fit the brand's records, whatever the turn says
     failed_proof_count: int
+    #: the brand's word for the customer's value, where routing asks for it
+    tier: str = ""
 
 
 def commit_turn(
@@ -46,18 +48,21 @@ def commit_turn(
     if conversation.owner is Owner.QUEUE:
         outcome = _while_queued(connection, writer, row, conversation, decision.turn)
     else:
-        outcome = _as_owner(connection, writer, row, conversation, decision.turn)
+        outcome = _as_owner(connection, writer, row, conversation, decision)
     inbox.finish(connection, row.lease, writer.now)
     metrics.TURNS.labels(outcome).inc()
     metrics.TURN_SECONDS.observe((writer.now - row.received_at).total_seconds())
 
 
-def _as_owner(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn) -> str:
+def _as_owner(
+    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, decision: Decision
+) -> str:
+    turn = decision.turn
     _record_turn(connection, writer, row, conversation, turn)
     if turn.handoff is None:
         _say_answers(connection, writer, row, conversation, turn)
         return "fallback" if turn.is_fallback else "answered"
-    conversation, ticket = writer.hand_off(connection, conversation, turn.handoff)
+    conversation, ticket = writer.hand_off(connection, conversation, turn.handoff, decision.tier)
     _say_answers(connection, writer, row, conversation, turn)
     place = tickets.place_in_queue(connection, ticket) or 1
     message = OutboundMessage(author=Author.SYSTEM, text=phrases.place_in_queue(place))

@@ -18,7 +18,7 @@ from bot.store.schema import conversations, identities
 
 _JOINED = conversations.join(identities, identities.c.address == conversations.c.address)
 # The statements of every turn are built once.
-_WHOLE = select(conversations, identities.c.display_name).select_from(_JOINED)
+_WHOLE = select(conversations, identities.c.display_name, identities.c.language).select_from(_JOINED)
 _AT_ADDRESS = _WHOLE.where(conversations.c.address == bindparam("key"))
 _BY_ID = _WHOLE.where(conversations.c.id == bindparam("id"))
 _LOCKED = _BY_ID.with_for_update(of=conversations)
@@ -70,6 +70,11 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
     if found is None:
         raise AssertionError("a conversation vanished inside its own transaction")
     return found
+
+
+def set_language(connection: Connection, address: ChannelAddress, language: str) -> None:
+    """Keep what language the channel says a customer speaks."""
+    connection.execute(update(identities).where(identities.c.address == str(address)).values(language=language))
 
 
 def find_by_address(connection: Connection, address: ChannelAddress) -> Conversation | None:
@@ -171,4 +176,5 @@ def _conversation(row: Row[Any]) -> Conversation:
         display_name=row.display_name,
         started_at=row.started_at,
         last_inbound_at=row.last_inbound_at,
+        language=row.language,
     )

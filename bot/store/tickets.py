@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, 
 
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.routing import Route
 from bot.domain.tickets import NEVER, Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
 from bot.store.database import Moment, insert_once
 from bot.store.ids import new_ticket_id
@@ -25,7 +26,7 @@ _OPEN_ONE = select(tickets).where(tickets.c.conversation_id == bindparam("conver
 
 
 def open_ticket(
-    connection: Connection, conversation_id: ConversationId, request: HandoffRequest, now: datetime
+    connection: Connection, conversation_id: ConversationId, request: HandoffRequest, now: datetime, route: Route
 ) -> Ticket:
     """Open a ticket for a conversation that has none open; the caller has locked the conversation."""
     values = {
@@ -38,6 +39,8 @@ def open_ticket(
         "tried": list(request.tried),
         "order_number": request.order_number,
         "opened_at": now,
+        "team": route.team.name,
+        "priority": route.priority.value,
     }
     row = connection.execute(tickets.insert().values(**values).returning(*tickets.c)).one()
     ticket = _ticket(row)

@@ -10,12 +10,15 @@ from bot.domain.conversations import Conversation, ConversationId, Owner
 from bot.domain.errors import OwnerChangedError
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, DeliveryState, MessageId, TranscriptLine
-from bot.domain.tickets import TicketState
+from bot.domain.routing import Route
+from bot.domain.rules import Team
+from bot.domain.tickets import EVERYBODY, Priority, TicketState
 from bot.store import conversations, feeds, tickets, transcript, turns
 from bot.store.database import Database
 from bot.store.turns import TURNS_KEPT, TurnRecord
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+ROUTE = Route(team=Team(name=EVERYBODY, title="Everybody"), priority=Priority.NORMAL)
 
 
 def address(name: str = "ann") -> ChannelAddress:
@@ -134,7 +137,7 @@ class TestTickets:
         opened = []
         for n in range(3):
             conversation = await meet(database, f"c{n}")
-            opened.append(await database.write(tickets.open_ticket, conversation.id, request, NOW))
+            opened.append(await database.write(tickets.open_ticket, conversation.id, request, NOW, ROUTE))
         assert [ticket.number for ticket in opened] == sorted(ticket.number for ticket in opened)
         assert [await database.read(tickets.place_in_queue, ticket) for ticket in opened] == [1, 2, 3]
 
