@@ -21,11 +21,12 @@ from rasa.engine.exceptions import GraphComponentException
 from rasa.exceptions import ModelNotFound
 from rasa.nlu.classifiers.regex_message_handler import RegexMessageHandler
 from rasa.shared.core.constants import ACTION_DEFAULT_FALLBACK_NAME
-from rasa.shared.core.events import ActionExecutionRejected, UserUttered
+from rasa.shared.core.events import ActionExecutionRejected, Event, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
 from bot.engine.action_calls import ActionEndpoint, failed_calls
+from bot.engine.events import look_events_up
 
 #: What Rasa raises for an archive that is none, or that was made by another version of it or of our components.
 _UNLOADABLE = (
@@ -66,6 +67,7 @@ class StepProcessor(MessageProcessor):
             raise ModelError(
                 f"The model {model} lacks stories or intents: train it with `rasa train`, not only a part of it."
             )
+        look_events_up()
         self.nlg = RepeatableResponses(self.domain.responses)
         self._understanding = self._target_before_commands()
 
@@ -121,6 +123,15 @@ class StepProcessor(MessageProcessor):
             tracker = await self.run_action_extract_slots(output_channel, tracker)
         await self._send_bot_messages(events, tracker, output_channel)
         return bool(self.should_predict_another_action(action.name()))
+
+    def _log_action_on_tracker(
+        self, tracker: DialogueStateTracker, action: Action, events: list[Event], prediction: PolicyPrediction
+    ) -> None:
+        """Put what an action did on the tracker as Rasa does, without deep copies for a debug log nobody reads."""
+        if not any(isinstance(event, ActionExecutionRejected) for event in events):
+            tracker.update_with_events(prediction.events, self.domain)
+            tracker.update(action.event_for_successful_execution(prediction))
+        tracker.update_with_events(events, self.domain)
 
     def _has_session_expired(self, tracker: DialogueStateTracker) -> bool:  # noqa: ARG002
         """Sessions end when the caller says so."""

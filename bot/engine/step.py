@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +15,11 @@ from rasa.shared.core.constants import (
 from rasa.shared.core.events import ActionExecuted, Event, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
-from rasa.shared.utils.common import all_subclasses
 
 from bot.engine.action_calls import failed_calls
 from bot.engine.processor import ActionFailedError, StepProcessor
 from bot.engine.segments import Reading, questions
+from bot.engine.tracker import StepTracker
 
 #: Characters of a message that are read.
 MAX_TEXT = 4_096
@@ -160,23 +159,15 @@ def _events(raw_events: list[dict[str, Any]]) -> list[Event]:
     events = []
     for number, raw in enumerate(raw_events):
         try:
-            events.append(_event_types()[raw["event"]]._from_parameters(raw))  # noqa: SLF001 - the public way is slow
+            events.append(Event.from_parameters(raw))
         except (AttributeError, KeyError, TypeError, ValueError, RasaException) as error:
             raise RequestError(f"events[{number}] cannot be read: {error!r}") from error
     return events
 
 
-@functools.cache
-def _event_types() -> dict[str, type[Event]]:
-    """Return the class of each event by name; Rasa looks through all its classes for each event it reads."""
-    return {kind.type_name: kind for kind in all_subclasses(Event)}
-
-
 def _tracker(processor: StepProcessor, request: StepRequest, events: list[Event]) -> DialogueStateTracker:
     try:
-        return DialogueStateTracker.from_events(
-            request.conversation, events, processor.domain.slots, domain=processor.domain
-        )
+        return StepTracker.from_events(request.conversation, events, processor.domain.slots, domain=processor.domain)
     except (AttributeError, KeyError, TypeError, ValueError, RasaException) as error:
         raise RequestError(f"the events are not a dialogue: {error!r}") from error
 
