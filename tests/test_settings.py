@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,19 @@ def test_lists_are_written_with_commas() -> None:
     """A list in the environment is separated by commas."""
     settings = load({"TANDEM_WEBCHAT__ALLOWED_ORIGINS": "https://a.example, https://b.example,"})
     assert settings.webchat.allowed_origins == ("https://a.example", "https://b.example")
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    """Both may be mixed, and both families."""
+    proxies = load({"TANDEM_SERVICE__TRUSTED_PROXIES": "10.0.0.5, 10.1.0.0/16,2001:db8::/32"}).service.trusted_proxies
+    assert proxies == (ip_network("10.0.0.5/32"), ip_network("10.1.0.0/16"), ip_network("2001:db8::/32"))
+
+
+@pytest.mark.parametrize("wrong", ["proxy.internal", "10.0.0.5/8", "0.0.0.0/0", "::/0", "1"])
+def test_proxies_that_are_no_networks_are_refused(wrong: str) -> None:
+    """A name, a network with an address in it and the whole internet are named as what they are."""
+    with pytest.raises(SettingsError, match=rf"service\.trusted_proxies.*{re.escape(wrong)}"):
+        load({"TANDEM_SERVICE__TRUSTED_PROXIES": f"10.0.0.5,{wrong}"})
 
 
 def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from bot.store.media import StoredMedia
 from bot.store.migrating import migrate
 from bot.store.sample_shop.cast import cast
 from bot.store.sample_shop.shop import open_sample_shop
+from bot.web.callers import Network
 from bot.web.limits import Rate
 from bot.web.serving import bind, serve
 from bot.web.site.pages import SiteParts, site_blueprint
@@ -100,7 +101,11 @@ def say(text: str, *choices: Choice, author: Author = Author.BOT, name: str | No
 
 @asynccontextmanager
 async def chat_site(
-    folder: Path, *, limits: WebChatLimits | None = None, origins: frozenset[str] = frozenset()
+    folder: Path,
+    *,
+    limits: WebChatLimits | None = None,
+    origins: frozenset[str] = frozenset(),
+    trusted_proxies: tuple[Network, ...] = (),
 ) -> AsyncIterator[ChatSite]:
     """Serve the sample brand's page and the chat on a free loopback port, with state below `folder`."""
     clock = SystemClock()
@@ -125,6 +130,7 @@ async def chat_site(
         media=media,
         allowed_origins=origins | {f"http://localhost:{port}"},
         limits=limits or many,
+        trusted_proxies=trusted_proxies,
     )
     app: Sanic[Any, Any] = Sanic(f"chat-site-{uuid4().hex[:8]}", configure_logging=False)
     app.blueprint(webchat_blueprint(parts))

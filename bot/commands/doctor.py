@@ -17,6 +17,11 @@ from bot.domain.errors import DirectoryUnavailableError, SettingsError
 from bot.service import Role, Service, open_database, open_records
 from bot.settings import Settings
 
+NO_PROXIES = (
+    "service.public_url is set, so something stands in front of Tandem and takes the calls, but "
+    "service.trusted_proxies does not say what: all visitors of the web chat count as one, and a crowd is told to "
+    "wait. Name its addresses"
+)
 DISK_MIN = 500 * 1024 * 1024
 
 
@@ -24,6 +29,13 @@ def doctor(settings: Settings) -> int:
     """Print one line per check; return 1 when something has to be fixed."""
     console = Console(highlight=False)
     return asyncio.run(_Doctor(settings, console).examine())
+
+
+def find_risks(settings: Settings) -> dict[str, str]:
+    """Return what works and may not go well, by what it is about, with what to do."""
+    service = settings.service
+    is_open = service.public_url is not None and settings.webchat.is_enabled
+    return {"proxies": NO_PROXIES} if is_open and not service.trusted_proxies else {}
 
 
 class _Doctor:
@@ -34,6 +46,8 @@ class _Doctor:
 
     async def examine(self) -> int:
         self._say("settings", "read and consistent")
+        for name, line in find_risks(self._settings).items():
+            self._console.print(f"[yellow]![/yellow] {name}: {line}")
         await self._check("disk", self._disk)
         await self._check("model", self._model)
         await self._check("running", self._running)

@@ -33,6 +33,7 @@ from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, MediaError, WebhookRejectedError
 from bot.domain.messages import Attachment, AttachmentKind, InboundMessage
 from bot.domain.ports import MediaStore, VisitorFeed
+from bot.web.callers import Network, caller
 from bot.web.limits import Limiter, Rate
 from bot.web.streams import Entry, FeedHub, Sign
 from bot.web.widget import Widget, load_widget
@@ -53,7 +54,7 @@ _FILES = Rate(burst=10, every=6.0)
 _READS = Rate(burst=60, every=0.5)
 #: A page with a long history fetches all its pictures at once.
 _LOOKS = Rate(burst=400, every=0.25)
-#: Behind a proxy that hides addresses this is everybody together; a session costs us nothing.
+#: Behind a proxy that nobody named this is everybody together; a session costs us nothing.
 _SESSIONS = Rate(burst=200, every=0.1)
 
 _Handler = Callable[[Request], Coroutine[None, None, HTTPResponse]]
@@ -71,7 +72,7 @@ class WebChatLimits:
     reads: Rate = _READS
     #: feeds and files asked for
     looks: Rate = _LOOKS
-    #: of a network address
+    #: of a caller, see `bot.web.callers`
     sessions: Rate = _SESSIONS
 
 
@@ -88,6 +89,8 @@ class WebChatParts:
     #: sites that may embed the chat, as `https://shop.example.com`; the service's own address may always
     allowed_origins: frozenset[str] = frozenset()
     limits: WebChatLimits = WebChatLimits()
+    #: whose word is taken for where a request comes from
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 class ChatError(Exception):
@@ -201,7 +204,8 @@ class _Chat:
 
     async def session(self, request: Request) -> HTTPResponse:
         """Answer with a new token; its visitor is nobody until they write."""
-        _count(self._sessions, request.remote_addr or request.ip or "")
+        forwarded = request.headers.getall("x-forwarded-for", [])
+        _count(self._sessions, caller(request.ip or "", forwarded, self._parts.trusted_proxies))
         session = self._keys.session(secrets.token_bytes(26))
         return response.json({"token": session.token, "visitor": session.visitor}, status=201)
 
