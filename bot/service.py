@@ -300,7 +300,6 @@ class Service:
                         media=self.media,
                         allowed_origins=frozenset(self.settings.webchat.allowed_origins),
                         trusted_proxies=self.settings.service.trusted_proxies,
-                        trusted_proxies=self.settings.service.trusted_proxies,
                     )
                 )
             )
