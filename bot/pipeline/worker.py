@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -18,12 +18,13 @@ from bot import metrics
 from bot.domain.errors import OwnerChangedError, StaleLeaseError
 from bot.domain.ports import Clock
 from bot.domain.retry import SEND_RETRY, TURN_RETRY
+from bot.domain.rules import Rules
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
 from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
-from bot.store import conversations, inbox, lanes, outbox, timers
+from bot.store import conversations, inbox, joining, lanes, outbox, timers
 from bot.store.database import Database
 from bot.store.hints import Hint, Hints
 from bot.store.ids import new_message_id
@@ -71,6 +72,8 @@ class WorkerParts:
     dice: random.Random
     #: rows of each box that are worked on at once
     concurrency: int
+    #: how tickets are worked
+    rules: Rules = field(default_factory=Rules)
     #: whether this worker's engine answers now
     has_engine: Callable[[], bool] = lambda: True
     #: called after each commit that changed what agents see
@@ -106,8 +109,11 @@ class Worker:
                 hints = self._parts.hints
                 incoming = _Box(hint=hints.inbox, claim=inbox.claim, work=self._work, ready_by=self._inbox_ready_by)
                 outgoing = _Box(hint=hints.outbox, claim=outbox.claim, work=self._send, ready_by=_now)
+                # A box of their own: a desk that hangs must not keep customers waiting.
+                posts = _Box(hint=hints.desk, claim=joining.claim, work=self._send, ready_by=_now)
                 group.create_task(self._take(incoming))
                 group.create_task(self._take(outgoing))
+                group.create_task(self._take(posts))
                 group.create_task(self._sweep())
         finally:
             if self._tasks:
@@ -272,7 +278,7 @@ class Worker:
                 metrics.BOXES.labels(box, state).set(count)
 
     def _writer(self) -> Writer:
-        return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+        return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
 
 
 def _log_release(box: str, released: Released[InboxRow] | Released[OutboxRow]) -> None:

@@ -101,6 +101,11 @@ def fail(connection: Connection, name: str, failure: Failure) -> None:
     connection.execute(update(gates).where(gates.c.name == name).values(**values))
 
 
+def is_failing(connection: Connection, name: str) -> bool:
+    """Whether a gate is in trouble."""
+    return connection.scalar(select(gates.c.failing_since).where(gates.c.name == name)) is not None
+
+
 def mend(connection: Connection, name: str, now: datetime) -> bool:
     """Record that something went through; return whether the gate had been in trouble until now."""
     failing = (gates.c.name == name) & gates.c.failing_since.is_not(None)

@@ -1,0 +1,123 @@
+"""Which post of Slack's shows what: remembered, else read from Slack by the metadata that each of our posts carries."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.domain.messages import MessageId, message_id_of
+
+#: Marks our posts, so that one whose answer was lost can be found again.
+METADATA = "tandem_post"
+#: Marks an agent's message that was not sent.
+FAILED = "x"
+_PAGES_MAX = 20
+_REMEMBERED_MAX = 5_000
+
+
+def act_key(external_id: str) -> str:
+    """Return the key of the act that something in Slack causes."""
+    return f"slack:{external_id}"
+
+
+def sent_key(channel: str, ts: str) -> str:
+    """Return the key under which a note of a thread is sent to the customer, however often that is asked for."""
+    return act_key(f"sent:{channel}:{ts}")
+
+
+def metadata(key: str, ticket_id: str, shown: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return what a post carries: its key, its ticket, and the ids of the messages it shows."""
+    payload: dict[str, object] = {"key": key, "ticket_id": ticket_id}
+    if shown:
+        payload["message_ids"] = list(shown)
+    return {"event_type": METADATA, "event_payload": payload}
+
+
+class Whereabouts:
+    """Remembers in which post of which thread a message stands; what it has forgotten is read from the thread."""
+
+    def __init__(self) -> None:
+        """Start with nothing remembered."""
+        self._timestamps: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def put(self, message_id: str, thread: str, ts: str) -> None:
+        """Remember that the message stands in the post `ts` of a thread."""
+        self._timestamps[message_id, thread] = ts
+        while len(self._timestamps) > _REMEMBERED_MAX:
+            self._timestamps.popitem(last=False)
+
+    def get(self, message_id: str, thread: str) -> str | None:
+        """Return the post, if it is remembered."""
+        return self._timestamps.get((message_id, thread))
+
+
+class PostFinder:
+    """Looks for posts in Slack; each method raises what Slack's client raises."""
+
+    def __init__(self, client: AsyncWebClient, remembered: Whereabouts) -> None:
+        """Share what is remembered with whoever sees posts come in."""
+        self._client = client
+        self._remembered = remembered
+
+    async def of_message(self, message_id: MessageId, channel: str, thread: str) -> str | None:
+        """Return the post in which a message stands: an agent's own one, or the one we made for it."""
+        known = self._remembered.get(message_id, thread)
+        if known is not None:
+            return known
+        async for message in self._replies(channel, thread):
+            ts = str(message.get("ts"))
+            written = {message_id_of(act_key(f"message:{channel}:{ts}")), message_id_of(sent_key(channel, ts))}
+            if message_id in written or message_id in (_payload(message).get("message_ids") or ()):
+                self._remembered.put(message_id, thread, ts)
+                return ts
+        return None
+
+    async def in_thread(self, key: str, channel: str, thread: str) -> str | None:
+        """Return the post of that key in a thread."""
+        async for message in self._replies(channel, thread):
+            if _payload(message).get("key") == key:
+                return str(message.get("ts"))
+        return None
+
+    async def in_channel(self, key: str, channel: str, since: datetime) -> str | None:
+        """Return the post of that key that stands in a channel itself."""
+        cursor: str | None = None
+        for _ in range(_PAGES_MAX):
+            page = await self._client.conversations_history(
+                channel=channel, oldest=str(since.timestamp() - 60), include_all_metadata=True, limit=200, cursor=cursor
+            )
+            for message in page.get("messages") or ():
+                if _payload(message).get("key") == key:
+                    return str(message.get("ts"))
+            cursor = next_cursor(page)
+            if not cursor:
+                break
+        return None
+
+    async def _replies(self, channel: str, thread: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the messages of a thread, oldest first."""
+        cursor: str | None = None
+        for _ in range(_PAGES_MAX):
+            page = await self._client.conversations_replies(
+                channel=channel, ts=thread, include_all_metadata=True, limit=200, cursor=cursor
+            )
+            for message in page.get("messages") or ():
+                yield message
+            cursor = next_cursor(page)
+            if not cursor:
+                break
+
+
+def next_cursor(page: AsyncSlackResponse) -> str | None:
+    """Return where the next page begins, or none."""
+    return (page.get("response_metadata") or {}).get("next_cursor") or None
+
+
+def _payload(message: dict[str, Any]) -> dict[str, Any]:
+    found = message.get("metadata") or {}
+    return (found.get("event_payload") or {}) if found.get("event_type") == METADATA else {}
