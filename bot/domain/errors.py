@@ -13,6 +13,7 @@ TandemError
  ├─ StaleLeaseError          somebody else took the row over; nothing was written
  ├─ OwnerChangedError        the conversation changed hands while the turn was in work
  └─ DeskError                an agent asked for what cannot be done; the message is for the agent
+     └─ NewLinesError        somebody wrote what the agent had not seen; nothing was sent
 """
 
 from __future__ import annotations
@@ -72,3 +73,12 @@ class OwnerChangedError(TandemError):
 
 class DeskError(TandemError):
     """What the agent asked for cannot be done."""
+
+
+class NewLinesError(DeskError):
+    """Somebody wrote what the agent had not seen when they wrote their reply."""
+
+    def __init__(self, message: str, *, newest: str) -> None:
+        """Say `message`; `newest` is the id of the newest line, to be named as seen by whoever sends all the same."""
+        super().__init__(message)
+        self.newest = newest

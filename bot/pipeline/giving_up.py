@@ -14,6 +14,7 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, DeliveryState, OutboundMessage
 from bot.domain.ports import CommandResult
 from bot.pipeline import phrases
+from bot.pipeline.amending import record_refused
 from bot.pipeline.effects import record_command_result, show_receipt, tell_undelivered
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, transcript
@@ -85,6 +86,8 @@ def _tell_of(connection: Connection, writer: Writer, row: OutboxRow, reason: str
         return
     if row.kind is OutboxKind.COMMAND:
         record_command_result(connection, writer, row, CommandResult(is_done=False, reason=phrases.NOT_REACHED))
+    elif row.kind is OutboxKind.AMENDMENT:
+        record_refused(connection, writer, row, reason if state == "dead" else None)
     elif row.message_id is not None:
         text = phrases.undelivered(reason) if state == "dead" else phrases.held()
         transcript.mark(connection, row.message_id, DeliveryState.FAILED, reason if state == "dead" else text)

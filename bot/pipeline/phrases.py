@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.ports import CommandResult
+from bot.domain.tickets import Agent
 
 
 def place_in_queue(place: int) -> str:
@@ -17,6 +18,39 @@ def agent_joined(name: str) -> str:
     return f"{name} has joined the chat and will take it from here."
 
 
+def released(name: str, place: int) -> str:
+    """Say that the agent has left and the customer waits again."""
+    return f"{name} had to leave the chat, so you are back in line for the next colleague. {place_in_queue(place)}"
+
+
+def transferred(team: str, place: int) -> str:
+    """Say that other people will answer."""
+    return f"I'm passing you on to our colleagues who know more about this ({team}). {place_in_queue(place)}"
+
+
+def assigned(by: Agent, to: Agent, former: Agent | None, remark: str) -> str:
+    """Tell agents who has the ticket now, and from whom."""
+    if by.id == to.id:
+        what = f"{to.name} has taken this ticket over" + (f" from {former.name}." if former else ".")
+    else:
+        what = f"{by.name} has given this ticket to {to.name}" + (f"; {former.name} had it." if former else ".")
+    return f"{what} {remark}".strip()
+
+
+def moved(by: Agent, former: str, team: str, remark: str) -> str:
+    """Tell agents where the ticket came from."""
+    return f"{by.name} has passed this ticket on from {former} to {team}. {remark}".strip()
+
+
+def moved_back(by: Agent) -> str:
+    """Tell agents why the ticket is back."""
+    return f"{by.name} has taken the transfer back."
+
+
+ASK_FOR_PROOF = (
+    "To look into your records I need to be sure it's you. Please send me your order number, and the postcode it goes "
+    "to or the e-mail address you ordered with."
+)
 FILE_RECEIVED = "Thanks, I've got your file. I can't read it myself, so I've passed it to a colleague."
 RESOLVED = "This conversation has been closed. Just write again if there is anything else."
 ENGINE_FAILED = (
@@ -34,6 +68,13 @@ def undelivered(reason: str) -> str:
         f"A message to the customer was not delivered: {reason}. They have not seen it: reply again, or reach them "
         "another way and note that here."
     )
+
+
+def not_amended(reason: str | None) -> str:
+    """Tell the agent that a change did not reach the customer, for this reason; none: that nobody knows."""
+    if reason is None:
+        return "Nobody knows whether your change reached the customer: the channel did not answer. Please check there."
+    return f"Your change did not reach the customer: {reason}. They still see what you sent before."
 
 
 def held() -> str:

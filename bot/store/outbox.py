@@ -27,6 +27,8 @@ class OutboxKind(StrEnum):
     DESK = "desk"
     #: an effect in the brand's own systems
     COMMAND = "command"
+    #: a change of a message that a customer was sent
+    AMENDMENT = "amendment"
 
 
 @dataclass(frozen=True, kw_only=True)

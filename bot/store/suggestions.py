@@ -18,7 +18,7 @@ SHOWN_MAX = 5
 
 def add(connection: Connection, ticket_id: TicketId, suggestion: Suggestion) -> bool:
     """Keep a draft; return false, and keep nothing, when the message it answers has one."""
-    values = {
+    values: dict[str, object] = {
         "id": suggestion.id,
         "ticket_id": ticket_id,
         "message_id": suggestion.message_id,

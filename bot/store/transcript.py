@@ -109,6 +109,21 @@ def is_answered(connection: Connection, conversation_id: ConversationId, message
     return connection.execute(later.limit(1)).first() is not None
 
 
+def after(connection: Connection, conversation_id: ConversationId, message_id: MessageId) -> list[TranscriptLine]:
+    """Return the lines of a conversation that follow one of it, oldest first; none follow a line it does not have."""
+    since = select(messages.c.position).where(
+        messages.c.id == message_id, messages.c.conversation_id == conversation_id
+    )
+    mine = (messages.c.conversation_id == conversation_id) & (messages.c.position > since.scalar_subquery())
+    return [_line(row, {}) for row in connection.execute(select(messages).where(mine).order_by(messages.c.position))]
+
+
+def belongs(connection: Connection, conversation_id: ConversationId, message_id: MessageId) -> bool:
+    """Whether a line is one of the conversation."""
+    mine = (messages.c.id == message_id) & (messages.c.conversation_id == conversation_id)
+    return connection.execute(select(messages.c.id).where(mine)).first() is not None
+
+
 def newest(connection: Connection, conversation_id: ConversationId, authors: Collection[Author]) -> MessageId | None:
     """Return the newest line of a conversation that one of `authors` wrote, or none."""
     mine = (messages.c.conversation_id == conversation_id) & messages.c.author.in_([each.value for each in authors])

@@ -39,7 +39,7 @@ class Inbox:
     async def texts(self, count: int) -> list[str]:
         """Wait for that many events and return their texts."""
         await self.stand.telegram.until(lambda: len(self.events) >= count)
-        return [event.text if isinstance(event, InboundMessage) else event.kind for event in self.events]
+        return [event.kind if isinstance(event, Unsupported) else getattr(event, "text", "") for event in self.events]
 
 
 @asynccontextmanager

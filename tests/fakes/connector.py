@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -43,6 +43,8 @@ class Shown:
     author: str
     key: str
     choices: tuple[str, ...] = ()
+    #: what we were told it is called
+    external_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,31 @@ class FakeConnector:
         if outcome.arrives and not is_repeat:
             choices = tuple(choice.payload for choice in operation.choices) if isinstance(operation, SendText) else ()
             customer = operation.address.external_id
-            self.shown.append(Shown(customer=customer, text=text, author=operation.author, key=key, choices=choices))
+            name = outcome.result.external_id if isinstance(outcome.result, Sent) else ""
+            shown = Shown(
+                customer=customer, text=text, author=operation.author, key=key, choices=choices, external_id=name
+            )
+            self.shown.append(shown)
+        if outcome.result is None:
+            raise ProcessKilledError
+        return outcome.result
+
+    async def edit(self, operation: SendText, external_id: str, key: str) -> SendResult:
+        """Show another text in the place of one, as the script says."""
+        return self._change(external_id, operation.text, key)
+
+    async def unsend(self, address: ChannelAddress, external_id: str, key: str) -> SendResult:  # noqa: ARG002
+        """Show nothing in the place of a text, as the script says."""
+        return self._change(external_id, None, key)
+
+    def _change(self, external_id: str, text: str | None, key: str) -> SendResult:
+        self.calls.append((key, text or ""))
+        outcome = self.script.popleft() if self.script else Outcome(result=Sent(external_id=external_id), arrives=True)
+        if outcome.arrives:
+            changed = (
+                replace(each, text=text or "") if each.external_id == external_id else each for each in self.shown
+            )
+            self.shown = [each for each in changed if each.text]
         if outcome.result is None:
             raise ProcessKilledError
         return outcome.result

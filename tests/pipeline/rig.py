@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.dialogue.wire import Answer, Command, OfferedChoice, ProofAttempt, Reminder, Turn, TurnRequest
+from bot.domain.acts import Act
 from bot.domain.connectors import ConnectorRegistry, Permanent, Retry, SendResult, Sent
 from bot.domain.conversations import Conversation
-from bot.domain.desk import DeskPost, DeskPostKind
+from bot.domain.desk import DeskPost, DeskPostKind, Done
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import InboundEvent, Meaning, TranscriptLine
 from bot.domain.tickets import Agent, AgentId, Ticket, TicketView
@@ -179,7 +180,16 @@ class Rig:
         dice = random.Random(1)
         registry = ConnectorRegistry(connectors=(self.connector,))
         self.receiver = Receiver(database, self.clock, self.hints.inbox)
-        self.desk = Desk(DeskParts(database=database, clock=self.clock, directory=self.directory, desk=address))
+        self.desk = Desk(
+            DeskParts(
+                database=database,
+                clock=self.clock,
+                directory=self.directory,
+                desk=address,
+                # Where undoing is what a test is about, it makes a desk of its own; no other waits for it.
+                undo_for=timedelta(),
+            )
+        )
         self.converse_parts = ConverseParts(
             database=database,
             clock=self.clock,
@@ -233,6 +243,13 @@ class Rig:
         await self.bring(message(self.connector, customer, f"in-{next(self._numbers)}", text, **more))
         await self.settle()
 
+    async def act(self, act: Act, agent: Agent = SAM, *, customer: str = "ann", key: str | None = None) -> Done:
+        """Let an agent do something with a customer's newest ticket; nothing is seen through yet."""
+        conversation = await self.conversation(customer)
+        ticket = await self.database.read(tickets.last_of, conversation.id)
+        assert ticket is not None
+        return await self.desk.do(ticket.id, agent, act, key or f"act-{next(self._numbers)}")
+
     async def converse_once(self) -> int:
         """Work on what the inbox has ready; return how many rows that were. A killed worker's row stays claimed."""
         rows = await self.database.write(inbox.claim, self.clock.now(), LEASE_FOR, 10)
@@ -263,6 +280,7 @@ class Rig:
         await self.worker._renew()
         await self.worker._release(is_alone=False)
         await self.database.write(fire_timers, self.clock.now())
+        await self.worker._keep_promises()
 
     async def recover(self) -> None:
         """Let dead workers' leases end, and go on."""
