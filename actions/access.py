@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from actions.base import Sources
 from actions.context import TurnContext
-from actions.details import read_proof
 from bot.domain.assurance import MAX_FAILURES, REQUIRED, Act, Assurance, Level
 from bot.domain.customers import CustomerId, Order, OrderNumber
+from bot.domain.proofs import read_proof
 
 #: The form that asks who writes.
 ORDER_FORM = "order_form"

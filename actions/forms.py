@@ -12,12 +12,12 @@ from actions.access import Granted, access
 from actions.base import Button, Result, Say, Sources, TandemAction
 from actions.choosing import by_name, by_position
 from actions.context import TurnContext, read_context
-from actions.details import read_proof
 from actions.wishes import CHOICES_MAX, WISHES, chosen_order, order_button
 from actions.wording import item
 from bot.domain.assurance import Act
 from bot.domain.customers import Order
 from bot.domain.errors import DirectoryUnavailableError
+from bot.domain.proofs import read_proof
 
 if TYPE_CHECKING:
     from rasa_sdk import Tracker

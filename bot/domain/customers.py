@@ -18,6 +18,8 @@ OrderNumber = NewType("OrderNumber", str)
 
 #: Nobody types a longer order number.
 _TYPED_MAX = 40
+#: Characters of a text in which order numbers are looked for.
+_SEARCHED_MAX = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,16 @@ class OrderNumberForm:
         start = re.sub(r"[^0-9A-Z]", "", self.prefix.upper())
         match = re.fullmatch(f"(?:{start})?({self.pattern})", bare)
         return OrderNumber(self.prefix + match[1]) if match else None
+
+    def find(self, text: str) -> list[OrderNumber]:
+        """Return the order numbers that stand in `text`, a whole sentence or more, in its order, each once."""
+        words = re.split(r"[\s,;:!?()\"'“”]+", text[:_SEARCHED_MAX])
+        # "CL 104233" is two words; of the two readings the longer is what was meant.
+        read = [
+            self.read(f"{first} {second}") or self.read(first)
+            for first, second in zip(words, [*words[1:], ""], strict=True)
+        ]
+        return list(dict.fromkeys(number for number in read if number is not None))
 
 
 class OrderStatus(StrEnum):
@@ -106,6 +118,23 @@ class Customer:
     since: date
     #: free word of the brand's: "regular", "gold"
     tier: str
+
+
+class Clue(StrEnum):
+    """What somebody is looked up by."""
+
+    ORDER_NUMBER = "order_number"
+    EMAIL = "email"
+    NAME = "name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Somebody whom a customer may be, for agents to judge."""
+
+    customer: Customer
+    #: why, in words: "order CL-104233 is theirs"
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from typing import Protocol
 from bot.domain.assurance import Assurance
 from bot.domain.conversations import ConversationId
 from bot.domain.customers import (
+    Clue,
+    Customer,
     CustomerId,
     CustomerRecord,
     Order,
@@ -60,6 +62,13 @@ class CustomerDirectory(Protocol):
 
     async def record(self, customer_id: CustomerId) -> CustomerRecord | None:
         """Return what the desk shows of a customer: the person, the last orders, the subscriptions."""
+        ...
+
+    async def resembling(self, clue: Clue, value: str, limit: int) -> list[Customer]:
+        """Return customers who have that order, e-mail address or name, in whatever case; for agents only.
+
+        It asks for no proof, so nothing of it may be told to whoever names the clue.
+        """
         ...
 
     async def products(self, name: str, limit: int) -> list[Product]:

@@ -41,3 +41,18 @@ def test_other_brands_have_other_forms() -> None:
     assert SHORT.read("1001") == SHORT.read("#1001") == "#1001"
     assert SHORT.read("#123") is None
     assert MIXED.read("ab/xy123") == MIXED.read("xy 123") == "AB/XY123"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("my order is CL-104233, thanks", ["CL-104233"]),
+        ("is it cl 104233 or #104234?", ["CL-104233", "CL-104234"]),
+        ("104233 104233", ["CL-104233"]),
+        ("call me on 07700900123 or 12345", []),
+        ("", []),
+    ],
+)
+def test_order_numbers_are_found_in_sentences(text: str, found: list[str]) -> None:
+    """Every order number in a text is found once, however it is written; longer numbers are none."""
+    assert OrderNumberForm().find(text) == found

@@ -8,6 +8,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.customers import (
+    Clue,
     CustomerId,
     Money,
     OrderNumber,
@@ -284,3 +285,26 @@ def test_the_cast_is_the_same_every_day() -> None:
         situation="her parcel is out for delivery today",
     )
     assert DANIEL.order_number == "CL-104241"
+
+
+@pytest.mark.parametrize(
+    ("clue", "value"),
+    [
+        (Clue.ORDER_NUMBER, "cl104233"),
+        (Clue.EMAIL, " Priya.Shah@Example.com "),
+        (Clue.NAME, "priya shah"),
+    ],
+)
+async def test_agents_find_customers_by_clues(directory: SqlCustomerDirectory, clue: Clue, value: str) -> None:
+    """An order number, an e-mail address or a name leads to the whole record of the person, whatever its case."""
+    (found,) = await directory.resembling(clue, value, 5)
+    record = await directory.record(PRIYA.customer_id)
+    assert record is not None
+    assert found == record.customer
+
+
+@pytest.mark.parametrize("clue", Clue)
+@pytest.mark.parametrize("value", ["", " ", "%", "priya", "CL-000000", "nobody@example.com", "\x00", "None"])
+async def test_what_is_no_clue_leads_to_nobody(directory: SqlCustomerDirectory, clue: Clue, value: str) -> None:
+    """Parts, patterns and what nobody has find nobody."""
+    assert await directory.resembling(clue, value, 5) == []

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.customers import (
+    Clue,
+    Customer,
     CustomerId,
     CustomerRecord,
     Order,
@@ -79,6 +81,10 @@ class SqlCustomerDirectory:
     async def record(self, customer_id: CustomerId) -> CustomerRecord | None:
         """Return the person, the last orders and the subscriptions, all of one moment."""
         return await self._answer(_record, customer_id)
+
+    async def resembling(self, clue: Clue, value: str, limit: int) -> list[Customer]:
+        """Return customers who have that order, e-mail address or name, for agents to look at."""
+        return await self._answer(BrandRecords.resembling, clue, value, limit)
 
     async def products(self, name: str, limit: int) -> list[Product]:
         """Return the products whose names come nearest to `name`, best first; empty when none is near."""

@@ -16,6 +16,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
 from bot.domain.customers import (
+    Clue,
     Customer,
     CustomerId,
     Invoice,
@@ -90,18 +91,31 @@ class BrandRecords:
     def customer(self, connection: Connection, customer_id: CustomerId) -> Customer | None:
         """Return the person."""
         customers = self._tables["customers"]
-        row = (
-            connection.execute(select(*customers.labelled()).where(customers.is_equal("id", customer_id)).limit(1))
-            .mappings()
-            .first()
-        )
-        if row is None:
-            return None
+        return next(iter(self._people(connection, customers.is_equal("id", customer_id), 1)), None)
+
+    def resembling(self, connection: Connection, clue: Clue, value: str, limit: int) -> list[Customer]:
+        """Return the people whom a clue leads to; by an order, at most those who have one of that number."""
+        customers = self._tables["customers"]
+        match clue:
+            case Clue.EMAIL | Clue.NAME:
+                condition = customers.is_like(clue.value, value)
+            case Clue.ORDER_NUMBER:
+                orders, number = self._tables["orders"], self._mapping.order_numbers.read(value)
+                owners = select(orders.columns["customer_id"]).where(orders.is_equal("number", self._stored(number)))
+                condition = customers.columns["id"].in_(owners)
+        return self._people(connection, condition, limit)
+
+    def _people(self, connection: Connection, condition: ColumnElement[bool], limit: int) -> list[Customer]:
+        customers = self._tables["customers"]
+        rows = connection.execute(select(*customers.labelled()).where(condition).limit(limit)).mappings()
+        return [self._person(row) for row in rows]
+
+    def _person(self, row: RowMapping) -> Customer:
         since = values.day(row["since"], self._mapping.time_zone)
         if since is None:
             raise values.UnreadableError("customers.since to be a date", None)
         return Customer(
-            id=customer_id,
+            id=CustomerId(values.text(row["id"])),
             name=values.text(row["name"]),
             email=values.text(row["email"]),
             phone=values.optional_text(row.get("phone")),

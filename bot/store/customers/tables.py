@@ -20,6 +20,7 @@ from sqlalchemy import (
     cast,
     column,
     false,
+    func,
     inspect,
     literal,
     table,
@@ -66,6 +67,13 @@ class BrandTable:
             key = _uuid(value)
             return ours == key if key else false()
         return (ours if isinstance(declared, String) else cast(ours, String)) == value
+
+    def is_like(self, name: str, value: str) -> ColumnElement[bool]:
+        """Return the condition that a text column holds `value`, in whatever case; an empty one is held by no row."""
+        wanted = value.strip()
+        if not wanted or not wanted.isprintable():
+            return false()
+        return func.lower(cast(self.columns[name], String)) == wanted.lower()
 
 
 def _uuid(value: str) -> UUID | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actions.details import read_proof
+from bot.domain.proofs import read_proof
 
 
 @pytest.mark.parametrize(
