@@ -26,6 +26,8 @@ class DeskPostKind(StrEnum):
     RECEIPT = "receipt"
     #: a remark of the pipeline in the thread
     NOTICE = "notice"
+    #: the card that was the ticket's before it went to another channel: it says where the ticket is now
+    MOVED = "moved"
     #: a draft of the bot for one of the customer's messages, or what became of it
     SUGGESTION = "suggestion"
     #: what waits to be shown in a channel, when that is much; it belongs to no ticket
@@ -46,11 +48,11 @@ class DeskPost:
     kind: DeskPostKind
     #: of a line or a receipt; of a suggestion the message it answers
     message_id: MessageId | None = None
-    #: of a notice or a summary
+    #: of a notice or a summary; of a card that moved away, what the desk calls it
     text: str = ""
     #: further lines that the same post shows, in order
     more: tuple[MessageId, ...] = ()
-    #: of a summary: the desk's channel that it is for
+    #: of a summary or a card that moved away: the desk's channel that it is in
     channel: str = ""
 
 

@@ -53,7 +53,7 @@ def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, ext
     if post.kind is DeskPostKind.CARD:
         ticket = tickets.get(connection, post.ticket_id)
         if ticket is not None and ticket.desk_reference != external_id:
-            tickets.change(connection, ticket.id, desk_reference=external_id)
+            tickets.refer(connection, ticket.id, external_id)
 
 
 def record_command(connection: Connection, writer: Writer, row: OutboxRow, result: CommandResult) -> None:

@@ -16,6 +16,9 @@ from bot.store.lanes import Ending, Lease, Release, Released
 from bot.store.schema import inbox
 from bot.store.signals import About, signal
 
+#: The account of what the desk itself puts into the inbox.
+DESK_ACCOUNT = "desk"
+
 
 class InboxKind(StrEnum):
     """What a row asks for."""

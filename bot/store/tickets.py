@@ -122,6 +122,12 @@ def log(connection: Connection, ticket_id: TicketId, event: TicketEvent, key: st
     }
     return insert_once(connection, ticket_events, values)
 
+def refer(connection: Connection, ticket_id: TicketId, desk_reference: str | None) -> Ticket:
+    """Keep what the desk calls the ticket's card; that is no act, so the version stays."""
+    referred = update(tickets).where(tickets.c.id == ticket_id).values(desk_reference=desk_reference)
+    return _ticket(connection.execute(referred.returning(*tickets.c)).one())
+
+
 
 def events(connection: Connection, ticket_id: TicketId) -> list[TicketEvent]:
     """Return a ticket's history, oldest first."""

@@ -80,7 +80,10 @@ class PipelineDriver:
         self._webchat = WebChatConnector(account=AccountId("site"), keys=keys, feed=self._feed, clock=world.clock)
         connectors = ConnectorRegistry(connectors=(self._webchat,))
         directory: Any = world.directory
-        self._desk = Desk(DeskParts(database=database, clock=world.clock, directory=directory, desk=None))
+        parts = DeskParts(
+            database=database, clock=world.clock, directory=directory, desk=None, undo_for=timedelta()
+        )
+        self._desk = Desk(parts)
         # The id chooses among the variations of a response: a conversation goes the same way each time.
         ids = (MessageId(f"m{number}") for number in count(1))
         self._receiver = Receiver(database, world.clock, Hint(), new_id=lambda: next(ids))

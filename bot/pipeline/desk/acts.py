@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from bot.domain.acts import Act
+from bot.domain.acts import UNDO_FOR, Act
 from bot.domain.desk import Done
 from bot.domain.errors import DeskError
 from bot.domain.messages import message_id_of
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.rules import Rules
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketEvent, TicketId, TicketView
-from bot.pipeline.desk import arranging, closing, ownership, talking
+from bot.pipeline.desk import arranging, closing, ownership, talking, undoing
 from bot.pipeline.desk.handling import Doing, Handlers
 from bot.pipeline.desk.history import name_of, words_of
 from bot.pipeline.desk.views import Views
 from bot.pipeline.outgoing import DeskAddress, Writer
-from bot.store import conversations, tickets, transcript
+from bot.store import acts, conversations, held, tickets, transcript
 from bot.store.database import Database
 
-_HANDLERS: Handlers = {**ownership.HANDLERS, **arranging.HANDLERS, **talking.HANDLERS, **closing.HANDLERS}
+_HANDLERS: Handlers = {
+    **ownership.HANDLERS,
+    **arranging.HANDLERS,
+    **talking.HANDLERS,
+    **closing.HANDLERS,
+    **undoing.HANDLERS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,10 @@ class DeskParts:
     desk: DeskAddress | None
     #: how tickets are worked
     rules: Rules = field(default_factory=Rules)
+    #: how long acts can be taken back at the most
+    undo_for: timedelta = UNDO_FOR
+    #: how long replies are held back, so that they can be taken back
+    hold_replies: timedelta = timedelta()
     #: called after each act
     changed: Callable[[], None] = lambda: None
 
@@ -51,7 +62,8 @@ class Desk:
     async def do(self, ticket_id: TicketId, agent: Agent, act: Act, key: str) -> Done:
         """Carry out an act, once for each key; raises `DeskError` with a sentence for the agent."""
         writer = Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
-        asked = _Asked(ticket_id=ticket_id, agent=agent, act=act, key=key)
+        undo_for = min(self._parts.undo_for, undoing.undo_for(act, self._parts.hold_replies))
+        asked = _Asked(ticket_id=ticket_id, agent=agent, act=act, key=key, undo_for=undo_for)
         done = await self._parts.database.write(_do, writer, asked)
         self._parts.changed()
         return done
@@ -87,11 +99,13 @@ class _Asked:
 
 def _do(connection: Connection, writer: Writer, asked: _Asked) -> Done:
     conversation = conversations.lock(connection, _ticket(connection, asked.ticket_id).conversation_id)
+    #: how long it can be taken back
+    undo_for: timedelta
     ticket = _ticket(connection, asked.ticket_id)
     event = TicketEvent(at=writer.now, kind=name_of(asked.act), agent=asked.agent, detail=words_of(asked.act))
     if not tickets.log(connection, ticket.id, event, asked.key):
-        sent = transcript.get(connection, message_id_of(asked.key))
-        return Done(ticket=ticket, message_id=sent.id if sent else None)
+        return _done_before(connection, ticket, asked)
+    before = acts.state_of(connection, ticket.id, conversation.owner)
     doing = Doing(
         connection=connection,
         writer=writer,
@@ -100,7 +114,27 @@ def _do(connection: Connection, writer: Writer, asked: _Asked) -> Done:
         agent=asked.agent,
         key=asked.key,
     )
-    return _HANDLERS[type(asked.act)](doing, asked.act)
+    done = _HANDLERS[type(asked.act)](doing, asked.act)
+    done = replace(done, ticket=_ticket(connection, ticket.id))
+    if done.ticket.version == ticket.version:
+        return done
+    mine = undoing.keys_of(asked.key)
+    held.let_go(connection, str(conversation.address), mine, writer.now)
+    if not asked.undo_for:
+        return done
+    until = writer.now + asked.undo_for
+    held.hold(connection, mine, until)
+    after = acts.state_of(connection, ticket.id, conversations.get(connection, conversation.id).owner)
+    acts.seal(connection, asked.key, before, after, until)
+    return replace(done, can_undo_until=until)
+
+
+def _done_before(connection: Connection, ticket: Ticket, asked: _Asked) -> Done:
+    """Return what came of the act when it was handed in first."""
+    sent = transcript.get(connection, message_id_of(asked.key))
+    past = acts.find(connection, asked.key)
+    until = past.until if past is not None and not past.is_undone else None
+    return Done(ticket=ticket, message_id=sent.id if sent else None, can_undo_until=until)
 
 
 def _ticket(connection: Connection, ticket_id: TicketId) -> Ticket:

@@ -12,7 +12,7 @@ from bot.pipeline import phrases, promises
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_text
 from bot.store import inbox, turns
 from bot.store.ids import new_message_id
-from bot.store.inbox import Arrival, InboxKind
+from bot.store.inbox import DESK_ACCOUNT, Arrival, InboxKind
 from bot.store.turns import TurnRecord
 
 #: The intent that tells the bot it answers again; its entity `outcome` is what the agent did.
@@ -70,7 +70,7 @@ def _fresh_start(connection: Connection, conversation: Conversation) -> TurnReco
 
 def _handed_back(doing: Doing, outcome: str) -> Arrival:
     return Arrival(
-        account="desk",
+        account=DESK_ACCOUNT,
         external_id=f"handed_back:{doing.key}",
         address=str(doing.conversation.address),
         kind=InboxKind.TRIGGER,

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot.domain.conversations import Conversation, Owner
-from bot.domain.desk import Done
+from bot.domain.desk import DeskPost, DeskPostKind, Done
 from bot.domain.errors import DeskError
 from bot.domain.messages import Author, MessageId, OutboundMessage
 from bot.domain.tickets import Agent, Ticket
@@ -46,6 +46,14 @@ class Doing:
         """Tell the customer, once for this act and owner, what has become of their conversation."""
         message = OutboundMessage(author=Author.SYSTEM, text=text)
         self.writer.say(self.connection, self.conversation, message, f"{self.key}:told")
+
+    def post(self, post: DeskPost, name: str) -> None:
+        """Show something on the desk, once for this act under that name."""
+        self.writer.post(self.connection, post, f"{self.key}:{name}")
+
+    def notice(self, text: str) -> None:
+        """Show a remark in the ticket's thread."""
+        self.post(DeskPost(ticket_id=self.ticket.id, kind=DeskPostKind.NOTICE, text=text), "notice")
 
     def show(self) -> None:
         """Show the ticket's card as it is now."""

@@ -24,7 +24,7 @@ def reply(doing: Doing, act: Reply) -> Done:
     require_mine(doing)
     if act.seen is not None:
         _require_seen(doing, act.seen)
-    doing = take(doing)
+    doing = take(doing).change()
     message = OutboundMessage(
         author=Author.AGENT, author_name=doing.agent.name, text=act.text.strip(), attachments=act.attachments
     )
@@ -100,7 +100,7 @@ def ask_to_verify(doing: Doing, act: AskToVerify) -> Done:  # noqa: ARG001 - it 
     assurance = conversations.read_assurance(doing.connection, doing.conversation.id)
     if assurance.is_barred_at(doing.writer.now):
         raise DeskError("Too many proofs were wrong: the customer can be asked again in an hour.")
-    doing = take(doing)
+    doing = take(doing).change()
     message = OutboundMessage(author=Author.BOT, text=phrases.ASK_FOR_PROOF)
     message_id = doing.writer.say(doing.connection, doing.conversation, message, f"{doing.key}:asked")
     doing.writer.post_line(doing.connection, doing.ticket.id, message_id)

@@ -1,0 +1,55 @@
+"""What an act tells customer and bot is held back as long as the act can be undone. Transaction bodies.
+
+Held rows are pending ones that are not ready yet and were never tried; what comes after them in their lane waits too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Table, select, update
+
+from bot.domain.messages import DeliveryState, MessageId
+from bot.store import transcript
+from bot.store.inbox import DESK_ACCOUNT
+from bot.store.schema import inbox, outbox
+
+
+def hold(connection: Connection, keys: Collection[str], until: datetime) -> None:
+    """Keep what waits under these keys back until then: messages in the outbox, and triggers of the desk's."""
+    for table, is_meant in _meant(keys):
+        connection.execute(update(table).where(is_meant, _is_untried(table)).values(ready_at=until))
+
+
+def let_go(connection: Connection, address: str, but: Collection[str], now: datetime) -> None:
+    """Let go what is held in the lane of an address, but for what waits under these keys."""
+    for table, is_meant in _meant(but):
+        is_held = (table.c.address == address) & (table.c.ready_at > now) & _is_untried(table)
+        connection.execute(update(table).where(is_held, ~is_meant).values(ready_at=now))
+
+
+def take_back(connection: Connection, keys: Collection[str], now: datetime) -> list[MessageId] | None:
+    """Withhold what waits under these keys and return the messages among it; none, if some of it has left already."""
+    messages: list[MessageId] = []
+    for table, is_meant in _meant(keys):
+        rows = connection.execute(select(table).where(is_meant).with_for_update()).all()
+        if any(row.state != "pending" or row.attempt_count for row in rows):
+            return None
+        ended = {"state": "withheld", "finished_at": now, "error": "taken back by the agent"}
+        connection.execute(update(table).where(table.c.id.in_([row.id for row in rows])).values(**ended))
+        messages += [MessageId(row.message_id) for row in rows if table is outbox and row.message_id]
+    for message_id in messages:
+        transcript.mark(connection, message_id, DeliveryState.WITHHELD, "taken back before it was sent")
+    return messages
+
+
+def _meant(keys: Collection[str]) -> tuple[tuple[Table, ColumnElement[bool]], ...]:
+    return (
+        (outbox, outbox.c.key.in_(keys)),
+        (inbox, (inbox.c.account == DESK_ACCOUNT) & inbox.c.external_id.in_(keys)),
+    )
+
+
+def _is_untried(table: Table) -> ColumnElement[bool]:
+    return (table.c.state == "pending") & (table.c.attempt_count == 0)
