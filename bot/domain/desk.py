@@ -54,6 +54,8 @@ class DeskPost:
     more: tuple[MessageId, ...] = ()
     #: of a summary or a card that moved away: the desk's channel that it is in
     channel: str = ""
+    #: of a notice: the desk's ids of people and groups who are asked to look
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,10 @@ class DeskActs(Protocol):
 
     async def queue(self, team: TeamName) -> list[TicketView]:
         """Return a team's tickets that wait for a person, next one first."""
+        ...
+
+    async def find(self, words: str) -> list[TicketView]:
+        """Return the newest tickets of that number, order or customer, or in which that was said; a handful at most."""
         ...
 
     async def by_reference(self, desk_reference: str) -> TicketId | None:

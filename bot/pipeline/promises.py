@@ -122,6 +122,7 @@ def ticket_woken(connection: Connection, writer: Writer, ticket: Ticket) -> None
 
 def priority_changed(connection: Connection, writer: Writer, ticket: Ticket) -> None:
     """Promise what the settings now say for a ticket of this priority and team, less the time that has gone by."""
+    writer.rank_anew(connection, ticket)
     watch = Watch(connection, writer, ticket)
     gone = {kind: watch.gone(kind) for kind in PROMISED}
     watch.agree()
@@ -132,12 +133,14 @@ def priority_changed(connection: Connection, writer: Writer, ticket: Ticket) -> 
 
 
 def promised(connection: Connection, writer: Writer, ticket: Ticket, text: str, due_at: datetime) -> None:
-    """Remember what an agent promised the customer, in place of what they promised before."""
+    """Remember what an agent promised the customer, in place of what they promised before.
+
+    What is promised with a ticket's end (call this after `ticket_closed`) opens it again when it is due.
+    """
     watch = Watch(connection, writer, ticket)
     before = min(RECALLED_BEFORE, max(due_at - writer.now, timedelta()) / 5)
+    warn_at = due_at - before if watch.ticket.state.is_open else None
     watch.put(
-        TicketClock(
-            kind=ClockKind.PROMISE, state=ClockState.RUNNING, due_at=due_at, warn_at=due_at - before, detail=text
-        )
+        TicketClock(kind=ClockKind.PROMISE, state=ClockState.RUNNING, due_at=due_at, warn_at=warn_at, detail=text)
     )
     watch.save()

@@ -32,20 +32,20 @@ class Watch:
         """Read them, with the ticket as it is now."""
         self._connection = connection
         self._writer = writer
-        self._ticket = tickets.get(connection, ticket.id) or ticket
+        self.ticket = tickets.get(connection, ticket.id) or ticket
         self._conversation = conversations.get(connection, ticket.conversation_id)
         self._before = {clock.kind: clock for clock in store.of(connection, ticket.id)}
         self._policy = store.policy_of(connection, ticket.id)
         self.clocks = dict(self._before)
-        self.waiting_since = self._ticket.waiting_since
-        self.first_replied_at = self._ticket.first_replied_at
-        self.snoozed_until = self._ticket.snoozed_until
+        self.waiting_since = self.ticket.waiting_since
+        self.first_replied_at = self.ticket.first_replied_at
+        self.snoozed_until = self.ticket.snoozed_until
 
     def agree(self) -> None:
         """Make the settings' policy for such a ticket the ticket's own."""
         channel = self._conversation.address.channel
-        self._policy = self._writer.rules.policy(self._ticket.priority, channel, self._ticket.team)
-        store.set_policy(self._connection, self._ticket.id, self._policy)
+        self._policy = self._writer.rules.policy(self.ticket.priority, channel, self.ticket.team)
+        store.set_policy(self._connection, self.ticket.id, self._policy)
 
     def start(self, kind: ClockKind, since: datetime) -> None:
         """Count from `since`, if something is promised."""
@@ -59,9 +59,11 @@ class Watch:
         self.clocks[clock.kind] = clock
 
     def meet(self, *kinds: ClockKind) -> None:
-        """Note that what they wait for has happened."""
+        """Note that what they wait for has happened; what is promised to nobody is forgotten."""
         for kind in kinds:
-            if kind in self.clocks:
+            if not kind.orders_queue:
+                self.clocks.pop(kind, None)
+            elif kind in self.clocks:
                 self.put(meet(self.clocks[kind], self._writer.now))
 
     def pause(self, *kinds: ClockKind) -> None:
@@ -74,7 +76,7 @@ class Watch:
         """End a snooze, and let go on what does not wait for the customer."""
         self.snoozed_until = None
         self.clocks.pop(ClockKind.SNOOZE, None)
-        going_on = {ClockKind.UNCLAIMED} if self._ticket.state is TicketState.QUEUED else set()
+        going_on = {ClockKind.UNCLAIMED} if self.ticket.state is TicketState.QUEUED else set()
         if self.waiting_since is not None:
             going_on.update(PROMISED)
         for kind in going_on & self.clocks.keys():
@@ -138,9 +140,9 @@ class Watch:
             if clock.state is ClockState.BROKEN and self._before.get(clock.kind) != clock:
                 self._log_broken(clock)
         if self.clocks != self._before:
-            store.write(self._connection, self._ticket.id, self.clocks.values())
+            store.write(self._connection, self.ticket.id, self.clocks.values())
         noted = replace(
-            self._ticket,
+            self.ticket,
             waiting_since=self.waiting_since,
             first_replied_at=self.first_replied_at,
             snoozed_until=self.snoozed_until,
@@ -151,17 +153,17 @@ class Watch:
         if clock.kind not in {*PROMISED, ClockKind.PROMISE}:
             return
         event = TicketEvent(at=self._writer.now, kind=BROKEN_EVENT, agent=None, detail=clock.kind.value)
-        key = f"{BROKEN_EVENT}:{self._ticket.id}:{clock.kind}:{clock.due_at.isoformat()}"
-        tickets.log(self._connection, self._ticket.id, event, key)
+        key = f"{BROKEN_EVENT}:{self.ticket.id}:{clock.kind}:{clock.due_at.isoformat()}"
+        tickets.log(self._connection, self.ticket.id, event, key)
 
     def _owed_since(self, kind: ClockKind) -> datetime | None:
         match kind:
             case ClockKind.FIRST_RESPONSE:
-                return self._ticket.opened_at if self.first_replied_at is None else None
+                return self.ticket.opened_at if self.first_replied_at is None else None
             case ClockKind.NEXT_RESPONSE:
                 return self.waiting_since if self.first_replied_at is not None else None
             case _:
-                return self._ticket.opened_at
+                return self.ticket.opened_at
 
     def _hours(self, kind: ClockKind) -> BusinessHours:
         if kind is ClockKind.UNCLAIMED:

@@ -17,8 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import metrics
 from bot.domain.errors import OwnerChangedError, StaleLeaseError
 from bot.domain.ports import Clock
-from bot.domain.retry import SEND_RETRY, TURN_RETRY
+from bot.domain.retry import DESK_RETRY, SEND_RETRY, TURN_RETRY
 from bot.domain.rules import Rules
+from bot.pipeline import overdue, routing
+from bot.pipeline.alarms import DeskWatch
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
@@ -74,6 +76,8 @@ class WorkerParts:
     concurrency: int
     #: how tickets are worked
     rules: Rules = field(default_factory=Rules)
+    #: none: nobody is told how the desk is
+    watch: DeskWatch | None = None
     #: whether this worker's engine answers now
     has_engine: Callable[[], bool] = lambda: True
     #: called after each commit that changed what agents see
@@ -222,7 +226,8 @@ class Worker:
 
     async def _try_again(self, row: InboxRow, error: str) -> None:
         now = self._parts.clock.now()
-        delay = TURN_RETRY.delay(row.failure_count, None, self._parts.dice)
+        policy = DESK_RETRY if row.kind is InboxKind.DESK else TURN_RETRY
+        delay = policy.delay(row.failure_count, None, self._parts.dice)
         if delay is not None:
             await self._record(row.lease, inbox.defer, row.lease, now + delay, error)
             return
@@ -255,10 +260,21 @@ class Worker:
                 fired = await self._parts.database.write(fire_timers, self._parts.clock.now())
                 if fired:
                     self._parts.hints.inbox.give()
+                await self._keep_promises()
+                if self._parts.watch is not None:
+                    await self._parts.watch.look(self._writer())
                 await self._count()
             except SQLAlchemyError:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY)
+
+    async def _keep_promises(self) -> None:
+        """Do what tickets wait for, and give out what somebody has room for."""
+        writer = self._writer()
+        if await overdue.sweep(self._parts.database, writer) + await routing.drain(self._parts.database, writer):
+            self._parts.hints.outbox.give()
+            self._parts.hints.desk.give()
+            self._parts.changed()
 
     async def _renew(self) -> None:
         until = self._parts.clock.now() + LEASE_FOR

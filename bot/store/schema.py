@@ -325,6 +325,8 @@ agents = Table(
     Column("available_at", Moment),
     # tickets at once; none: the team's
     Column("capacity", Integer),
+    # whose tickets they take; none: every team's
+    Column("teams", JSON(none_as_null=True)),
     Column("last_assigned_at", Moment),
     Column("seen_at", Moment, nullable=False),
 )

@@ -61,9 +61,8 @@ def open_of(connection: Connection, conversation_id: ConversationId) -> Ticket |
 
 
 def last_of(connection: Connection, conversation_id: ConversationId) -> Ticket | None:
-    """Return the newest ticket of a conversation, open or closed, or none."""
-    mine = tickets.c.conversation_id == conversation_id
-    row = connection.execute(select(tickets).where(mine).order_by(tickets.c.number.desc()).limit(1)).first()
+    """Return the open ticket of a conversation, else its newest one, or none."""
+    row = connection.execute(_NEWEST, {"conversation": conversation_id}).first()
     return _ticket(row) if row else None
 
 
@@ -79,6 +78,19 @@ def all_open(connection: Connection) -> list[Ticket]:
         select(tickets).where(tickets.c.state.in_(_OPEN)).order_by(tickets.c.state.desc(), *_URGENCY)
     )
     return [_ticket(row) for row in rows]
+
+
+def waiting(connection: Connection) -> list[Ticket]:
+    """Return what waits for a person now, of all teams, what is due first before the rest."""
+    is_waiting = (tickets.c.state == TicketState.QUEUED.value) & tickets.c.snoozed_until.is_(None)
+    return [_ticket(row) for row in connection.execute(select(tickets).where(is_waiting).order_by(*_URGENCY))]
+
+
+def last_agent_of(connection: Connection, conversation_id: ConversationId) -> Agent | None:
+    """Return who had the newest ticket of a conversation that anybody had, or none."""
+    mine = (tickets.c.conversation_id == conversation_id) & tickets.c.agent_id.is_not(None)
+    row = connection.execute(select(tickets).where(mine).order_by(tickets.c.number.desc()).limit(1)).first()
+    return _agent(row.agent_id, row.agent_name) if row else None
 
 
 def place_in_queue(connection: Connection, ticket: Ticket) -> int | None:
@@ -109,6 +121,12 @@ def change(connection: Connection, ticket_id: TicketId, **values: object) -> Tic
     return _ticket(row.one())
 
 
+def refer(connection: Connection, ticket_id: TicketId, desk_reference: str | None) -> Ticket:
+    """Keep what the desk calls the ticket's card; that is no act, so the version stays."""
+    referred = update(tickets).where(tickets.c.id == ticket_id).values(desk_reference=desk_reference)
+    return _ticket(connection.execute(referred.returning(*tickets.c)).one())
+
+
 def log(connection: Connection, ticket_id: TicketId, event: TicketEvent, key: str | None = None) -> bool:
     """Append to a ticket's history; return false, and change nothing, when the act of that key is there already."""
     values = {
@@ -121,12 +139,6 @@ def log(connection: Connection, ticket_id: TicketId, event: TicketEvent, key: st
         "key": key,
     }
     return insert_once(connection, ticket_events, values)
-
-def refer(connection: Connection, ticket_id: TicketId, desk_reference: str | None) -> Ticket:
-    """Keep what the desk calls the ticket's card; that is no act, so the version stays."""
-    referred = update(tickets).where(tickets.c.id == ticket_id).values(desk_reference=desk_reference)
-    return _ticket(connection.execute(referred.returning(*tickets.c)).one())
-
 
 
 def events(connection: Connection, ticket_id: TicketId) -> list[TicketEvent]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bot.domain.rules import Rules
 from bot.store.database import Database, open_engine
 from bot.store.sample_shop.shop import SampleShop, fill
 from tests.databases import run_in
@@ -34,11 +35,17 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-async def rig(database: Database, shop_template: Path, tmp_path: Path) -> AsyncIterator[Rig]:
+def rules() -> Rules:
+    """Return how tickets are worked; tests that care about it have their own."""
+    return Rules()
+
+
+@pytest.fixture
+async def rig(database: Database, shop_template: Path, tmp_path: Path, rules: Rules) -> AsyncIterator[Rig]:
     """Return the pipeline, with nothing in it yet."""
     url = f"sqlite:///{shutil.copy(shop_template, tmp_path / 'shop.db')}"
     shop = SampleShop(Database(open_engine(url)), url)
-    made = Rig(database, shop, tmp_path)
+    made = Rig(database, shop, tmp_path, rules)
     yield made
     await made.close()
     await shop.close()

@@ -19,6 +19,7 @@ from bot.domain.conversations import Conversation
 from bot.domain.desk import DeskPost, DeskPostKind, Done
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import InboundEvent, Meaning, TranscriptLine
+from bot.domain.rules import Rules
 from bot.domain.tickets import Agent, AgentId, Ticket, TicketView
 from bot.pipeline.background import Background
 from bot.pipeline.converse import ConverseParts, Conversing
@@ -162,8 +163,10 @@ class FakePoster:
 class Rig:
     """One process of the pipeline."""
 
-    def __init__(self, database: Database, shop: SampleShop, folder: Path) -> None:
+    def __init__(self, database: Database, shop: SampleShop, folder: Path, rules: Rules | None = None) -> None:
         """Build every part over `database`."""
+        rules = rules or Rules()
+        self.rules = rules
         self.database = database
         self.clock = SetClock()
         self.engine = ScriptedEngine()
@@ -186,6 +189,7 @@ class Rig:
                 clock=self.clock,
                 directory=self.directory,
                 desk=address,
+                rules=rules,
                 # Where undoing is what a test is about, it makes a desk of its own; no other waits for it.
                 undo_for=timedelta(),
             )
@@ -199,6 +203,7 @@ class Rig:
             connectors=registry,
             background=self.background,
             desk=address,
+            rules=rules,
             dice=dice,
         )
         self.deliver_parts = DeliverParts(
@@ -208,6 +213,7 @@ class Rig:
             commands=shop,
             poster=self.poster,
             desk=address,
+            rules=rules,
             dice=dice,
         )
         self.worker = Worker(
@@ -219,6 +225,7 @@ class Rig:
                 delivering=Delivering(self.deliver_parts),
                 desk_events=self._take_desk_event,
                 desk=address,
+                rules=rules,
                 dice=dice,
                 concurrency=4,
             )

@@ -13,11 +13,13 @@ from bot.domain.customers import CustomerRecord
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
-from bot.store import conversations, tickets, transcript
+from bot.store import clocks, conversations, searching, tickets, transcript
 from bot.store.database import Database
 
 #: Lines of the transcript that an agent sees at once.
 TRANSCRIPT_MAX = 200
+#: Tickets that a search shows.
+FOUND_MAX = 10
 
 
 class Views:
@@ -48,6 +50,11 @@ class Views:
         """Return a team's tickets that wait for a person, next one first."""
         return await self.all_open(lambda ticket: ticket.state is TicketState.QUEUED and ticket.team == team)
 
+    async def found(self, words: str) -> list[TicketView]:
+        """Return the newest tickets of that number, order or customer, or in which that was said."""
+        views = await self._database.read(_found_views, words)
+        return list(await asyncio.gather(*(self._with_record(view) for view in views)))
+
     async def _with_record(self, view: TicketView) -> TicketView:
         assurance = await self._database.read(conversations.read_assurance, view.conversation.id)
         record: CustomerRecord | None = None
@@ -68,6 +75,10 @@ def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
     return _view_of(connection, ticket) if ticket else None
 
 
+def _found_views(connection: Connection, words: str) -> list[TicketView]:
+    return [_view_of(connection, ticket) for ticket in searching.find(connection, words, FOUND_MAX)]
+
+
 def _open_views(connection: Connection, is_wanted: Callable[[Ticket], bool]) -> list[TicketView]:
     return [_view_of(connection, ticket) for ticket in tickets.all_open(connection) if is_wanted(ticket)]
 
@@ -82,4 +93,5 @@ def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
         record_note="",
         level=Level.L0,
         place_in_queue=tickets.place_in_queue(connection, ticket),
+        clocks=clocks.of(connection, ticket.id),
     )

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("is_available", sa.Boolean(), nullable=False),
         sa.Column("available_at", bot.store.database.Moment(timezone=True), nullable=True),
         sa.Column("capacity", sa.Integer(), nullable=True),
+        sa.Column("teams", sa.JSON(), nullable=True),
         sa.Column("last_assigned_at", bot.store.database.Moment(timezone=True), nullable=True),
         sa.Column("seen_at", bot.store.database.Moment(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),

@@ -1,0 +1,78 @@
+"""What agents are told in a ticket's thread when a moment comes that it waits for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+from bot.domain.clocks import ClockKind, TicketClock
+from bot.domain.rules import Team
+from bot.domain.tickets import Ticket
+
+_WHAT = {
+    ClockKind.FIRST_RESPONSE: "The first answer",
+    ClockKind.NEXT_RESPONSE: "The next answer",
+    ClockKind.RESOLUTION: "A solution",
+}
+
+
+def warned(clock: TicketClock, now: datetime, zone: tzinfo) -> str:
+    """Say that something is due soon; times are the zone's."""
+    due, left = _moment(clock.due_at, now, zone), _left(clock.due_at - now)
+    match clock.kind:
+        case ClockKind.REPLY_WINDOW:
+            return f"⏳ The customer's channel lets us answer until {due} only, {left} from now."
+        case ClockKind.PROMISE:
+            return f"⏳ You promised the customer something by {due}, {left} from now: {clock.detail}"
+        case _:
+            return f"⏳ {_WHAT[clock.kind]} is due by {due}, {left} from now."
+
+
+def broken(clock: TicketClock, now: datetime, zone: tzinfo) -> str:
+    """Say that something is late; times are the zone's."""
+    due = _moment(clock.due_at, now, zone)
+    match clock.kind:
+        case ClockKind.REPLY_WINDOW:
+            return (
+                f"🔴 The customer's channel let us answer until {due}. A reply may be refused until they write again: "
+                "reach them another way."
+            )
+        case ClockKind.PROMISE:
+            return f"🔴 The customer was promised something by {due}: {clock.detail}"
+        case _:
+            return f"🔴 {_WHAT[clock.kind]} was promised by {due} and is late."
+
+
+def unclaimed(ticket: Ticket, team: Team, now: datetime, *, is_last: bool) -> str:
+    """Ask more people for somebody who takes a ticket."""
+    waited = _left(now - ticket.opened_at)
+    if is_last:
+        return f"🔔 Ticket {ticket.number} has waited {waited}, and nobody of {team.title} has claimed it. Please do."
+    return f"🔔 Ticket {ticket.number} has waited {waited} for somebody of {team.title}. Who claims it?"
+
+
+def woken() -> str:
+    """Say that a snooze is over."""
+    return "⏰ The snooze is over: this ticket is up again."
+
+
+def reopened(clock: TicketClock) -> str:
+    """Say why a closed ticket is open again."""
+    return f"⏰ This ticket is open again: the customer was promised something for now: {clock.detail}"
+
+
+def assigned(name: str) -> str:
+    """Say whose turn it was."""
+    return f"🎯 Given to {name}, whose turn it is."
+
+
+def _moment(at: datetime, now: datetime, zone: tzinfo) -> str:
+    local, today = at.astimezone(zone), now.astimezone(zone).date()
+    return f"{local:%H:%M}" if local.date() == today else f"{local:%a %d %b, %H:%M}"
+
+
+def _left(time: timedelta) -> str:
+    minutes = max(round(time.total_seconds() / 60), 1)
+    if minutes < 90:
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    hours = round(minutes / 60)
+    return f"{hours} hours" if hours < 48 else f"{round(hours / 24)} days"

@@ -1,0 +1,61 @@
+"""Giving out what waits in the queues of teams that take turns."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from bot.domain.desk import DeskPost, DeskPostKind
+from bot.domain.routing import choose
+from bot.domain.rules import Assignment, Team
+from bot.domain.tickets import TicketId, TicketState
+from bot.pipeline import notices
+from bot.pipeline.outgoing import Writer
+from bot.pipeline.overdue import give
+from bot.store import agents, conversations, tickets
+from bot.store.database import Database
+from bot.store.ids import new_message_id
+
+
+async def drain(database: Database, writer: Writer) -> int:
+    """Give what waits to those who are there and have room, one ticket in a transaction; return how many that were."""
+    given_count = 0
+    for team in writer.rules.teams:
+        if team.assign is Assignment.ROUND_ROBIN:
+            for ticket_id in await database.read(_given_out, writer, team):
+                if not await database.write(give_out, writer, ticket_id):
+                    break
+                given_count += 1
+    return given_count
+
+
+def give_out(connection: Connection, writer: Writer, ticket_id: TicketId) -> bool:
+    """Give a ticket of the queue to the last agent of this customer, or whose turn it is; false: nobody has room."""
+    known = tickets.get(connection, ticket_id)
+    if known is None:
+        return True
+    conversations.lock(connection, known.conversation_id)
+    ticket = tickets.get(connection, ticket_id) or known
+    if ticket.state is not TicketState.QUEUED or ticket.snoozed_until is not None:
+        return True
+    team = writer.rules.team(ticket.team)
+    last = tickets.last_agent_of(connection, ticket.conversation_id)
+    agent = choose(agents.colleagues(connection, team, writer.now), last.id if last else None)
+    if agent is None:
+        return False
+    give(connection, writer, ticket, agent)
+    post = DeskPost(
+        ticket_id=ticket.id,
+        kind=DeskPostKind.NOTICE,
+        text=notices.assigned(agent.name),
+        mentions=(agent.id.partition(":")[2],),
+    )
+    writer.post(connection, post, f"notice:{new_message_id()}")
+    return True
+
+
+def _given_out(connection: Connection, writer: Writer, team: Team) -> list[TicketId]:
+    """Return the team's waiting tickets, most urgent first; none where nobody has room."""
+    if choose(agents.colleagues(connection, team, writer.now), None) is None:
+        return []
+    rules = writer.rules
+    return [ticket.id for ticket in tickets.waiting(connection) if rules.team(ticket.team).name == team.name]
