@@ -21,6 +21,9 @@ TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], re
 BOXES = Gauge(
     "tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY
 )
+DESK_TROUBLE = Gauge(
+    "tandem_desk_trouble", "Whether nothing can be posted at a place of the desk.", ["where"], registry=REGISTRY
+)
 CONNECTIONS_REFUSED = Counter(
     "tandem_connections_refused", "Connections closed at once because there were too many.", registry=REGISTRY
 )

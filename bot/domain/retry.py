@@ -36,5 +36,7 @@ class RetryPolicy:
 TURN_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), attempts_max=12)
 #: A message that could not be sent.
 SEND_RETRY = RetryPolicy(first=timedelta(seconds=1), longest=timedelta(minutes=10), attempts_max=30)
+#: What an agent did, which may need the desk to be carried out: the desk may be gone for a day.
+DESK_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(minutes=1), attempts_max=2_000)
 #: A row whose worker died this often is set aside: one bad message must not silence a customer.
 CRASHES_MAX = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -23,16 +23,19 @@ from bot.domain.connectors import (
     SendResult,
     Sent,
 )
-from bot.domain.desk import DeskPost, DeskPoster, DeskPostKind
+from bot.domain.desk import DeskPoster
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.messages import OutboundMessage
 from bot.domain.ports import BusinessCommands, Clock
 from bot.domain.retry import SEND_RETRY
-from bot.pipeline.effects import record_command, record_desk_post, record_sent
+from bot.domain.rules import Rules
+from bot.pipeline import amending
+from bot.pipeline.effects import record_command, record_piece, record_sent
 from bot.pipeline.giving_up import give_up_outgoing
 from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.pipeline.posting import Posting, PostingParts
 from bot.store import outbox
-from bot.store.codec import DESK_POST, OUTBOUND
+from bot.store.codec import OUTBOUND
 from bot.store.database import Database
 from bot.store.outbox import OutboxKind, OutboxRow
 
@@ -51,6 +54,8 @@ class DeliverParts:
     poster: DeskPoster | None
     desk: DeskAddress | None
     dice: random.Random
+    #: how tickets are worked
+    rules: Rules = field(default_factory=Rules)
     #: channels on which a message that may have arrived is sent again rather than shown to a person
     resending: frozenset[str] = frozenset()
     #: called after each commit that changed what agents or customers see
@@ -73,6 +78,8 @@ class Delivering:
                 await self._desk_post(row)
             case OutboxKind.COMMAND:
                 await self._command(row)
+            case OutboxKind.AMENDMENT:
+                await self._amendment(row)
         self._parts.changed()
 
     async def _message(self, row: OutboxRow) -> None:
@@ -106,27 +113,38 @@ class Delivering:
                 return None
             external_id = result.external_id
             if index + 1 < len(planned):
-                await self._parts.database.write(outbox.advance, row.lease, index + 1)
+                await self._parts.database.write(record_piece, row, index + 1, external_id)
         return external_id
+
+    async def _amendment(self, row: OutboxRow) -> None:
+        address = ChannelAddress.parse(row.address)
+        connector = self._parts.connectors.find(address.channel, address.account)
+        if connector is None or row.message_id is None:
+            await self._give_up(row, "the channel is not connected any more", "dead")
+            return
+        sent = await self._parts.database.read(amending.read_sent, row.message_id)
+        changes = amending.plan_changes(connector, sent, row.body["text"], address)
+        if isinstance(changes, Refusal):
+            await self._give_up(row, changes.reason, "dead")
+            return
+        for index, change in enumerate(changes[row.progress :], row.progress):
+            result = await change.make(connector, address, f"{row.key}:{index}")
+            if not isinstance(result, Sent):
+                # What is changed already stays so: a change may be repeated on any channel.
+                await self._not_sent(row, result, can_repeat=True)
+                return
+            await self._parts.database.write(outbox.advance, row.lease, index + 1)
+        await self._parts.database.write(amending.record_amended, self._writer(), row)
+        metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _desk_post(self, row: OutboxRow) -> None:
         if self._parts.poster is None:
             await self._give_up(row, "no desk is connected", "dead")
             return
-        post: DeskPost = DESK_POST.validate_python(row.body)
-        # An update in place shows the same whether it is made once or twice.
-        if row.is_ambiguous and post.kind is not DeskPostKind.RECEIPT:
-            found = await self._parts.poster.find(post, row.key)
-            result = found if not isinstance(found, Retry) or found.after else None
-        else:
-            result = None
-        if result is None:
-            result = await self._parts.poster.send(post, row.key)
-        if isinstance(result, Sent):
-            await self._write(record_desk_post, row, result.external_id)
-            metrics.SENT.labels(row.kind, "sent").inc()
-        else:
-            await self._not_sent(row, result, can_repeat=True)
+        parts = PostingParts(
+            database=self._parts.database, poster=self._parts.poster, writer=self._writer, dice=self._parts.dice
+        )
+        await Posting(parts).post(row)
 
     async def _command(self, row: OutboxRow) -> None:
         try:
@@ -168,7 +186,7 @@ class Delivering:
         metrics.SENT.labels(row.kind, state).inc()
 
     def _writer(self) -> Writer:
-        return Writer(now=self._parts.clock.now(), desk=self._parts.desk)
+        return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
 
     async def _write(
         self, body: Callable[[Connection, Writer, OutboxRow, str], None], row: OutboxRow, text: str

@@ -121,7 +121,7 @@ class Writer:
         """Show something on the desk; a card that already waits to be updated is not queued twice."""
         if self.desk is None:
             return
-        lane = self.desk.lane(post.ticket_id)
+        lane = self.desk.lane(post.ticket_id or TicketId(f"all:{post.channel}"))
         if post.kind is DeskPostKind.CARD:
             waiting = select(outbox_table.c.id).where(
                 outbox_table.c.address == lane,
@@ -151,6 +151,11 @@ class Writer:
             return desk.gate(post, None), -1
         rank = 10 * ticket.priority.rank + _ORDER.get(post.kind, 0)
         return desk.gate(post, self.rules.team(ticket.team).slack_channel), rank
+
+    def rank_anew(self, connection: Connection, ticket: Ticket) -> None:
+        """Let what waits to be posted of a ticket go by its priority as it is now."""
+        if self.desk is not None and self.desk.channel is not None:
+            outbox.rank_anew(connection, self.desk.lane(ticket.id), 10 * ticket.priority.rank, 10)
 
     def post_card(self, connection: Connection, ticket_id: TicketId) -> None:
         """Show the ticket's card as it is now."""

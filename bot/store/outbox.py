@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
@@ -127,6 +127,12 @@ def claim_gated(connection: Connection, now: datetime, lease_for: timedelta, lim
                 gates.pace(connection, opening.name, len(ids), now)
             claimed += [_row(row) for row in lanes.take(connection, outbox, ids, now + lease_for)]
     return claimed
+
+
+def rank_anew(connection: Connection, address: str, base: int, span: int) -> None:
+    """Give what waits in a lane ranks from `base` on, each as far above it as it was above a multiple of `span`."""
+    waiting = (outbox.c.address == address) & (outbox.c.state == "pending")
+    connection.execute(update(outbox).where(waiting).values(rank=base + outbox.c.rank % span))
 
 
 def _without_stale(connection: Connection, claimed: list[OutboxRow], now: datetime) -> list[OutboxRow]:

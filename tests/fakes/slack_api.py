@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.slack_rules import block_problem
@@ -24,11 +25,20 @@ class Workspace:
         self.channels: dict[str, Json] = {QUEUE: {"id": QUEUE, "name": "care", "is_member": True, "is_archived": False}}
         self.messages: list[Json] = []
         self.ephemerals: list[Json] = []
+        #: modals as they were opened and changed, the newest last
         self.views: list[Json] = []
+        #: everybody's page of the app
+        self.homes: dict[str, Json] = {}
         self.groups: dict[str, list[str]] = {}
         self.files: dict[str, tuple[Json, bytes]] = {}
         self.url = ""
         self.ticks = itertools.count(1)
+        #: what the time stamps of messages follow, in seconds; none: a clock that only ticks
+        self.clock: Callable[[], float] | None = None
+
+    def add_channel(self, channel: str, name: str) -> None:
+        """Add a channel that the bot is in."""
+        self.channels[channel] = {"id": channel, "name": name, "is_member": True, "is_archived": False}
 
     def add_user(self, user: str, name: str, **flags: object) -> None:
         """Add a person; flags as in Slack's user object."""
@@ -41,7 +51,7 @@ class Workspace:
 
     def message(self, ts: str) -> Json:
         """Return one message."""
-        return next(m for m in self.messages if m["ts"] == ts)
+        return next(m for m in [*self.messages, *self.ephemerals] if m["ts"] == ts)
 
     def reactions(self, ts: str) -> set[str]:
         """Return the names of the reactions on a message."""
@@ -49,7 +59,8 @@ class Workspace:
 
     def next_ts(self) -> str:
         """Return the time stamp of a new message."""
-        return f"{1_800_000_000 + next(self.ticks)}.000100"
+        tick = next(self.ticks)
+        return f"{int(self.clock())}.{tick:06d}" if self.clock else f"{1_800_000_000 + tick}.000100"
 
     def answer(self, method: str, arguments: Json) -> Json:
         """Return what the Web API answers to a call."""
@@ -58,7 +69,9 @@ class Workspace:
         return {"ok": "error" not in answer, **answer}
 
     def _auth_test(self, _: Json) -> Json:
-        return {"team_id": TEAM, "team": "Copperleaf", "user": "tandem", "user_id": BOT_USER, "bot_id": BOT_ID}
+        url = "https://copperleaf.slack.com/"
+        names = {"team": "Copperleaf", "user": "tandem", "url": url}
+        return {"team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT_ID, **names}
 
     def _apps_connections_open(self, _: Json) -> Json:
         return {"url": self.url.replace("http", "ws") + "/link"}
@@ -76,14 +89,31 @@ class Workspace:
         return {"channel": channel} if channel else {"error": "channel_not_found"}
 
     def _conversations_history(self, arguments: Json) -> Json:
-        oldest = float(arguments.get("oldest") or 0)
-        roots = [m for m in self.messages if m.get("thread_ts") in (None, m["ts"]) and float(m["ts"]) > oldest]
-        return self._page(roots[::-1], arguments)
+        problem = self._closed(arguments["channel"])
+        if problem:
+            return {"error": problem}
+        here = [m for m in self.messages if m.get("channel") == arguments["channel"]]
+        replies: dict[str, list[Json]] = {}
+        for message in here:
+            if message.get("thread_ts") not in (None, message["ts"]):
+                replies.setdefault(message["thread_ts"], []).append(message)
+        roots = [m for m in here if m.get("thread_ts") in (None, m["ts"]) and _is_between(m, arguments)]
+        return self._page([{**m, **_counted(replies.get(m["ts"], []))} for m in roots[::-1]], arguments)
 
     def _conversations_replies(self, arguments: Json) -> Json:
-        ts = arguments["ts"]
-        found = [m for m in self.messages if m["ts"] == ts or m.get("thread_ts") == ts]
-        return self._page(found, arguments) if found else {"error": "thread_not_found"}
+        ts, channel = arguments["ts"], arguments["channel"]
+        problem = self._closed(channel)
+        if problem:
+            return {"error": problem}
+        found = [m for m in self.messages if m.get("channel") == channel and ts in (m["ts"], m.get("thread_ts"))]
+        # The first message of a thread comes with every page.
+        shown = [m for m in found if m["ts"] == ts or _is_between(m, arguments)]
+        return self._page(shown, arguments) if found else {"error": "thread_not_found"}
+
+    def _closed(self, channel: str) -> str:
+        """Return why nothing can be read in a channel; an archived one can."""
+        known = self.channels.get(channel)
+        return "channel_not_found" if known is None else "" if known["is_member"] else "not_in_channel"
 
     def _page(self, found: list[Json], arguments: Json) -> Json:
         start, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit") or 100)
@@ -102,6 +132,9 @@ class Workspace:
             return {"error": "is_archived"}
         if not channel["is_member"]:
             return {"error": "not_in_channel"}
+        thread = arguments.get("thread_ts")
+        if thread and not any(thread in (m["ts"], m.get("thread_ts")) for m in self.messages):
+            return {"error": "thread_not_found"}
         problem = block_problem(arguments.get("blocks") or [])
         if problem:
             return {"error": problem}
@@ -114,6 +147,8 @@ class Workspace:
         found = [m for m in self.messages if m["ts"] == arguments["ts"]]
         if not found:
             return {"error": "message_not_found"}
+        if self.channels[arguments["channel"]]["is_archived"]:
+            return {"error": "is_archived"}
         problem = block_problem(arguments.get("blocks") or [])
         if problem:
             return {"error": problem}
@@ -124,8 +159,8 @@ class Workspace:
         problem = block_problem(arguments.get("blocks") or [])
         if problem:
             return {"error": problem}
-        self.ephemerals.append(arguments)
-        return {"message_ts": self.next_ts()}
+        self.ephemerals.append({**arguments, "ts": self.next_ts()})
+        return {"message_ts": self.ephemerals[-1]["ts"]}
 
     def _reactions_add(self, arguments: Json) -> Json:
         found = [m for m in self.messages if m["ts"] == arguments["timestamp"]]
@@ -148,12 +183,27 @@ class Workspace:
         view = arguments["view"] if isinstance(arguments["view"], dict) else json.loads(arguments["view"])
         if not str(arguments["trigger_id"]).startswith("trigger."):
             return {"error": "invalid_trigger_id"}
-        problem = block_problem(view["blocks"]) or (len(view["title"]["text"]) > 24 and "invalid_arguments")
+        return self._keep_view(view, f"V{next(self.ticks)}")
+
+    def _views_update(self, arguments: Json) -> Json:
+        view = arguments["view"] if isinstance(arguments["view"], dict) else json.loads(arguments["view"])
+        is_known = any(known["id"] == arguments["view_id"] for known in self.views)
+        return self._keep_view(view, arguments["view_id"]) if is_known else {"error": "not_found"}
+
+    def _keep_view(self, view: Json, view_id: str) -> Json:
+        problem = block_problem(view["blocks"], is_view=True)
+        if problem or len(view["title"]["text"]) > 24:
+            return {"error": problem or "invalid_arguments"}
+        self.views.append({**view, "id": view_id, "hash": f"{next(self.ticks)}.abc"})
+        return {"view": self.views[-1]}
+
+    def _views_publish(self, arguments: Json) -> Json:
+        view = arguments["view"] if isinstance(arguments["view"], dict) else json.loads(arguments["view"])
+        problem = block_problem(view["blocks"], is_view=True)
         if problem:
             return {"error": problem}
-        number = next(self.ticks)
-        self.views.append({**view, "id": f"V{number}", "hash": f"{number}.abc"})
-        return {"view": self.views[-1]}
+        self.homes[arguments["user_id"]] = {**view, "id": f"VH{arguments['user_id']}"}
+        return {"view": self.homes[arguments["user_id"]]}
 
     def _files_get_upload_url(self, arguments: Json) -> Json:
         file_id = f"F{next(self.ticks)}"
@@ -167,6 +217,28 @@ class Workspace:
         own = {"user": BOT_USER, "bot_id": BOT_ID, "app_id": APP, "thread_ts": arguments.get("thread_ts")}
         self.messages.append({**message, **own, "files": shared})
         return {"files": shared}
+
+
+def _is_between(message: Json, arguments: Json) -> bool:
+    """Whether a message is younger than `oldest` and older than `latest`, or just as old with `inclusive`."""
+    ts, oldest = float(message["ts"]), float(arguments.get("oldest") or 0)
+    latest = float(arguments.get("latest") or "inf")
+    is_inclusive = str(arguments.get("inclusive")).lower() in {"1", "true"}
+    return oldest <= ts <= latest if is_inclusive else oldest < ts < latest
+
+
+def _counted(replies: list[Json]) -> Json:
+    """Return what the first message of a thread tells of the others."""
+    if not replies:
+        return {}
+    users = list(dict.fromkeys(str(reply.get("user")) for reply in replies))
+    return {
+        "thread_ts": replies[0]["thread_ts"],
+        "reply_count": len(replies),
+        "reply_users": users[:5],
+        "reply_users_count": len(users),
+        "latest_reply": replies[-1]["ts"],
+    }
 
 
 _METHODS = {
@@ -185,4 +257,6 @@ _METHODS = {
     "usergroups.users.list": Workspace._usergroups_users_list,
     "users.info": Workspace._users_info,
     "views.open": Workspace._views_open,
+    "views.publish": Workspace._views_publish,
+    "views.update": Workspace._views_update,
 }
