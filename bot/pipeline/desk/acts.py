@@ -84,10 +84,6 @@ class Desk:
         """Return a team's tickets that wait for a person, next one first."""
         return await self._views.queue(team)
 
-    async def by_reference(self, desk_reference: str) -> TicketId | None:
-        """Return the ticket whose card the desk calls so, or none."""
-        return await self._parts.database.read(tickets.by_reference, desk_reference)
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
@@ -95,12 +91,12 @@ class _Asked:
     agent: Agent
     act: Act
     key: str
+    #: how long it can be taken back
+    undo_for: timedelta
 
 
 def _do(connection: Connection, writer: Writer, asked: _Asked) -> Done:
     conversation = conversations.lock(connection, _ticket(connection, asked.ticket_id).conversation_id)
-    #: how long it can be taken back
-    undo_for: timedelta
     ticket = _ticket(connection, asked.ticket_id)
     event = TicketEvent(at=writer.now, kind=name_of(asked.act), agent=asked.agent, detail=words_of(asked.act))
     if not tickets.log(connection, ticket.id, event, asked.key):
