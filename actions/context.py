@@ -70,6 +70,12 @@ class TurnContext:
         ]
         return numbers[-1] if numbers else None
 
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What the message asks, by intent, where that is more than one thing; the intent alone is one of them."""
+        asked = self.metadata.get("questions")
+        return tuple(str(intent) for intent in asked) if isinstance(asked, list) else ()
+
     def about(self, number: OrderNumber | None) -> TurnContext:
         """Return the same turn with another order in question, or with none."""
         entities = {name: values for name, values in self.entities.items() if name != "order_number"}

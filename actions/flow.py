@@ -11,7 +11,7 @@ from actions.context import TurnContext
 from actions.forms import FORM_SLOTS, MISSES_MAX
 from actions.orders import start_form
 from actions.products import OpeningHoursAction, ProductAvailability
-from actions.wishes import WISHES, ask_who, carry_out
+from actions.wishes import WISHES, ask_who, asked_with, carry_out, leave
 from bot.domain.assurance import Act
 from bot.domain.handoff import Reason
 
@@ -27,7 +27,9 @@ class WishAction(TandemAction):
         if context.form == ORDER_FORM and context.names("wish"):
             wishes = [*context.names("wish"), wish] if wish not in context.names("wish") else None
             return say("say_that_too").then(Result(slots={"wish": wishes})) if wishes else Result()
-        result = await carry_out(self.sources, context, [wish])
+        wishes = asked_with(context, wish)
+        left = leave(context, [name for name in context.questions if name not in wishes])
+        result = left.then(await carry_out(self.sources, context, wishes))
         is_switch = result.follow is not None and context.form not in {None, result.follow}
         return say("say_leaving_that").then(result) if is_switch else result
 
@@ -38,7 +40,8 @@ class AddressChange(TandemAction):
     async def answer(self, context: TurnContext) -> Result:
         """Start asking for the address."""
         start = start_form("change_form", None, change_kind="address", chosen_order=context.order_number)
-        return replace(start, slots={**start.slots, "wish": ["address_change"]})
+        left = leave(context, [name for name in context.questions if name != "address_change"])
+        return left.then(replace(start, slots={**start.slots, "wish": ["address_change"]}))
 
 
 class Continue(TandemAction):

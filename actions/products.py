@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,6 +18,23 @@ _OFFERED_MAX = 3
 #: Products of one message that are answered on.
 _NAMED_MAX = 2
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+#: How long "it" means the product that was talked about.
+REMEMBERED_FOR = timedelta(minutes=30)
+#: Words that stand for what was talked about, and words that say nothing of what is asked about.
+_POINTING = frozenset(("it", "its", "they", "theyre", "them"))
+_EMPTY = re.compile(
+    "a|again|and|any|are|available|back|be|can|costs?|do|does|for|get|got|have|how|i|in|is|left|many|me|more|much|now|of"
+    "|on|ones?|please|pls|price|so|sold|stock|still|that|thats|the|then|there|these|this|those|to|u|what|whats|when"
+    "|will|you"
+)
+
+
+def leans_back(text: str) -> bool:
+    """Whether a text that names no product means the one talked about: "how much is it", "and in stock?"."""
+    words = re.findall(r"\w+", text.casefold().replace("'", "").replace("’", ""))
+    return any(word in _POINTING for word in words) or all(_EMPTY.fullmatch(word) for word in words)
 
 
 class ProductAction(TandemAction):
@@ -36,14 +54,30 @@ class ProductAction(TandemAction):
         nearest = await self.sources.directory.products(named or context.text, _OFFERED_MAX)
         found = [product for product in nearest if is_named(context, product.name)]
         if not found:
-            return self.nothing_found(context)
+            meant = await self._talked_about(context) if named is None and leans_back(context.text) else None
+            return self._about(context, meant) if meant is not None else self.nothing_found(context)
         only = 0 if len(found) == 1 else _named(context, found)
         if only is not None:
-            return self.about(context, found[only])
+            return self._about(context, found[only])
         buttons = tuple(
             Button(title=product.name, intent=context.intent, entities={"product": product.name}) for product in found
         )
         return Result(says=(Say(response="say_which_product", buttons=buttons),))
+
+    def _about(self, context: TurnContext, product: Product) -> Result:
+        """Return the answer, and remember what it was about."""
+        remembered = {"name": product.name, "at": context.now.isoformat()}
+        return self.about(context, product).then(Result(slots={"product_in_question": remembered}))
+
+    async def _talked_about(self, context: TurnContext) -> Product | None:
+        """Return the product that was talked about a moment ago, or none."""
+        remembered = context.slots.get("product_in_question")
+        if not isinstance(remembered, dict):
+            return None
+        if context.now - datetime.fromisoformat(str(remembered["at"])) > REMEMBERED_FOR:
+            return None
+        nearest = await self.sources.directory.products(str(remembered["name"]), 1)
+        return next((product for product in nearest if product.name == remembered["name"]), None)
 
     def nothing_found(self, context: TurnContext) -> Result:
         """Return what is said when no product comes near."""

@@ -113,6 +113,17 @@ def _too_many_failures(context: TurnContext, failed: Verify | None) -> Result:
     )
 
 
+def asked_with(context: TurnContext, wish: str) -> list[str]:
+    """Return the wishes of the message of which `wish` is one, in their order."""
+    return [name for name in context.questions if name in WISHES] if wish in context.questions else [wish]
+
+
+def leave(context: TurnContext, names: Sequence[str]) -> Result:
+    """Return what the customer hears of things that have to wait until the one at hand is done."""
+    says = [Say(response="say_left", fields={"left": context.titles.get(name, name)}) for name in names]
+    return Result(says=tuple(says))
+
+
 async def _answer_all(sources: Sources, context: TurnContext, granted: Granted, names: Sequence[str]) -> Result:
     result = Result(
         slots={"wish": list(names), **_FRESH_FORM, **_spent(context, granted)},
@@ -123,7 +134,10 @@ async def _answer_all(sources: Sources, context: TurnContext, granted: Granted, 
         picked = await pick(sources, context, granted, wish)
         if wish.fits is not None and picked.order is None:
             return result.then(_which(names[place:], picked))
-        result = result.then(await _answer_one(sources, context, granted.customer_id, (wish, picked.order)))
+        answer = await _answer_one(sources, context, granted.customer_id, (wish, picked.order))
+        if result.follow is not None and answer.follow is not None:
+            return result.then(leave(context, names[place:]))
+        result = result.then(answer)
         result = result.then(_others(context, picked))
     return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rasa.core.channels.channel import OutputChannel
@@ -125,6 +125,8 @@ class _Message:
     text: str
     #: What the understanding made of it.
     parsed: dict[str, Any]
+    #: The intents of the questions in it, where it is two that cannot be asked one after the other.
+    questions: tuple[str, ...] = ()
 
 
 async def step(processor: StepProcessor, request: StepRequest) -> dict[str, Any]:
@@ -140,7 +142,7 @@ async def step(processor: StepProcessor, request: StepRequest) -> dict[str, Any]
     tracker = _tracker(processor, request, events)
     whole = _Message(id=request.message_id, text=request.text, parsed=_understood(processor, request, tracker))
     output = _Answers(request.channel)
-    attempts = [*_two_questions(processor, request, tracker), [whole]]
+    attempts = _two_questions(processor, request, tracker, whole) or [[whole]]
     try:
         for messages in attempts:
             if output.said or len(tracker.events) > len(events):  # the last attempt left its traces
@@ -184,9 +186,12 @@ def _understood(processor: StepProcessor, request: StepRequest, tracker: Dialogu
 
 
 def _two_questions(
-    processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker
+    processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker, whole: _Message
 ) -> list[list[_Message]]:
-    """Return the two questions of the message in both orders; nothing where it is one or a form awaits an answer."""
+    """Return the two questions of the message in both orders, then the message that names both for the actions.
+
+    There is nothing where it is one question, or where a form awaits an answer.
+    """
     if request.intent is not None or tracker.active_loop_name:
         return []
     readings: dict[str, dict[str, Any]] = {}
@@ -209,7 +214,11 @@ def _two_questions(
         )
         for number, part in enumerate(parts, 1)
     ]
-    return [messages, messages[::-1]]
+    intents = tuple(message.parsed["intent"]["name"] for message in messages)
+    parsed = whole.parsed
+    if parsed["intent"]["name"] not in intents:
+        parsed = {**parsed, "intent": messages[0].parsed["intent"]}
+    return [messages, messages[::-1], [replace(whole, parsed=parsed, questions=intents)]]
 
 
 async def _play(
@@ -231,6 +240,7 @@ def _user_event(request: StepRequest, message: _Message) -> UserUttered:
     parsed = message.parsed
     kept: dict[str, Any] = {key: parsed[key] for key in ("text", "intent", "entities", "in_scope") if key in parsed}
     kept["intent_ranking"] = (parsed.get("intent_ranking") or [])[:RANKING_KEPT]
+    questions = {"questions": list(message.questions)} if message.questions else {}
     return UserUttered(
         message.text or None,
         parsed["intent"],
@@ -238,7 +248,7 @@ def _user_event(request: StepRequest, message: _Message) -> UserUttered:
         kept,
         input_channel=request.channel,
         message_id=message.id,
-        metadata=request.metadata,
+        metadata=request.metadata | questions,
     )
 
 
