@@ -34,6 +34,7 @@ from bot.pipeline.background import Background, cancel, run_all
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
 from bot.pipeline.desk.acts import Desk, DeskParts
+from bot.pipeline.desk.shifts import Shifts
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import Worker, WorkerParts
@@ -132,17 +133,17 @@ class Service:
         )
         self.connectors = ConnectorRegistry(connectors=self._connectors())
         self.rules = settings.rules(self.connectors.reply_windows())
-        self.desk_address = DeskAddress(name="slack") if settings.slack.bot_token else None
-        self.acts = Desk(
-            DeskParts(
-                database=database,
-                clock=clock,
-                directory=brand.directory,
-                desk=self.desk_address,
-                rules=self.rules,
-                changed=self._acted,
-            )
+        self.desk_address = self._desk_address()
+        parts = DeskParts(
+            database=database,
+            clock=clock,
+            directory=brand.directory,
+            desk=self.desk_address,
+            rules=self.rules,
+            changed=self._acted,
         )
+        self.acts = Desk(parts)
+        self.shifts = Shifts(parts, self.acts)
         self.slack = self._slack()
         self.desk_hub = DeskHub()
         self.actions = ActionServer(build_actions(brand.directory, StoredAssurances(database), clock))
@@ -167,6 +168,15 @@ class Service:
             connectors.append(TelegramConnector(account, self.media))
         return tuple(connectors)
 
+    def _desk_address(self) -> DeskAddress | None:
+        slack = self.settings.slack
+        return DeskAddress(name="slack", channel=slack.channel) if slack.bot_token else None
+
+    def _agents_groups(self) -> tuple[str, ...]:
+        """Return the ids of the Slack groups whose members alone may act; none: every full member may."""
+        groups = (self.settings.slack.user_group, *(team.user_group for team in self.rules.teams))
+        return tuple(dict.fromkeys(group for group in groups if group))
+
     def _slack(self) -> SlackDesk | None:
         slack = self.settings.slack
         if slack.bot_token is None or slack.channel is None:
@@ -174,9 +184,11 @@ class Service:
         account = SlackAccount(
             bot_token=slack.bot_token.get_secret_value(),
             channel=slack.channel,
+            team_channels={team.name: team.slack_channel for team in self.rules.teams if team.slack_channel},
+            fallback_channel=slack.fallback_channel,
             signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
             app_token=slack.app_token.get_secret_value() if slack.app_token else None,
-            user_group=slack.user_group,
+            user_groups=self._agents_groups(),
             base_url=slack.base_url,
         )
         return SlackDesk(account, self.acts, self.media, self._persist_desk_event)

@@ -1,0 +1,47 @@
+"""Counting what came of tickets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
+
+from bot.domain.tickets import AgentId
+from bot.store.schema import ticket_events, tickets
+
+
+def closed_since(connection: Connection, since: datetime, agent_id: AgentId | None, broken_kind: str) -> Row[Any]:
+    """Return `handled`, `promised`, `kept`, `rated` and `rating` of what was closed since then, by whom or by all.
+
+    `broken_kind` is the kind of the line in a ticket's history for a promise that was not kept.
+    """
+    is_broken = exists().where(ticket_events.c.ticket_id == tickets.c.id, ticket_events.c.kind == broken_kind)
+    is_promised = tickets.c.policy.is_not(None)
+    query = select(
+        func.count().label("handled"),
+        func.count().filter(is_promised).label("promised"),
+        func.count().filter(is_promised, ~is_broken).label("kept"),
+        func.count(tickets.c.rating).label("rated"),
+        func.avg(tickets.c.rating).label("rating"),
+    )
+    return connection.execute(query.where(tickets.c.closed_at >= since, *_whose(agent_id))).one()
+
+
+def first_answers_since(
+    connection: Connection, since: datetime, agent_id: AgentId | None
+) -> list[tuple[datetime, datetime]]:
+    """Return when tickets were opened and when they were first answered, of those first answered since then."""
+    query = select(tickets.c.opened_at, tickets.c.first_replied_at)
+    rows = connection.execute(query.where(tickets.c.first_replied_at >= since, *_whose(agent_id)))
+    return [(row.opened_at, row.first_replied_at) for row in rows]
+
+
+def claims_since(connection: Connection, since: datetime) -> list[datetime]:
+    """Return when tickets were claimed since then, oldest first."""
+    query = select(tickets.c.claimed_at).where(tickets.c.claimed_at >= since).order_by(tickets.c.claimed_at)
+    return list(connection.scalars(query))
+
+
+def _whose(agent_id: AgentId | None) -> tuple[ColumnElement[bool], ...]:
+    return () if agent_id is None else (tickets.c.agent_id == agent_id,)
