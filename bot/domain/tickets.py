@@ -108,6 +108,10 @@ class Ticket:
     #: grows with each change
     version: int = 0
 
+    def is_of(self, agent: Agent) -> bool:
+        """Whether the agent has it now: one that waits again still names whose it was."""
+        return self.state is TicketState.CLAIMED and self.agent is not None and self.agent.id == agent.id
+
     @property
     def urgency(self) -> tuple[datetime, int, int]:
         """Sorts before that of a ticket that can wait longer: by what is due, then priority, then age."""

@@ -154,6 +154,7 @@ async def test_a_ticket_is_not_reopened_beside_another(claimed: Rig) -> None:
     first = (await claimed.view()).ticket
     await claimed.act(Resolve(), SAM)
     await claimed.settle()
+    claimed.clock.pass_(days=7)
     await claimed.writes("person please")
     with pytest.raises(DeskError, match="newer ticket, 2"):
         await claimed.desk.do(first.id, SAM, Reopen(), "again")

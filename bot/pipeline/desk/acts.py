@@ -84,6 +84,14 @@ class Desk:
         """Return a team's tickets that wait for a person, next one first."""
         return await self._views.queue(team)
 
+    async def find(self, words: str) -> list[TicketView]:
+        """Return the newest tickets of that number, order or customer, or in which that was said."""
+        return await self._views.found(words)
+
+    async def by_reference(self, desk_reference: str) -> TicketId | None:
+        """Return the ticket whose card the desk calls so, or none."""
+        return await self._parts.database.read(tickets.by_reference, desk_reference)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:

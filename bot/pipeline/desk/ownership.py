@@ -41,7 +41,7 @@ def release(doing: Doing, _: Release) -> Done:
 def assign(doing: Doing, act: Assign) -> Done:
     """Make a person the owner, whoever has the ticket now: the thread says who took it from whom."""
     require_open(doing)
-    former = doing.ticket.agent
+    former = doing.ticket.agent if doing.ticket.state is TicketState.CLAIMED else None
     if former is not None and former.id == act.agent.id:
         raise DeskError(f"{former.name} has ticket {doing.ticket.number} already.")
     doing = _give_to_agent(doing, act.agent)
@@ -55,7 +55,7 @@ def transfer(doing: Doing, act: Transfer) -> Done:
     team = team_of(doing.writer.rules, act.team)
     if doing.ticket.team == team.name and doing.ticket.state is TicketState.QUEUED:
         raise DeskError(f"Ticket {doing.ticket.number} waits for {team.title} already.")
-    had_agent = doing.ticket.agent is not None
+    had_agent = doing.ticket.state is TicketState.CLAIMED
     former_team = doing.writer.rules.team(doing.ticket.team)
     doing = _give_to_queue(doing).change(team=team.name)
     promises.priority_changed(doing.connection, doing.writer, doing.ticket)

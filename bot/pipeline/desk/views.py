@@ -43,7 +43,7 @@ class Views:
 
     async def mine(self, agent: Agent) -> list[TicketView]:
         """Return the open tickets that the agent has, what is due first before the rest."""
-        views = await self.all_open(lambda ticket: ticket.agent is not None and ticket.agent.id == agent.id)
+        views = await self.all_open(lambda ticket: ticket.is_of(agent))
         return sorted(views, key=lambda view: view.ticket.urgency)
 
     async def queue(self, team: TeamName) -> list[TicketView]:
