@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from bot.domain.acts import Closing
 from bot.domain.assurance import Level
+from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.customers import Money, Order
 from bot.domain.handoff import Reason
 from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
-from bot.domain.tickets import TicketState, TicketView
+from bot.domain.tickets import Priority, TicketState, TicketView
 
 REASONS = {
     Reason.EXPLICIT_WISH: "asked for a person",
@@ -44,9 +46,45 @@ DELIVERIES = {
     DeliveryState.WITHHELD: "not sent",
 }
 
+PRIORITIES = {
+    Priority.URGENT: "urgent",
+    Priority.HIGH: "high",
+    Priority.NORMAL: "normal",
+    Priority.LOW: "low",
+}
+
+CLOSINGS = {
+    Closing.SOLVED: "Solved",
+    Closing.ANSWERED_ELSEWHERE: "Answered elsewhere",
+    Closing.NOTHING_TO_DO: "Nothing to do",
+    Closing.NO_ANSWER: "The customer did not answer",
+    Closing.SPAM: "Spam",
+}
+
+CLOCKS = {
+    ClockKind.FIRST_RESPONSE: "First answer",
+    ClockKind.NEXT_RESPONSE: "Next answer",
+    ClockKind.RESOLUTION: "Solved",
+    ClockKind.REPLY_WINDOW: "Reply window",
+    ClockKind.PROMISE: "Promised",
+    ClockKind.UNCLAIMED: "Claimed",
+    ClockKind.SNOOZE: "Snoozed",
+}
+
+#: How brands write the names of networks; others get a capital letter.
+CHANNELS = {
+    "telegram": "Telegram",
+    "webchat": "Web chat",
+    "messenger": "Messenger",
+    "instagram": "Instagram",
+    "whatsapp": "WhatsApp",
+    "x": "X",
+}
+
 #: What to do about a message that did not arrive.
 WHAT_TO_DO = "The customer has not seen it. Reply again, or reach them another way and note that here."
 
+_RUNNING = frozenset({ClockState.RUNNING, ClockState.WARNED})
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
 
 
@@ -58,10 +96,30 @@ def money(amount: Money) -> str:
     return f"{sign}{symbol}{figure}" if symbol else f"{sign}{figure} {amount.currency}"
 
 
-def customer_name(view: TicketView) -> str:
-    """Return the name in the record, else what the channel calls the customer."""
+def channel(name: str) -> str:
+    """Return `Telegram`."""
+    return CHANNELS.get(name, name.capitalize())
+
+
+def clocks(view: TicketView) -> list[TicketClock]:
+    """Return what people have to know of the ticket's clocks, the earliest first: what runs, and what was broken."""
+    shown = [
+        clock
+        for clock in view.clocks
+        if clock.kind is not ClockKind.UNCLAIMED and clock.state in {*_RUNNING, ClockState.PAUSED, ClockState.BROKEN}
+    ]
+    return sorted(shown, key=lambda clock: (clock.state not in _RUNNING, clock.due_at))
+
+
+def known_name(view: TicketView) -> str:
+    """Return the name in the record, else what the channel calls the customer; empty when nobody knows."""
     known = view.record.customer.name if view.record is not None else ""
-    return known.strip() or (view.conversation.display_name or "").strip() or "Unknown customer"
+    return known.strip() or (view.conversation.display_name or "").strip()
+
+
+def customer_name(view: TicketView) -> str:
+    """Return how agents call the customer."""
+    return known_name(view) or "Unknown customer"
 
 
 def author_name(line: TranscriptLine, view: TicketView) -> str:
@@ -82,12 +140,31 @@ def attachment(file: Attachment) -> str:
     return f"[{file.kind.value}: {file.name or 'no name'}]"
 
 
+def said(line: TranscriptLine) -> str:
+    """Return all that a line says: text, files, choices that were offered."""
+    parts = [line.text] if line.text else []
+    parts += [attachment(file) for file in line.attachments]
+    if line.choices:
+        parts.append(" · ".join(f"[{title}]" for title in line.choices))
+    return "\n".join(parts) or "(empty message)"
+
+
 def order(entry: Order) -> str:
     """Return one order in one line: number, state, day, total, parcels."""
     parts = [entry.number, entry.status.value.replace("_", " "), f"{entry.placed_at:%d %b %Y}", money(entry.total)]
     parts += [f"{parcel.carrier}: {parcel.status.value.replace('_', ' ')}" for parcel in entry.shipments]
     parts += [f"return {back.status.value}" for back in entry.returns]
     return " · ".join(parts)
+
+
+def duration(span: timedelta) -> str:
+    """Return `4 min`, `2 h 10 min`, `3 days`."""
+    minutes = max(round(span.total_seconds() / 60), 1)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+    return f"{minutes // (24 * 60)} days"
 
 
 def moment(at: datetime) -> str:

@@ -1,0 +1,87 @@
+"""Keeping agents' App Home up to date, and what they press there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.desk.slack import home
+from bot.desk.slack.buttons import DeskAction
+from bot.desk.slack.doing import Doer
+from bot.desk.slack.envelope import Click
+from bot.desk.slack.home import Home
+from bot.desk.slack.parts import SlackParts
+from bot.desk.slack.whereabouts import act_key
+from bot.domain.errors import DeskError
+from bot.domain.tickets import Agent, TicketState
+
+NOBODY_WAITS = "Nobody is waiting for a person."
+NO_SHIFTS = "Nobody keeps count of who is there: anybody can take a ticket."
+
+
+class HomePages:
+    """Shows each agent their page."""
+
+    def __init__(self, parts: SlackParts) -> None:
+        """Read tickets, and publish as the bot."""
+        self._parts = parts
+        self._doer = Doer(parts)
+
+    async def show(self, user: str, page: int = 0, remark: str = "") -> None:
+        """Publish somebody's page; who is no agent is told so there."""
+        verdict = await self._parts.people.verdict(user)
+        if verdict.agent is None:
+            shown = Home(remark=verdict.refusal)
+        else:
+            shown = await self._home(verdict.agent, user, page, remark)
+        await self._parts.client.views_publish(user_id=user, view=home.render(shown))
+
+    async def pressed(self, click: Click) -> None:
+        """Do what was pressed on the page, and show it anew."""
+        verdict = await self._parts.people.verdict(click.user)
+        remark, page = "", 0
+        if verdict.agent is not None:
+            match click.action:
+                case DeskAction.PAGE:
+                    page = int(click.argument) if click.argument.isascii() and click.argument.isdigit() else 0
+                case DeskAction.NEXT:
+                    remark = await self.next_for(verdict.agent, act_key(click.external_id))
+                case _:
+                    remark = await self.set_available(verdict.agent, click.action is DeskAction.AVAILABLE)
+        await self.show(click.user, min(page, 1_000), remark)
+
+    async def next_for(self, agent: Agent, key: str) -> str:
+        """Give the agent the most urgent ticket, and return what to tell them."""
+        shifts = self._parts.resources.shifts
+        try:
+            if shifts is not None:
+                done = await shifts.next_for(agent, key)
+            else:
+                waiting = [v for v in await self._parts.acts.open_tickets() if v.ticket.state is TicketState.QUEUED]
+                done = await self._doer.claim(waiting[0].ticket.id, agent, key) if waiting else None
+        except DeskError as error:
+            return str(error)
+        return f"Ticket {done.ticket.number} is yours: {done.ticket.request.topic}." if done else NOBODY_WAITS
+
+    async def set_available(self, agent: Agent, is_available: bool) -> str:
+        """Note whether the agent takes tickets, and return what to tell them."""
+        shifts = self._parts.resources.shifts
+        if shifts is None:
+            return NO_SHIFTS
+        known = await shifts.availability(agent)
+        await shifts.set_availability(agent, replace(known, is_available=is_available, back_at=None))
+        return "You are available." if is_available else "You are away: you get no new tickets. Yours stay yours."
+
+    async def _home(self, agent: Agent, user: str, page: int, remark: str) -> Home:
+        shifts = self._parts.resources.shifts
+        queue = [view for view in await self._parts.acts.open_tickets() if view.ticket.state is TicketState.QUEUED]
+        is_lead = await self._parts.people.is_lead(user)
+        return Home(
+            mine=await self._parts.acts.mine(agent),
+            queue=queue,
+            is_available=(await shifts.availability(agent)).is_there(self._parts.resources.now()) if shifts else None,
+            today=await shifts.numbers(agent) if shifts else None,
+            load=await shifts.load() if shifts and is_lead else None,
+            page=page,
+            remark=remark,
+            workspace=await self._parts.people.workspace(),
+        )
