@@ -11,7 +11,7 @@ from typing import Protocol
 import aiohttp
 
 from bot.dialogue.wire import Turn, TurnRequest, read_turn
-from bot.domain.errors import EngineUnavailableError, TurnFailedError
+from bot.domain.errors import EngineDiedError, EngineUnavailableError, TurnFailedError
 
 _CONNECTIONS_MAX = 32
 
@@ -22,7 +22,8 @@ class Engine(Protocol):
     async def step(self, request: TurnRequest) -> Turn:
         """Return the turn.
 
-        Raises `EngineUnavailableError` when no engine answers now, `TurnFailedError` when it says that the turn failed.
+        Raises `EngineUnavailableError` when no engine answers now, `EngineDiedError` when it breaks off in the middle,
+        `TurnFailedError` when it says that the turn failed.
         """
         ...
 
@@ -80,7 +81,7 @@ class HttpEngine:
         return self._line is not None
 
     async def step(self, request: TurnRequest) -> Turn:
-        """Return the turn; raises `EngineUnavailableError` or `TurnFailedError`."""
+        """Return the turn; raises `EngineUnavailableError`, `EngineDiedError` or `TurnFailedError`."""
         line = self._line
         if line is None:
             raise EngineUnavailableError
@@ -89,8 +90,10 @@ class HttpEngine:
             status, answer = await _post(line.session, json.dumps(request.to_json()).encode())
         except TimeoutError as error:
             raise TurnFailedError(f"the engine did not answer within {self._timeout:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise EngineUnavailableError("the engine does not listen") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise EngineUnavailableError(f"the engine does not answer: {type(error).__name__}") from error
+            raise EngineDiedError(f"the engine does not answer: {type(error).__name__}") from error
         finally:
             line.turn_count -= 1
             await self._close_left()

@@ -7,6 +7,7 @@ TandemError
  │   └─ MalformedWebhookError    400: not the channel's protocol
  ├─ EngineError
  │   ├─ EngineUnavailableError   no engine answers now; the turn may be tried again
+ │   │   └─ EngineDiedError      it broke off in the middle of the turn, perhaps because of it
  │   └─ TurnFailedError          the engine answered that this turn failed
  ├─ DirectoryUnavailableError    the brand's records cannot be read now
  ├─ MediaError               a file cannot be fetched or must not be kept
@@ -49,6 +50,10 @@ class EngineError(TandemError):
 
 class EngineUnavailableError(EngineError):
     """No engine answers now."""
+
+
+class EngineDiedError(EngineUnavailableError):
+    """The engine broke off in the middle of the turn."""
 
 
 class TurnFailedError(EngineError):

@@ -38,5 +38,6 @@ TURN_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(seconds
 SEND_RETRY = RetryPolicy(first=timedelta(seconds=1), longest=timedelta(minutes=10), attempts_max=30)
 #: What an agent did, which may need the desk to be carried out: the desk may be gone for a day.
 DESK_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(minutes=1), attempts_max=2_000)
-#: A row whose worker died this often is set aside: one bad message must not silence a customer.
+#: A row is set aside when its worker or engine died this often, each time but the first while it was the only suspect
+#: in work (`bot.store.lanes`): one bad message must not silence a customer.
 CRASHES_MAX = 3

@@ -18,11 +18,17 @@ from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Acknowledging, ConnectorRegistry, FetchesMedia, ShowsTyping
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.customers import CustomerId, OrderNumber
-from bot.domain.errors import DirectoryUnavailableError, EngineError, EngineUnavailableError, MediaError
+from bot.domain.errors import (
+    DirectoryUnavailableError,
+    EngineDiedError,
+    EngineError,
+    EngineUnavailableError,
+    MediaError,
+)
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, OutboundMessage
 from bot.domain.ports import Clock, CustomerDirectory, MediaStore
-from bot.domain.retry import TURN_RETRY, RetryPolicy
+from bot.domain.retry import CRASHES_MAX, TURN_RETRY, RetryPolicy
 from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket
 from bot.pipeline import phrases, promises
@@ -143,7 +149,10 @@ class Conversing:
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
         now = self._parts.clock.now()
         is_outage = isinstance(error, EngineUnavailableError)
-        if is_outage:
+        has_died = isinstance(error, EngineDiedError)
+        if has_died and row.crash_count + 1 >= CRASHES_MAX:
+            delay = None
+        elif is_outage:
             delay = TURN_RETRY.delay(row.outage_count + 1, None, self._parts.dice)
         else:
             delay = FAILED_TURN_RETRY.delay(row.failure_count, None, self._parts.dice)
@@ -155,7 +164,8 @@ class Conversing:
         if is_waiting and situation.conversation.owner is Owner.BOT:
             await self._write(_say_holding, row, situation)
         if is_outage:
-            await self._parts.database.write(inbox.defer_for_engine, row, now + delay, str(error))
+            until = now + delay
+            await self._parts.database.write(inbox.defer_for_engine, row, until, str(error), has_broken_off=has_died)
         else:
             await self._parts.database.write(inbox.defer, row.lease, now + delay, str(error))
 

@@ -104,12 +104,14 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox_leases: set[Lease] = set()
         self._outbox_leases: set[Lease] = set()
+        self._suspected = Hint()
         self._engineless_since: datetime | None = None
 
     async def run(self) -> None:
         """Work on both boxes and the timers until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._take_suspects())
                 hints = self._parts.hints
                 incoming = _Box(hint=hints.inbox, claim=inbox.claim, work=self._work, ready_by=self._inbox_ready_by)
                 outgoing = _Box(hint=hints.outbox, claim=outbox.claim, work=self._send, ready_by=_now)
@@ -130,17 +132,11 @@ class Worker:
     async def _take(self, box: _Box[Row]) -> None:
         active: set[asyncio.Task[None]] = set()
 
-        def ended(task: asyncio.Task[None]) -> None:
-            active.discard(task)
-            self._tasks.discard(task)
-            box.hint.give()
-
         def begin(rows: list[Row]) -> int:
             for row in rows:
-                task = asyncio.create_task(box.work(row))
+                task = self._begin(box, row)
                 active.add(task)
-                self._tasks.add(task)
-                task.add_done_callback(ended)
+                task.add_done_callback(active.discard)
             return len(rows)
 
         while True:
@@ -149,6 +145,38 @@ class Worker:
             # A claim that could have taken more has left nothing behind: what follows comes with a hint.
             if not count or count < free:
                 await box.hint.wait(LOOK_EVERY)
+
+    async def _take_suspects(self) -> None:
+        """Work on what may have killed a worker, of both boxes one row at a time: if one did, it is that one again."""
+        hints = self._parts.hints
+        incoming = _Box(hint=hints.inbox, claim=inbox.claim_suspects, work=self._work, ready_by=self._inbox_ready_by)
+        outgoing = _Box(hint=hints.outbox, claim=outbox.claim_suspects, work=self._send, ready_by=_now)
+        while True:
+            if not await self._take_one(incoming) + await self._take_one(outgoing):
+                await self._suspected.wait(LOOK_EVERY)
+
+    async def _take_one(self, box: _Box[Row]) -> int:
+        """Work on one row, if there is one, to its end; return how many there were."""
+        begun: list[asyncio.Task[None]] = []
+
+        def begin(rows: list[Row]) -> int:
+            begun.extend(self._begin(box, row) for row in rows)
+            return len(rows)
+
+        count = await self._claim(box, 1, begin)
+        if begun:
+            await asyncio.wait(begun)
+        return count
+
+    def _begin(self, box: _Box[Row], row: Row) -> asyncio.Task[None]:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            box.hint.give()
+
+        task = asyncio.create_task(box.work(row))
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+        return task
 
     async def _claim(self, box: _Box[Row], limit: int, begin: Callable[[list[Row]], int]) -> int:
         """Begin work on up to `limit` rows and return how many there were."""
@@ -286,6 +314,7 @@ class Worker:
         which = Release(now=self._parts.clock.now(), is_alone=is_alone)
         _log_release("inbox", await self._parts.database.write(release_inbox, self._writer(), which))
         _log_release("outbox", await self._parts.database.write(release_outbox, self._writer(), which))
+        self._suspected.give()
 
     async def _count(self) -> None:
         for box, table in (("inbox", inbox_table), ("outbox", outbox_table)):

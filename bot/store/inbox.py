@@ -61,6 +61,8 @@ class InboxRow:
     attempt_count: int
     #: attempts before this one that found no engine
     outage_count: int
+    #: how often in a row its worker or its engine has died
+    crash_count: int
 
     @property
     def failure_count(self) -> int:
@@ -88,8 +90,13 @@ def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
 
 
 def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[InboxRow]:
-    """Claim the next row of up to `limit` idle addresses."""
+    """Claim the next row of up to `limit` idle addresses; suspects are left to `claim_suspects`."""
     return [_row(row) for row in lanes.claim(connection, inbox, now, lease_for, limit)]
+
+
+def claim_suspects(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[InboxRow]:
+    """Claim up to `limit` rows that were in work when a worker or its engine died; see `bot.store.lanes`."""
+    return [_row(row) for row in lanes.claim_suspects(connection, inbox, now, lease_for, limit)]
 
 
 def finish(connection: Connection, lease: Lease, now: datetime) -> None:
@@ -103,13 +110,23 @@ def bury(connection: Connection, lease: Lease, now: datetime, error: str) -> Non
 
 
 def defer(connection: Connection, lease: Lease, until: datetime, error: str) -> None:
-    """Try the row again, not before `until`; raises `StaleLeaseError`."""
+    """Try the row again, not before `until`, as no suspect: we live; raises `StaleLeaseError`."""
+    lanes.write(connection, inbox, lease, {"crash_count": 0})
     lanes.defer(connection, inbox, lease, until, error)
 
 
-def defer_for_engine(connection: Connection, row: InboxRow, until: datetime, error: str) -> None:
-    """Try the row again, not before `until`, as one that found no engine; raises `StaleLeaseError`."""
-    lanes.write(connection, inbox, row.lease, {"outage_count": row.outage_count + 1})
+def defer_for_engine(
+    connection: Connection, row: InboxRow, until: datetime, error: str, *, has_broken_off: bool
+) -> None:
+    """Try the row again, not before `until`, as one that found no engine, or whose engine died over it.
+
+    Raises `StaleLeaseError`.
+    """
+    counts: dict[str, object] = {
+        "outage_count": row.outage_count + 1,
+        "crash_count": row.crash_count + has_broken_off,
+    }
+    lanes.write(connection, inbox, row.lease, counts)
     lanes.defer(connection, inbox, row.lease, until, error)
 
 
@@ -135,4 +152,5 @@ def _row(row: Row[Any]) -> InboxRow:
         received_at=row.received_at,
         attempt_count=row.attempt_count,
         outage_count=row.outage_count,
+        crash_count=row.crash_count,
     )

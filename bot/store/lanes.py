@@ -2,6 +2,12 @@
 
 A row is `pending`, then `claimed`, then in a final state. Only the oldest open row of a lane can be claimed; a partial
 unique index allows one claimed row per lane. Whoever writes about a claimed row proves it with the lease's token.
+
+When a worker or its engine dies, any row it had in work may be the cause, and most likely none is. So the first crash
+proves nothing: it makes each of them a suspect. Suspects are claimed apart from the others, and a worker works on one
+at a time. An innocent one comes to an end, be it only a failure, and is clear; it is blamed again only if something
+else kills the worker in that very moment. One that is the cause is the one suspect in work at every further crash, and
+with crash number `CRASHES_MAX` people get it. What goes through a gate is slow enough not to need this.
 """
 
 from __future__ import annotations
@@ -59,6 +65,14 @@ def claim(connection: Connection, table: Table, now: datetime, lease_for: timede
     return take(connection, table, ids, now + lease_for)
 
 
+def claim_suspects(
+    connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int
+) -> Sequence[Row[Any]]:
+    """Claim up to `limit` rows as `claim` does, of those that were in work when a worker or its engine died."""
+    ids = connection.scalars(_next_suspects(table), {"now": now, "at_most": limit}).all()
+    return take(connection, table, ids, now + lease_for)
+
+
 def take(connection: Connection, table: Table, ids: Sequence[Any], until: datetime) -> Sequence[Row[Any]]:
     """Claim rows that `heads` found in this transaction, and return them, oldest first."""
     if not ids:
@@ -70,7 +84,12 @@ def take(connection: Connection, table: Table, ids: Sequence[Any], until: dateti
 # The statements of every turn are built once: building one costs SQLAlchemy more than SQLite takes to run it.
 @cache
 def _next(table: Table) -> Select[tuple[int]]:
-    return heads(table).order_by(table.c.id)
+    return heads(table).where(table.c.crash_count == 0).order_by(table.c.id)
+
+
+@cache
+def _next_suspects(table: Table) -> Select[tuple[int]]:
+    return heads(table).where(table.c.crash_count > 0).order_by(table.c.id)
 
 
 def heads(table: Table) -> Select[tuple[int]]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
@@ -74,7 +74,9 @@ class OutboxRow:
 
 
 # Built once, as those of `bot.store.lanes`.
-_UNGATED = lanes.heads(outbox).where(outbox.c.gate.is_(None)).order_by(outbox.c.id)
+_AT_ONCE = lanes.heads(outbox).where(outbox.c.gate.is_(None)).order_by(outbox.c.id)
+_UNGATED = _AT_ONCE.where(outbox.c.crash_count == 0)
+_SUSPECT = _AT_ONCE.where(outbox.c.crash_count > 0)
 _GATED = lanes.heads(outbox).where(outbox.c.gate == bindparam("gate")).order_by(outbox.c.rank, outbox.c.id)
 
 
@@ -105,10 +107,21 @@ def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
 def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
     """Claim the next row of up to `limit` idle addresses; from this commit on the call counts as perhaps made.
 
-    What has to go through a gate is left to `claim_gated`. Rows that were decided under an epoch that has passed are
-    withheld in the same transaction.
+    What has to go through a gate is left to `claim_gated`, and suspects to `claim_suspects`. Rows that were decided
+    under an epoch that has passed are withheld in the same transaction.
     """
-    while ids := connection.scalars(_UNGATED, {"now": now, "at_most": limit}).all():
+    return _claim(connection, _UNGATED, now, lease_for, limit)
+
+
+def claim_suspects(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+    """Claim up to `limit` rows as `claim` does, of those that were in work when a worker died (`bot.store.lanes`)."""
+    return _claim(connection, _SUSPECT, now, lease_for, limit)
+
+
+def _claim(
+    connection: Connection, which: Select[tuple[int]], now: datetime, lease_for: timedelta, limit: int
+) -> list[OutboxRow]:
+    while ids := connection.scalars(which, {"now": now, "at_most": limit}).all():
         claimed = [_row(row) for row in lanes.take(connection, outbox, ids, now + lease_for)]
         if current := _without_stale(connection, claimed, now):
             return current
@@ -184,7 +197,8 @@ def defer_ambiguous(connection: Connection, lease: Lease, until: datetime, error
 
 def defer(connection: Connection, lease: Lease, until: datetime, error: str, *, is_ambiguous: bool) -> None:
     """Try the row again, not before `until`; raises `StaleLeaseError`."""
-    lanes.write(connection, outbox, lease, {"is_ambiguous": is_ambiguous})
+    # Whoever lives to write this was not killed by the row.
+    lanes.write(connection, outbox, lease, {"is_ambiguous": is_ambiguous, "crash_count": 0})
     lanes.defer(connection, outbox, lease, until, error)
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.wire import TurnRequest
 from bot.domain.conversations import ConversationId
-from bot.domain.errors import EngineUnavailableError, TurnFailedError
+from bot.domain.errors import EngineDiedError, EngineUnavailableError, TurnFailedError
 from bot.domain.messages import Meaning, MessageId
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -108,8 +108,9 @@ async def test_without_an_engine_the_turn_can_be_tried_again(client: HttpEngine,
         await client.step(request())
     client.use(str(tmp_path / "nobody.sock"))
     assert client.is_ready
-    with pytest.raises(EngineUnavailableError):
+    with pytest.raises(EngineUnavailableError) as caught:
         await client.step(request())
+    assert not isinstance(caught.value, EngineDiedError)
     async with engine_at(tmp_path, answering(503, {"error": "no_model"})) as socket:
         client.use(socket)
         with pytest.raises(EngineUnavailableError):
@@ -119,7 +120,7 @@ async def test_without_an_engine_the_turn_can_be_tried_again(client: HttpEngine,
 
 
 async def test_an_engine_that_dies_in_a_turn_is_not_now(client: HttpEngine, tmp_path: Path) -> None:
-    """A connection that is cut in the middle of a turn is "not now"."""
+    """A connection that is cut in the middle of a turn is "not now", and the turn may be why."""
 
     async def cut(got: web.Request) -> web.Response:
         assert got.transport is not None
@@ -128,7 +129,7 @@ async def test_an_engine_that_dies_in_a_turn_is_not_now(client: HttpEngine, tmp_
 
     async with engine_at(tmp_path, cut) as socket:
         client.use(socket)
-        with pytest.raises(EngineUnavailableError):
+        with pytest.raises(EngineDiedError):
             await client.step(request())
 
 

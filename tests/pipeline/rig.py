@@ -260,6 +260,7 @@ class Rig:
     async def converse_once(self) -> int:
         """Work on what the inbox has ready; return how many rows that were. A killed worker's row stays claimed."""
         rows = await self.database.write(inbox.claim, self.clock.now(), LEASE_FOR, 10)
+        rows += await self.database.write(inbox.claim_suspects, self.clock.now(), LEASE_FOR, 1)
         for row in rows:
             try:
                 await self.worker._work(row)
@@ -270,6 +271,7 @@ class Rig:
     async def deliver_once(self) -> int:
         """Work on what the outbox has ready; return how many rows that were. A killed worker's row stays claimed."""
         rows = await self.database.write(outbox.claim, self.clock.now(), LEASE_FOR, 10)
+        rows += await self.database.write(outbox.claim_suspects, self.clock.now(), LEASE_FOR, 1)
         for row in rows:
             try:
                 await self.worker._send(row)

@@ -11,10 +11,13 @@ from bot.domain.acts import Claim, HandBack
 from bot.domain.assurance import BARRED_FOR, IDLE_FOR, LASTS_FOR, MAX_FAILURES, Act, Level
 from bot.domain.conversations import Owner
 from bot.domain.customers import OrderNumber
-from bot.domain.errors import DirectoryUnavailableError, EngineUnavailableError, TurnFailedError
+from bot.domain.errors import DirectoryUnavailableError, EngineDiedError, EngineUnavailableError, TurnFailedError
 from bot.domain.handoff import Reason
 from bot.domain.ports import CommandResult
+from bot.domain.retry import CRASHES_MAX
 from bot.pipeline import phrases
+from bot.pipeline.worker import LEASE_FOR
+from bot.store import inbox
 from bot.store.conversations import StoredAssurances
 from bot.store.schema import timers
 from bot.store.schema import turns as turns_table
@@ -96,6 +99,47 @@ class TestEngine:
         for _ in range(4):
             await rig.recover()
         assert rig.seen() == [phrases.ENGINE_FAILED, "re: fine"]
+        assert await rig.ticket_count() == 1
+
+    async def test_a_message_that_kills_engines_ends_in_a_ticket(self, rig: Rig) -> None:
+        """After the engine died over it three times a person gets the message; what stood beside it is answered."""
+
+        def die(_request: object) -> Exception:
+            return EngineDiedError()
+
+        rig.engine.by_text["deadly"] = die
+        await rig.bring(message(rig.connector, "ann", "1", "deadly"), message(rig.connector, "ann", "2", "fine"))
+        rig.engine.by_text["beside"] = die
+        await rig.writes("beside", "bob")
+        rig.engine.by_text.pop("beside")
+        for _ in range(4):
+            await rig.wait_out(minutes=0.1)
+        assert [request.text for request in rig.engine.requests].count("deadly") == CRASHES_MAX
+        assert rig.seen() == [phrases.ENGINE_FAILED, "re: fine"]
+        assert rig.seen("bob") == ["re: beside"]
+        assert await rig.ticket_count() == 1
+
+    async def test_messages_that_only_stood_beside_crashes_are_answered(self, rig: Rig) -> None:
+        """However often workers die of one message, those in work with it are answered: it alone is given up."""
+        customers = [f"c{number}" for number in range(6)]
+        deaths = 0
+
+        async def die(request: object) -> None:
+            nonlocal deaths
+            if getattr(request, "text", "") == "deadly":
+                deaths += 1
+                raise ProcessKilledError
+
+        rig.engine.during_step = die
+        await rig.bring(*(message(rig.connector, each, each, "hello") for each in customers))
+        await rig.bring(message(rig.connector, "eve", "1", "deadly"))
+        # All of them were in work when it died first.
+        await rig.database.write(inbox.claim, rig.clock.now(), LEASE_FOR, 10)
+        for _ in range(5):
+            await rig.recover()
+        assert deaths == CRASHES_MAX - 1
+        assert [rig.seen(each) for each in customers] == [["re: hello"]] * 6
+        assert rig.seen("eve") == [phrases.ENGINE_FAILED]
         assert await rig.ticket_count() == 1
 
     async def test_a_crash_after_the_turn_repeats_nothing(self, rig: Rig) -> None:

@@ -38,8 +38,9 @@ def arrive(connection: Connection, lane: str, name: str, account: str = "test/br
 
 
 async def claim(database: Database, now: datetime = NOW, limit: int = 100) -> list[InboxRow]:
-    """Claim what can be claimed."""
-    return await database.write(inbox.claim, now, LEASE, limit)
+    """Claim what can be claimed, suspects included."""
+    rows = await database.write(inbox.claim, now, LEASE, limit)
+    return rows + await database.write(inbox.claim_suspects, now, LEASE, limit)
 
 
 def names(rows: list[InboxRow]) -> list[str]:
@@ -171,6 +172,32 @@ async def test_a_row_that_kills_its_workers_is_set_aside(database: Database) -> 
     assert (letter.message_id, letter.state, letter.finished_at) == ("a1", "dead", now)
 
 
+async def test_a_crash_makes_suspects_that_are_claimed_apart(database: Database) -> None:
+    """What was in work at a crash is handed out apart from the rest, still ahead of its lane."""
+    await fill(database, "a1", "b1", "a2", "c1")
+    await claim(database, limit=2)
+    now = NOW + LEASE + SECOND
+    await database.write(inbox.release, Release(now=now))
+    assert names(await database.write(inbox.claim, now, LEASE, 10)) == ["c1"]
+    assert names(await database.write(inbox.claim_suspects, now, LEASE, 1)) == ["a1"]
+    assert names(await database.write(inbox.claim_suspects, now, LEASE, 10)) == ["b1"]
+
+
+async def test_a_row_that_lets_its_worker_live_is_clear(database: Database) -> None:
+    """An attempt that ended in order, though without success, ends the suspicion; one that found no engine does not."""
+    await fill(database, "a1", "b1", "c1")
+    await claim(database)
+    now = NOW + LEASE + SECOND
+    await database.write(inbox.release, Release(now=now))
+    a1, b1, c1 = await database.write(inbox.claim_suspects, now, LEASE, 10)
+    await database.write(inbox.defer, a1.lease, now, "failed")
+    await database.write(inbox.defer_for_engine, b1, now, "no engine", has_broken_off=False)
+    await database.write(inbox.defer_for_engine, c1, now, "it died", has_broken_off=True)
+    assert names(await database.write(inbox.claim, now, LEASE, 10)) == ["a1"]
+    suspects = await database.write(inbox.claim_suspects, now, LEASE, 10)
+    assert [(row.message_id, row.crash_count) for row in suspects] == [("b1", 1), ("c1", 2)]
+
+
 async def test_dead_letters_can_be_tried_again(database: Database) -> None:
     """A revived dead letter is pending again with a clean record; what is alive cannot be revived."""
     await fill(database, "a1", "b1")
@@ -254,8 +281,9 @@ class TestOutbox:
 
     @staticmethod
     async def claim(database: Database, now: datetime = NOW) -> list[OutboxRow]:
-        """Claim what can be claimed."""
-        return await database.write(outbox.claim, now, LEASE, 10)
+        """Claim what can be claimed, suspects included."""
+        rows = await database.write(outbox.claim, now, LEASE, 10)
+        return rows + await database.write(outbox.claim_suspects, now, LEASE, 10)
 
     async def test_a_key_is_used_once(self, database: Database) -> None:
         """What is said twice under one key goes out once."""
