@@ -67,6 +67,17 @@ class BusinessHours:
         """Return the first open moment, `after` itself if it is one; none when it never opens again."""
         return next((opens for opens, _ in self._open_from(after)), None)
 
+    def next_closing(self, after: datetime) -> datetime | None:
+        """Return when it closes after being open at `after` or later; none: not within a week of that."""
+        closing: datetime | None = None
+        for opens, closes in self._open_from(after):
+            if closing is not None and opens > closing:
+                return closing
+            if closes - after > timedelta(days=8):
+                return None
+            closing = closes
+        return closing
+
     def add(self, start: datetime, working: timedelta) -> datetime:
         """Return the first moment until which `working` time has passed; raises `ValueError` when it never will."""
         if working < timedelta():

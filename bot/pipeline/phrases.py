@@ -5,12 +5,14 @@ from __future__ import annotations
 from bot.domain.ports import CommandResult
 from bot.domain.tickets import Agent
 
+#: What is said about the wait where there is nothing to tell it from.
+CANNOT_SAY = "I can't say how long it will take."
 
-def place_in_queue(place: int) -> str:
-    """Say how many wait before the customer."""
-    if place <= 1:
-        return "You're next in line. You can keep writing here; I'll answer what I can while you wait."
-    return f"You're number {place} in line. You can keep writing here; I'll answer what I can while you wait."
+
+def place_in_queue(place: int, outlook: str = CANNOT_SAY) -> str:
+    """Say how many wait before the customer, and how long that will take."""
+    where = "next" if place <= 1 else f"number {place}"
+    return f"You're {where} in line. {outlook} You can keep writing here; I'll answer what I can while you wait."
 
 
 def agent_joined(name: str) -> str:
@@ -18,14 +20,16 @@ def agent_joined(name: str) -> str:
     return f"{name} has joined the chat and will take it from here."
 
 
-def released(name: str, place: int) -> str:
+def released(name: str, place: int, outlook: str = CANNOT_SAY) -> str:
     """Say that the agent has left and the customer waits again."""
-    return f"{name} had to leave the chat, so you are back in line for the next colleague. {place_in_queue(place)}"
+    waits = place_in_queue(place, outlook)
+    return f"{name} had to leave the chat, so you are back in line for the next colleague. {waits}"
 
 
-def transferred(team: str, place: int) -> str:
+def transferred(team: str, place: int, outlook: str = CANNOT_SAY) -> str:
     """Say that other people will answer."""
-    return f"I'm passing you on to our colleagues who know more about this ({team}). {place_in_queue(place)}"
+    waits = place_in_queue(place, outlook)
+    return f"I'm passing you on to our colleagues who know more about this ({team}). {waits}"
 
 
 def assigned(by: Agent, to: Agent, former: Agent | None, remark: str) -> str:
@@ -51,6 +55,13 @@ ASK_FOR_PROOF = (
     "To look into your records I need to be sure it's you. Please send me your order number, and the postcode it goes "
     "to or the e-mail address you ordered with."
 )
+HOW_WAS_IT = "How was that for you? 1 is very poor, 5 is very good."
+RATINGS = ("Very poor", "Poor", "Fair", "Good", "Very good")
+THANKS_FOR_RATING = "Thank you for telling us."
+SORRY_FOR_THAT = "Thank you for telling us, and sorry that it went so. Shall a colleague look at it again?"
+YES_REOPEN = "Yes, please"
+REOPENED = "I've passed that on to the colleagues who helped you before."
+PEOPLE_DECIDE = "My colleagues have asked to look at that themselves, so I've passed it on to them."
 FILE_RECEIVED = "Thanks, I've got your file. I can't read it myself, so I've passed it to a colleague."
 RESOLVED = "This conversation has been closed. Just write again if there is anything else."
 ENGINE_FAILED = (

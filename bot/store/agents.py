@@ -43,6 +43,12 @@ def known(connection: Connection) -> list[tuple[Agent, Availability]]:
     return [(Agent(id=AgentId(row.id), name=row.name), _availability(row)) for row in rows]
 
 
+def is_deserted(connection: Connection, team: TeamName, now: datetime) -> bool:
+    """Whether everybody who takes tickets of the team is away; not where nobody ever said that they do."""
+    theirs = [availability for _, availability in known(connection) if _is_in(team, availability.teams)]
+    return bool(theirs) and not any(availability.is_there(now) for availability in theirs)
+
+
 def colleagues(connection: Connection, team: Team, now: datetime) -> list[Colleague]:
     """Return the team's agents who are there, with what they have."""
     is_there = or_(agents.c.is_available, agents.c.available_at <= now)

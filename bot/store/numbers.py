@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select
 
-from bot.domain.tickets import AgentId
+from bot.domain.tickets import AgentId, TeamName, TicketState
+from bot.domain.waiting import Spell
 from bot.store.schema import ticket_events, tickets
 
 
@@ -37,10 +38,13 @@ def first_answers_since(
     return [(row.opened_at, row.first_replied_at) for row in rows]
 
 
-def claims_since(connection: Connection, since: datetime) -> list[datetime]:
-    """Return when tickets were claimed since then, oldest first."""
-    query = select(tickets.c.claimed_at).where(tickets.c.claimed_at >= since).order_by(tickets.c.claimed_at)
-    return list(connection.scalars(query))
+def spells_since(connection: Connection, team: TeamName, since: datetime) -> list[Spell]:
+    """Return when tickets of a team waited: those that were claimed since then, and those that wait now."""
+    waits = (tickets.c.state == TicketState.QUEUED.value) & tickets.c.snoozed_until.is_(None)
+    query = select(tickets.c.opened_at, tickets.c.claimed_at).where(
+        tickets.c.team == team, or_(tickets.c.claimed_at >= since, waits)
+    )
+    return [Spell(since=row.opened_at, until=row.claimed_at) for row in connection.execute(query)]
 
 
 def _whose(agent_id: AgentId | None) -> tuple[ColumnElement[bool], ...]:

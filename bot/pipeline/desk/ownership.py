@@ -10,6 +10,7 @@ from bot.domain.tickets import Agent, TicketState
 from bot.pipeline import phrases, promises
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_open
 from bot.pipeline.desk.moving import move, team_of
+from bot.pipeline.waiting import outlook
 from bot.store import tickets
 
 
@@ -33,7 +34,7 @@ def release(doing: Doing, _: Release) -> Done:
         raise DeskError(f"Ticket {doing.ticket.number} is in the queue already.")
     doing = _give_to_queue(doing)
     place = tickets.place_in_queue(doing.connection, doing.ticket) or 1
-    doing.tell(phrases.released(doing.agent.name, place))
+    doing.tell(phrases.released(doing.agent.name, place, outlook(doing.connection, doing.writer, doing.ticket)))
     doing.show()
     return doing.done()
 
@@ -60,7 +61,9 @@ def transfer(doing: Doing, act: Transfer) -> Done:
     doing = _give_to_queue(doing).change(team=team.name)
     promises.priority_changed(doing.connection, doing.writer, doing.ticket)
     if had_agent:
-        doing.tell(phrases.transferred(team.title, tickets.place_in_queue(doing.connection, doing.ticket) or 1))
+        place = tickets.place_in_queue(doing.connection, doing.ticket) or 1
+        waits = outlook(doing.connection, doing.writer, doing.ticket)
+        doing.tell(phrases.transferred(team.title, place, waits))
     move(doing, former_team, phrases.moved(doing.agent, former_team.title, team.title, act.remark.strip()))
     return doing.done()
 
@@ -88,9 +91,9 @@ def _give_to_agent(doing: Doing, agent: Agent) -> Doing:
 
 
 def _give_to_queue(doing: Doing) -> Doing:
-    doing = doing.give_to(Owner.QUEUE).change(
-        state=TicketState.QUEUED.value, agent_id=None, agent_name=None, claimed_at=None
-    )
+    if doing.conversation.owner is not Owner.QUEUE:
+        doing = doing.give_to(Owner.QUEUE)
+    doing = doing.change(state=TicketState.QUEUED.value, agent_id=None, agent_name=None, claimed_at=None)
     promises.ticket_queued(doing.connection, doing.writer, doing.ticket)
     return doing
 
