@@ -25,11 +25,12 @@ from bot.desk.local.sessions import desk_link
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
-from bot.domain.channels import AccountId, ChannelAddress
+from bot.domain.channels import AccountId
 from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
 from bot.domain.ports import Clock
 from bot.instance import service_secret
+from bot.pipeline.alarms import DeskWatch, Troubles
 from bot.pipeline.background import Background, cancel, run_all
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
@@ -46,11 +47,10 @@ from bot.store.conversations import StoredAssurances
 from bot.store.database import Database, open_engine
 from bot.store.feeds import StoredFeed
 from bot.store.hints import Hint, Hints
-from bot.store.ids import new_message_id
-from bot.store.inbox import Arrival, InboxKind
 from bot.store.listening import Hearer, listen
 from bot.store.media import StoredMedia
 from bot.store.migrating import migrate
+from bot.store.reading import StoredReading
 from bot.store.sample_shop.cast import cast
 from bot.store.signals import About
 from bot.web.internal import InternalParts, internal_app
@@ -133,7 +133,8 @@ class Service:
         )
         self.connectors = ConnectorRegistry(connectors=self._connectors())
         self.rules = settings.rules(self.connectors.reply_windows())
-        self.desk_address = self._desk_address()
+        slack = settings.slack
+        self.desk_address = DeskAddress(name="slack", channel=slack.channel) if slack.bot_token else None
         parts = DeskParts(
             database=database,
             clock=clock,
@@ -144,7 +145,10 @@ class Service:
         )
         self.acts = Desk(parts)
         self.shifts = Shifts(parts, self.acts)
+        self.reading = StoredReading(database, clock, self.hints.inbox)
+        self.troubles = Troubles(database, clock)
         self.slack = self._slack()
+        self.slack_watch = self.slack.watch(self.reading, self.troubles.report) if self.slack else None
         self.desk_hub = DeskHub()
         self.actions = ActionServer(build_actions(brand.directory, StoredAssurances(database), clock))
         self.worker = self._worker()
@@ -168,30 +172,19 @@ class Service:
             connectors.append(TelegramConnector(account, self.media))
         return tuple(connectors)
 
-    def _desk_address(self) -> DeskAddress | None:
-        slack = self.settings.slack
-        return DeskAddress(name="slack", channel=slack.channel) if slack.bot_token else None
-
-    def _agents_groups(self) -> tuple[str, ...]:
-        """Return the ids of the Slack groups whose members alone may act; none: every full member may."""
-        groups = (self.settings.slack.user_group, *(team.user_group for team in self.rules.teams))
-        return tuple(dict.fromkeys(group for group in groups if group))
-
     def _slack(self) -> SlackDesk | None:
-        slack = self.settings.slack
-        if slack.bot_token is None or slack.channel is None:
-            return None
-        account = SlackAccount(
-            bot_token=slack.bot_token.get_secret_value(),
-            channel=slack.channel,
-            team_channels={team.name: team.slack_channel for team in self.rules.teams if team.slack_channel},
-            fallback_channel=slack.fallback_channel,
-            signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
-            app_token=slack.app_token.get_secret_value() if slack.app_token else None,
-            user_groups=self._agents_groups(),
-            base_url=slack.base_url,
-        )
-        return SlackDesk(account, self.acts, self.media, self._persist_desk_event)
+        account = SlackAccount.of(self.settings.slack, self.rules)
+        return SlackDesk(account, self.acts, self.media, self.reading.keep) if account else None
+
+    def _desk_watch(self) -> DeskWatch:
+        def alarmed() -> None:
+            log.warning("local_desk_takes_over", link=self.desk_link())
+
+        def mended() -> None:
+            if self.slack_watch is not None:
+                self.slack_watch.mended()
+
+        return DeskWatch(self.database, alarmed=alarmed, mended=mended)
 
     def _engine_process(self) -> EngineProcess:
         options = EngineOptions(
@@ -251,6 +244,7 @@ class Service:
                 rules=self.rules,
                 dice=dice,
                 concurrency=self.settings.service.concurrency,
+                watch=self._desk_watch(),
                 has_engine=lambda: self.engine.is_ready,
                 changed=self._changed,
             )
@@ -263,18 +257,6 @@ class Service:
 
     def _changed(self) -> None:
         self.desk_hub.wake()
-
-    async def _persist_desk_event(self, external_id: str, address: ChannelAddress, raw: dict[str, Any]) -> None:
-        arrival = Arrival(
-            account=f"{address.channel}/{address.account}",
-            external_id=external_id,
-            address=str(address),
-            kind=InboxKind.DESK,
-            body=raw,
-            message_id=new_message_id(),
-        )
-        await self.database.write(inbox.add, arrival, self.clock.now())
-        self.hints.inbox.give()
 
     def _called(self) -> ConnectorRegistry:
         """Return the connectors that channels call; the web chat has routes and limits of its own."""
@@ -293,6 +275,7 @@ class Service:
                     secret=self._secret,
                     brand=self.settings.brand.name,
                     is_secure=self.settings.service.home.startswith("https:"),
+                    find_troubles=self.troubles.alarming,
                 )
             ),
         ]
@@ -349,7 +332,10 @@ class Service:
                 app = public_app(PublicParts(blueprints=self.blueprints(), find_unready=self.find_unready))
                 await stack.enter_async_context(serve(app, public))
             parts = InternalParts(
-                run_action=self.actions.run, actions_token=self._actions_token, find_unready=self.find_unready
+                run_action=self.actions.run,
+                actions_token=self._actions_token,
+                find_unready=self.find_unready,
+                find_warnings=self.troubles.alarming,
             )
             await stack.enter_async_context(serve(internal_app(parts), internal))
             stack.push_async_callback(self.close)
@@ -380,6 +366,8 @@ class Service:
                 works.append(self._poll(connector, connector))
         if self.slack is not None and self.settings.slack.app_token is not None:
             works.append(self.slack.run_socket_mode())
+        if self.slack_watch is not None:
+            works.append(alone(self.database, "watch slack", self.slack_watch.run))
         return works
 
     def _hearers(self) -> dict[About, Hearer]:

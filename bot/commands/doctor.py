@@ -93,6 +93,8 @@ class _Doctor:
             return f"nothing answers on port {service.internal_port}: Tandem is not running"
         if answer["missing"]:
             raise SettingsError(f"Tandem is running, but waits for: {', '.join(answer['missing'])}")
+        if warnings := answer.get("warnings"):
+            raise SettingsError("; ".join(f"{where}: {reason}" for where, reason in warnings.items()))
         return "Tandem is running and ready, engine included"
 
     async def _open(self) -> str:

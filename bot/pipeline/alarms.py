@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import metrics
+from bot.domain.ports import Clock
 from bot.pipeline import storms
 from bot.pipeline.outgoing import Writer
 from bot.store import gates
 from bot.store.database import Database
-from bot.store.gates import Trouble
+from bot.store.gates import Failure, Trouble
 
 log = structlog.get_logger()
 
@@ -23,6 +24,29 @@ ALARM_AFTER = timedelta(minutes=2)
 def is_alarming(trouble: Trouble, now: datetime) -> bool:
     """Whether somebody should look: at once where somebody has to mend it, else when it lasts."""
     return trouble.is_blocked or now - trouble.since >= ALARM_AFTER
+
+
+class Troubles:
+    """What is wrong with the desk, kept where every process sees it."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Use `database`."""
+        self._database = database
+        self._clock = clock
+
+    async def report(self, where: str, reason: str | None, is_blocked: bool) -> None:
+        """Keep why something does not work, and whether somebody has to mend it; none: it works."""
+        now = self._clock.now()
+        if reason is None:
+            await self._database.write(gates.mend, where, now)
+        else:
+            failure = Failure(at=now, reason=reason, is_blocked=is_blocked)
+            await self._database.write(gates.fail, where, failure)
+
+    async def alarming(self) -> dict[str, str]:
+        """Return what somebody should look at, by where it is; empty when all is well."""
+        now, troubles = self._clock.now(), await self._database.read(gates.troubles)
+        return {trouble.name: trouble.reason for trouble in troubles if is_alarming(trouble, now)}
 
 
 class DeskWatch:

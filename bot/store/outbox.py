@@ -138,7 +138,8 @@ def claim_gated(connection: Connection, now: datetime, lease_for: timedelta, lim
             ids = connection.scalars(_GATED, wanted).all()
             if ids:
                 gates.pace(connection, opening.name, len(ids), now)
-            claimed += [_row(row) for row in lanes.take(connection, outbox, ids, now + lease_for)]
+            taken = sorted(lanes.take(connection, outbox, ids, now + lease_for), key=lambda row: (row.rank, row.id))
+            claimed += [_row(row) for row in taken]
     return claimed
 
 

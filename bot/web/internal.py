@@ -18,6 +18,10 @@ from bot.web.refusals import add_refusals
 CALL_MAX = 16 * 1024 * 1024
 
 
+async def _find_none() -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class InternalParts:
     """What the routes need."""
@@ -28,6 +32,8 @@ class InternalParts:
     actions_token: str
     #: what is not ready, by name; empty: all is
     find_unready: Callable[[], Awaitable[dict[str, str]]]
+    #: what somebody should look at although the work goes on, by name
+    find_warnings: Callable[[], Awaitable[dict[str, str]]] = _find_none
 
 
 def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
@@ -50,13 +56,21 @@ def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
     async def metrics(_request: Request) -> HTTPResponse:
         return response.raw(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
-    add_health(app, parts.find_unready)
+    add_health(app, parts.find_unready, parts.find_warnings)
     add_refusals(app)
     return app
 
 
-def add_health(app: Sanic[Any, Any], find_unready: Callable[[], Awaitable[dict[str, str]]]) -> None:
-    """Add `/healthz` (the process lives) and `/readyz` (it can do its work: 200, or 503 with what is missing)."""
+def add_health(
+    app: Sanic[Any, Any],
+    find_unready: Callable[[], Awaitable[dict[str, str]]],
+    find_warnings: Callable[[], Awaitable[dict[str, str]]] = _find_none,
+) -> None:
+    """Add `/healthz` (the process lives) and `/readyz` (it can do its work: 200, or 503 with what is missing).
+
+    What somebody should look at stands in the answer too, and leaves it at 200: the desk may be gone, and customers are
+    answered all the same.
+    """
 
     @app.get("/healthz")
     async def healthz(_request: Request) -> HTTPResponse:
@@ -65,4 +79,6 @@ def add_health(app: Sanic[Any, Any], find_unready: Callable[[], Awaitable[dict[s
     @app.get("/readyz")
     async def readyz(_request: Request) -> HTTPResponse:
         unready = await find_unready()
-        return response.json({"status": "waiting" if unready else "ready", "missing": unready}, 503 if unready else 200)
+        said = {"status": "waiting" if unready else "ready", "missing": unready}
+        warnings = {} if unready else await find_warnings()
+        return response.json(said | ({"warnings": warnings} if warnings else {}), 503 if unready else 200)

@@ -14,6 +14,7 @@ from tests.desk.serving import serve
 from tests.fakes.media import MemoryMedia
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, SECRET, FakeSlack
 from tests.fakes.slack_api import QUEUE
+from tests.fakes.slack_rules import visible
 
 
 @dataclass
@@ -26,13 +27,15 @@ class Inbox:
     #: calls that will fail
     failing: int = 0
 
-    async def persist(self, external_id: str, address: ChannelAddress, raw: Json) -> None:
-        """Keep the event unless it is there."""
+    async def persist(self, external_id: str, address: ChannelAddress, raw: Json) -> bool:
+        """Keep the event unless it is there; return whether it is new."""
         if self.failing:
             self.failing -= 1
             raise ConnectionError("the database is down")
         self.count += 1
+        is_new = external_id not in self.rows
         self.rows.setdefault(external_id, (address, raw))
+        return is_new
 
     def take(self) -> list[Json]:
         """Return the events that wait, as a worker claims them."""
@@ -64,6 +67,18 @@ class Desk:
         reference = self.acts.views[ticket_id].ticket.desk_reference
         assert reference is not None
         return reference.rpartition(":")[2]
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """What single persons were told, but for offers to take something back: who, and what."""
+        shown = [(message["user"], visible(message)) for message in self.slack.ephemerals]
+        return [(user, text) for user, text in shown if not text.endswith("Undo")]
+
+    async def reply(self, user: str, card: str, text: str) -> None:
+        """Write a reply into the modal, look at what the customer will see, and send it."""
+        await self.slack.click(user, card, "tandem_reply")
+        await self.slack.submit(user, self.slack.views[-1], text)
+        await self.slack.submit(user, self.slack.views[-1])
 
 
 @pytest.fixture

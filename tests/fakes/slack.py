@@ -21,6 +21,8 @@ import aiohttp
 from aiohttp import web
 
 from tests.fakes.slack_api import APP, QUEUE, TEAM, Workspace
+from tests.fakes.slack_limits import Limits
+from tests.fakes.slack_rules import block_problem, nodes
 
 Json = dict[str, Any]
 #: Shorter than Slack's three seconds, so that tests need not wait for what never comes.
@@ -51,11 +53,19 @@ class FakeSlack(Workspace):
         #: status of every delivery of an event over HTTP
         self.deliveries: list[int] = []
         self.events_url: str | None = None
+        #: what commands were answered, by what `command` returned
+        self.answers: dict[str, Json] = {}
         self.sockets: list[Socket] = []
         #: one entry for each socket that was opened, to wait for
         self.connections: asyncio.Queue[Socket] = asyncio.Queue()
         self.scopes = SCOPES
         self.is_revoked = False
+        #: nothing is answered, and no event is told of: not now, and not later
+        self.is_down = False
+        #: events happen, and nobody is told
+        self.is_silent = False
+        #: none: calls are not limited
+        self.limits: Limits | None = None
         self._faults: dict[str, list[Json]] = defaultdict(list)
         self._runner: web.AppRunner | None = None
 
@@ -66,6 +76,7 @@ class FakeSlack(Workspace):
         app.router.add_get("/link", self._link)
         app.router.add_get("/files/{id}", self._download)
         app.router.add_post("/upload/{id}", self._upload)
+        app.router.add_post("/answers/{id}", self._answered)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -100,16 +111,18 @@ class FakeSlack(Workspace):
         """Write as a person and tell the app; returns the message's `ts`. `text` is as Slack marks it up."""
         ts = self.next_ts()
         message: Json = {"type": "message", "user": user, "team": TEAM, "text": text, "ts": ts, **more}
+        root = next((m for m in self.messages if m["ts"] == thread), None)
+        channel = root["channel"] if root else QUEUE
         if thread:
             message["thread_ts"] = thread
-        self.messages.append({**message, "channel": QUEUE})
-        await self.deliver(self.event({**message, "channel": QUEUE, "event_ts": ts}))
+        self.messages.append({**message, "channel": channel})
+        await self.deliver(self.event({**message, "channel": channel, "event_ts": ts}))
         return ts
 
     async def edit(self, ts: str, text: str) -> None:
         """Change a message and tell the app."""
         before = dict(self.message(ts))
-        self.message(ts)["text"] = text
+        self.message(ts).update(text=text, edited={"user": before["user"], "ts": self.next_ts()})
         after = dict(self.message(ts))
         await self.deliver(self._change("message_changed", before, after))
 
@@ -120,15 +133,31 @@ class FakeSlack(Workspace):
         await self.deliver(self._change("message_deleted", before, None))
 
     async def click(self, user: str, ts: str, action_id: str) -> Json:
-        """Press a button of a card and tell the app."""
-        body = self.click_body(user, ts, action_id)
-        return await self.deliver(body)
+        """Press a button of a post, or choose from its menu, and tell the app."""
+        return await self.deliver(self.click_body(user, ts, action_id))
 
     def click_body(self, user: str, ts: str, action_id: str) -> Json:
-        """Return what Slack sends when a button is pressed."""
+        """Return what Slack sends when a button is pressed, or the entry of that action chosen from a menu."""
         message = self.message(ts)
-        buttons = [e for b in message["blocks"] if b["type"] == "actions" for e in b["elements"]]
-        button = next(b for b in buttons if b["action_id"] == action_id)
+        body = {
+            **self._pressed(user, message["blocks"], action_id),
+            "container": {"type": "message", "message_ts": ts, "channel_id": message["channel"]},
+            "channel": {"id": message["channel"]},
+            "message": {k: message[k] for k in ("ts", "thread_ts", "text", "blocks") if message.get(k)},
+        }
+        if message in self.ephemerals:
+            body.pop("message")
+            body["container"] |= {"is_ephemeral": True, "thread_ts": message.get("thread_ts")}
+        return body
+
+    async def press(self, user: str, view: Json, action_id: str) -> Json:
+        """Press a button of a modal or of somebody's home and tell the app."""
+        body = self._pressed(user, view["blocks"], action_id)
+        container = {"type": "view", "view_id": view["id"]}
+        return await self.deliver({**body, "container": container, "view": {**view, "state": {"values": {}}}})
+
+    def _pressed(self, user: str, blocks: list[Json], action_id: str) -> Json:
+        pressed = next(found for found in _pressable(blocks) if found[0] == action_id)[1]
         return {
             "type": "block_actions",
             "token": "legacy",
@@ -136,31 +165,78 @@ class FakeSlack(Workspace):
             "user": {"id": user, "team_id": TEAM},
             "api_app_id": APP,
             "trigger_id": f"trigger.{next(self.ticks)}",
-            "container": {"type": "message", "message_ts": ts, "channel_id": message["channel"]},
-            "channel": {"id": message["channel"]},
-            "message": {k: message[k] for k in ("ts", "text", "blocks")},
-            "actions": [
-                {"type": "button", "action_id": action_id, "value": button["value"], "action_ts": self.next_ts()}
-            ],
+            "actions": [{**pressed, "action_ts": self.next_ts()}],
         }
 
-    async def submit(self, user: str, view: Json, text: str | None) -> Json:
-        """Send a modal and tell the app; returns the app's answer."""
-        return await self.deliver(self.submit_body(user, view, text))
+    async def submit(self, user: str, view: Json, text: str | None = None, **fields: object) -> Json:
+        """Send a modal and tell the app; returns the app's answer. What it is led on to is `views[-1]` then."""
+        answer = await self.deliver(self.submit_body(user, view, text, **fields))
+        if answer.get("response_action") == "update":
+            problem = block_problem(answer["view"]["blocks"], is_view=True)
+            assert not problem, problem
+            self.views.append({**answer["view"], "id": view["id"], "hash": f"{next(self.ticks)}.abc"})
+        return answer
 
-    def submit_body(self, user: str, view: Json, text: str | None) -> Json:
-        """Return what Slack sends when a modal is sent."""
-        box = next(b for b in view["blocks"] if b["type"] == "input")
-        value = {"type": "plain_text_input", "value": text}
-        state = {"values": {box["block_id"]: {box["element"]["action_id"]: value}}}
+    def submit_body(self, user: str, view: Json, text: str | None = None, **fields: object) -> Json:
+        """Return what Slack sends when a modal is sent: `text` stands in its box for text."""
+        boxes = [b for b in view["blocks"] if b["type"] == "input"]
+        named = next((b for b in boxes if b["block_id"] == "text"), None)
+        first = named or next((b for b in boxes if b["element"]["type"] == "plain_text_input"), None)
+        values: Json = {}
+        for box in boxes:
+            given = text if box is first and text is not None else fields.get(box["block_id"])
+            values[box["block_id"]] = {box["element"]["action_id"]: _filled(box["element"], given)}
         return {
             "type": "view_submission",
             "token": "legacy",
             "team": {"id": TEAM},
             "user": {"id": user, "team_id": TEAM},
             "api_app_id": APP,
-            "view": {**view, "state": state},
+            "view": {**view, "state": {"values": values}},
         }
+
+    async def react(self, user: str, ts: str, name: str) -> None:
+        """Put a reaction on a message and tell the app."""
+        item = {"type": "message", "channel": QUEUE, "ts": ts}
+        event = {"type": "reaction_added", "user": user, "reaction": name, "item": item, "event_ts": self.next_ts()}
+        await self.deliver(self.event(event))
+
+    async def choose(self, user: str, ts: str, callback_id: str) -> None:
+        """Choose a shortcut from a message's menu and tell the app."""
+        message = self.message(ts)
+        await self.deliver(
+            {
+                "type": "message_action",
+                "callback_id": callback_id,
+                "team": {"id": TEAM},
+                "user": {"id": user, "team_id": TEAM},
+                "channel": {"id": message["channel"]},
+                "message": message,
+                "message_ts": ts,
+                "action_ts": self.next_ts(),
+                "trigger_id": f"trigger.{next(self.ticks)}",
+            }
+        )
+
+    async def command(self, user: str, text: str) -> str:
+        """Write a command and tell the app; returns what it is told apart by in `answers`."""
+        number = str(next(self.ticks))
+        await self.deliver(
+            {
+                "command": "/tandem",
+                "text": text,
+                "user_id": user,
+                "team_id": TEAM,
+                "channel_id": QUEUE,
+                "trigger_id": f"trigger.{number}",
+                "response_url": f"{self.url}/answers/{number}",
+            }
+        )
+        return number
+
+    async def open_home(self, user: str) -> None:
+        """Open the app's page and tell the app."""
+        await self.deliver(self.event({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home"}))
 
     def upload(self, name: str, mimetype: str, content: bytes) -> Json:
         """Return a file as a message carries it."""
@@ -187,7 +263,9 @@ class FakeSlack(Workspace):
 
     async def deliver(self, body: Json) -> Json:
         """Tell the app: over an open socket, else over HTTP; three repeats, as Slack does for events."""
-        is_event = body["type"] == "event_callback"
+        if self.is_silent or self.is_down:
+            return {"undelivered": True}
+        is_event = body.get("type") == "event_callback"
         for attempt in range(4 if is_event else 1):
             answer = await self._deliver_once(body, attempt)
             if answer is not None:
@@ -196,8 +274,10 @@ class FakeSlack(Workspace):
 
     def signed(self, body: Json, at: float | None = None) -> tuple[bytes, dict[str, str]]:
         """Return a body and its headers as Slack sends them."""
-        if body["type"] == "event_callback" or body["type"] == "url_verification":
+        if body.get("type") in {"event_callback", "url_verification"}:
             raw, kind = json.dumps(body).encode(), "application/json"
+        elif str(body.get("command")).startswith("/"):
+            raw, kind = urlencode(body, errors="replace").encode(), "application/x-www-form-urlencoded"
         else:
             raw, kind = urlencode({"payload": json.dumps(body)}).encode(), "application/x-www-form-urlencoded"
         stamp = str(int(at if at is not None else time.time()))
@@ -225,15 +305,15 @@ class FakeSlack(Workspace):
             return json.loads(content) if content else {}
 
     async def _over_socket(self, socket: Socket, body: Json, attempt: int) -> Json | None:
-        envelope_id = f"envelope-{next(self.ticks)}"
+        envelope_id, is_event = f"envelope-{next(self.ticks)}", body.get("type") == "event_callback"
         socket.acks[envelope_id] = asyncio.get_running_loop().create_future()
-        envelope = {
+        envelope: Json = {
             "envelope_id": envelope_id,
-            "type": "events_api" if body["type"] == "event_callback" else "interactive",
-            "accepts_response_payload": body["type"] != "event_callback",
+            "type": "events_api" if is_event else "slash_commands" if "command" in body else "interactive",
+            "accepts_response_payload": not is_event,
             "payload": body,
         }
-        if body["type"] == "event_callback":
+        if is_event:
             envelope |= {"retry_attempt": attempt, "retry_reason": "timeout" if attempt else ""}
         await socket.ws.send_json(envelope)
         try:
@@ -246,7 +326,7 @@ class FakeSlack(Workspace):
         event = {
             "type": "message",
             "subtype": subtype,
-            "channel": QUEUE,
+            "channel": before["channel"],
             "previous_message": before,
             "ts": self.next_ts(),
         }
@@ -260,8 +340,11 @@ class FakeSlack(Workspace):
         self.calls.append((method, arguments))
         fault = self._faults[method].pop(0) if self._faults[method] else {}
         how = str(fault.get("how", ""))
-        if how == "429":
-            headers = {"Retry-After": str(fault["after"])}
+        if self.is_down:
+            how = "500"
+        after = self.limits.over(method, arguments) if self.limits else 0
+        if how == "429" or after:
+            headers = {"Retry-After": str(after or fault["after"])}
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
         if how == "500":
             return web.Response(status=500, text="<html>Server Error</html>", content_type="text/html")
@@ -278,6 +361,14 @@ class FakeSlack(Workspace):
         file, _ = self.files[request.match_info["id"]]
         self.files[request.match_info["id"]] = (file, await request.read())
         return web.Response(text="OK")
+
+    async def _answered(self, request: web.Request) -> web.Response:
+        answer = await request.json()
+        problem = block_problem(answer.get("blocks") or [])
+        if problem:
+            return web.Response(status=400, text=problem)
+        self.answers[request.match_info["id"]] = answer
+        return web.Response(text="ok")
 
     async def _download(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}":
@@ -299,6 +390,38 @@ class FakeSlack(Workspace):
                 if future is not None and not future.done():
                     future.set_result(answer)
         return ws
+
+
+def _pressable(blocks: list[Json]) -> list[tuple[str, Json]]:
+    """Return what can be pressed, by its action; an entry of a menu by the action that stands in its value."""
+    found: list[tuple[str, Json]] = []
+    for element in nodes(blocks):
+        action_id = str(element.get("action_id"))
+        if element.get("type") == "button":
+            found.append((action_id, {"type": "button", "action_id": action_id, "value": element["value"]}))
+        if element.get("type") == "overflow":
+            found += [
+                (option["value"].split()[0], {"type": "overflow", "action_id": action_id, "selected_option": option})
+                for option in element["options"]
+            ]
+    return found
+
+
+def _filled(element: Json, given: Any) -> Json:
+    """Return the state of an input: what was given, else what it began with."""
+    kind = element["type"]
+    if kind == "plain_text_input":
+        return {"type": kind, "value": given if given is not None else element.get("initial_value")}
+    if kind == "users_select":
+        return {"type": kind, "selected_user": given}
+    if kind == "datetimepicker":
+        return {"type": kind, "selected_date_time": given}
+    options = element["options"]
+    if kind == "checkboxes":
+        wanted = given if given is not None else [o["value"] for o in element.get("initial_options", ())]
+        return {"type": kind, "selected_options": [o for o in options if o["value"] in list(wanted or ())]}
+    chosen = next((o for o in options if o["value"] == given), None)
+    return {"type": kind, "selected_option": chosen or (element.get("initial_option") if given is None else None)}
 
 
 async def _arguments(request: web.Request) -> Json:

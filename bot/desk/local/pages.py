@@ -106,6 +106,7 @@ class Pages:
     def desk(self, queue: list[TicketView], ticket: TicketView | None, form: Form, typed: Typed) -> str:
         """Return the queue, beside the chosen ticket if there is one."""
         return self._templates.get_template("desk.html").render(
+            troubles=form.troubles,
             queue=queue,
             waiting=[view for view in queue if view.ticket.agent is None],
             claimed=[view for view in queue if view.ticket.agent is not None],
@@ -140,6 +141,8 @@ class Form:
     key: str
     #: number of the last change that the page knows of
     change: int
+    #: why the other desk cannot be used now, in plain words
+    troubles: tuple[str, ...] = ()
 
 
 def timeline(view: TicketView) -> list[Entry]:

@@ -52,6 +52,10 @@ _FILE_POLICY = "default-src 'none'; sandbox"
 _KINDS = {"image": AttachmentKind.IMAGE, "audio": AttachmentKind.AUDIO, "video": AttachmentKind.VIDEO}
 
 
+async def _find_none() -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalDeskParts:
     """What the local desk is made of."""
@@ -65,6 +69,8 @@ class LocalDeskParts:
     brand: str = "Tandem"
     #: whether browsers come over HTTPS
     is_secure: bool = False
+    #: why the other desk cannot be used now, by where that is
+    find_troubles: Callable[[], Awaitable[dict[str, str]]] = _find_none
 
 
 class _Refused(Exception):  # noqa: N818 - it is an answer, not an error
@@ -140,7 +146,7 @@ class _LocalDesk:
 
     async def queue(self, request: Request) -> HTTPResponse:
         """Return the queue."""
-        form = self._form(self._session(request))
+        form = await self._form(self._session(request))
         return html(self._pages.desk(await self._acts.open_tickets(), None, form, Typed()))
 
     async def ticket(self, request: Request, ticket_id: str) -> HTTPResponse:
@@ -228,7 +234,7 @@ class _LocalDesk:
     # ---- what every page needs
 
     async def _show(self, session: Session, ticket_id: TicketId, typed: Typed) -> HTTPResponse:
-        form = self._form(session)
+        form = await self._form(session)
         view = await self._acts.view(ticket_id)
         queue = await self._acts.open_tickets()
         if view is None:
@@ -236,13 +242,15 @@ class _LocalDesk:
         page = self._pages.desk(queue, view, form, typed)
         return html(page, status=409 if typed.error else 200)
 
-    def _form(self, session: Session) -> Form:
+    async def _form(self, session: Session) -> Form:
         """Return what forms carry; call it before reading what the page shows, for its number of the last change."""
+        change = self._parts.hub.count
         return Form(
             name=session.name,
             token=self._sessions.form_token(session),
             key=secrets.token_urlsafe(16),
-            change=self._parts.hub.count,
+            change=change,
+            troubles=tuple((await self._parts.find_troubles()).values()),
         )
 
     def _session(self, request: Request, *, needs_name: bool = True) -> Session:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import aiohttp
 import sanic
 import structlog
 from sanic.request import Request
@@ -19,32 +20,62 @@ from slack_bolt.adapter.sanic.async_handler import to_async_bolt_request, to_san
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.desk.slack import cards
-from bot.desk.slack.check import check
-from bot.desk.slack.envelope import Click, Json, Submission, Unknown, lane_of, read, team_of
-from bot.desk.slack.errors import code_of
+from bot.desk.slack.backfill import Backfill, BackfillParts, Ledger
+from bot.desk.slack.channels import Channels
+from bot.desk.slack.check import Checked, check
+from bot.desk.slack.envelope import (
+    FOUND_AT,
+    Click,
+    Json,
+    Shortcut,
+    SlackEvent,
+    Submission,
+    Unknown,
+    lane_of,
+    read,
+    team_of,
+)
+from bot.desk.slack.errors import classify, code_of
 from bot.desk.slack.files import SlackFiles
-from bot.desk.slack.listeners import DeskEvents, SlackParts
+from bot.desk.slack.listeners import DeskEvents
+from bot.desk.slack.parts import Resources, SlackParts
 from bot.desk.slack.people import People
-from bot.desk.slack.poster import SlackPoster, Whereabouts
-from bot.desk.slack.signature import is_slacks
+from bot.desk.slack.poster import PosterParts, SlackPoster
+from bot.desk.slack.prompts import Prompts
+from bot.desk.slack.signature import is_slacks, stamp_of
+from bot.desk.slack.watch import Report, SlackWatch
+from bot.desk.slack.whereabouts import Whereabouts
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.connectors import Permanent
 from bot.domain.desk import DeskActs
 from bot.domain.ports import MediaStore
+from bot.domain.rules import Rules
+from bot.domain.tickets import TeamName
+from bot.settings import SlackSettings
 
 _log = structlog.get_logger(__name__)
 
 CHANNEL = ChannelName("slack")
-#: Makes one event durable: (its identity, what orders it, the raw body); returns after the commit.
-Persist = Callable[[str, ChannelAddress, Json], Awaitable[None]]
+#: Makes one event durable: (its identity, what orders it, the raw body); returns after the commit whether it is new.
+Persist = Callable[[str, ChannelAddress, Json], Awaitable[bool]]
 #: Slack sends far less; more than this is not from Slack.
 BODY_MAX = 2 * 1024 * 1024
 UNREADABLE = "not one of Slack's bodies"
 #: A modal has to be open three seconds after the click.
 MODAL_WITHIN_SECONDS = 2.5
 CALL_WITHIN_SECONDS = 15
+#: Seconds between two looks whether the socket stands.
+CONNECT_EVERY = 5.0
+#: Where trouble is, beside the channels.
+SOCKET, EVENTS, CLOCK = "slack/socket", "slack/events", "slack/clock"
+NO_SOCKET = "Socket Mode is not connected: what agents do in Slack waits there, and is read once it is"
+DEAF = (
+    "Slack did not tell us of {count} messages in tickets' threads: look at Event Subscriptions on the app's page, as "
+    "Slack turns them off after too many failures. What is written is still found every ten minutes"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +86,54 @@ class SlackAccount:
     bot_token: str = field(repr=False)
     #: id of the queue channel, `C…` or `G…`
     channel: str
+    #: ids of the channels of teams that have one of their own
+    team_channels: Mapping[TeamName, str] = field(default_factory=dict)
+    #: id of the channel for what cannot be posted in its own
+    fallback_channel: str | None = None
     #: for HTTP
     signing_secret: str | None = field(default=None, repr=False)
     #: `xapp-…`, for Socket Mode
     app_token: str | None = field(default=None, repr=False)
-    #: id of the user group whose members alone may act, `S…`
-    user_group: str | None = None
+    #: ids of the user groups whose members alone may act, `S…`; none: every full member of the workspace
+    user_groups: tuple[str, ...] = ()
+    #: ids of the people and user groups who see what everybody has to do
+    leads: tuple[str, ...] = ()
     base_url: str = "https://slack.com/api/"
+
+    @classmethod
+    def of(cls, slack: SlackSettings, rules: Rules) -> SlackAccount | None:
+        """Return the account that the settings name; none: the brand has no Slack."""
+        if slack.bot_token is None or slack.channel is None:
+            return None
+        groups = (slack.user_group, *(team.user_group for team in rules.teams))
+        return cls(
+            bot_token=slack.bot_token.get_secret_value(),
+            channel=slack.channel,
+            team_channels={team.name: team.slack_channel for team in rules.teams if team.slack_channel},
+            fallback_channel=slack.fallback_channel,
+            signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
+            app_token=slack.app_token.get_secret_value() if slack.app_token else None,
+            user_groups=tuple(dict.fromkeys(group for group in groups if group)),
+            base_url=slack.base_url,
+        )
+
+    @property
+    def channels(self) -> Channels:
+        """Where tickets are shown."""
+        return Channels(queue=self.channel, teams=self.team_channels, fallback=self.fallback_channel)
 
 
 class SlackDesk:
     """Everything that speaks with Slack, made from an account, the acts and a place to make events durable."""
 
-    def __init__(self, account: SlackAccount, acts: DeskActs, media: MediaStore, persist: Persist) -> None:
+    def __init__(
+        self,
+        account: SlackAccount,
+        acts: DeskActs,
+        media: MediaStore,
+        persist: Persist,
+        resources: Resources = Resources(),  # noqa: B008 - frozen
+    ) -> None:
         """Connect nothing yet."""
         self._account = account
         self._persist = persist
@@ -76,18 +142,34 @@ class SlackDesk:
             token=account.bot_token, base_url=account.base_url, timeout=CALL_WITHIN_SECONDS, retry_handlers=[]
         )
         whereabouts = Whereabouts()
-        self._events = DeskEvents(
-            SlackParts(
+        parts = SlackParts(
+            client=self._client,
+            channel=account.channel,
+            acts=acts,
+            people=People(self._client, account.user_groups, leads=account.leads),
+            files=SlackFiles(account.bot_token, account.base_url, media),
+            whereabouts=whereabouts,
+            resources=resources,
+        )
+        self._events = DeskEvents(parts)
+        self._prompts = Prompts(parts)
+        #: implements `DeskPoster`
+        self.poster = SlackPoster(
+            PosterParts(
                 client=self._client,
-                channel=account.channel,
+                channels=account.channels,
                 acts=acts,
-                people=People(self._client, account.user_group),
-                files=SlackFiles(account.bot_token, account.base_url, media),
+                media=media,
                 whereabouts=whereabouts,
+                now=resources.now,
+                title_of=lambda name: resources.rules.team(name).title,
             )
         )
-        #: implements `DeskPoster`
-        self.poster = SlackPoster(self._client, account.channel, acts, media, whereabouts)
+        self._now = resources.now
+        self._backfill: Backfill | None = None
+        self._report: Report = _report_to_nobody
+        #: whether events are missing
+        self._is_deaf = False
         #: events that were acknowledged and not acted on, by kind
         self.ignored: Counter[str] = Counter()
         self._bolt = AsyncApp(
@@ -112,19 +194,80 @@ class SlackDesk:
         blueprint.add_route(self._over_http, "/slack/events", methods=["POST"], name="events")
         return blueprint
 
+    def watch(self, ledger: Ledger, report: Report) -> SlackWatch:
+        """Return what looks after the connection while it runs: it reads what no event told of, and reports trouble."""
+        self._report = report
+        self._backfill = Backfill(
+            BackfillParts(
+                client=self._client,
+                channels=self._account.channels,
+                ledger=ledger,
+                keep=self._keep_found,
+                missed=self._missed,
+                now=self._now,
+            )
+        )
+        return SlackWatch(self._backfill, self.check, report)
+
     async def run_socket_mode(self) -> None:
-        """Take events over Socket Mode until cancelled; connects again by itself."""
-        handler = AsyncSocketModeHandler(self._bolt, self._account.app_token, web_client=self._client)
-        try:
-            await handler.connect_async()  # type: ignore[no-untyped-call]
-            _log.info("slack_connected")
-            await asyncio.Event().wait()
-        finally:
-            await handler.close_async()  # type: ignore[no-untyped-call]
+        """Take events over Socket Mode until cancelled; connects again by itself, however long Slack is gone."""
+        while True:
+            handler = AsyncSocketModeHandler(self._bolt, self._account.app_token, web_client=self._client)
+            handler.client.on_message_listeners.append(self._greeted)
+            try:
+                await handler.connect_async()  # type: ignore[no-untyped-call]
+                await self._follow(handler)
+            except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                await self._report(
+                    SOCKET,
+                    f"Socket Mode cannot be opened: {classify(error).reason}",
+                    isinstance(classify(error), Permanent),
+                )
+            finally:
+                await handler.close_async()  # type: ignore[no-untyped-call]
+            await asyncio.sleep(CONNECT_EVERY)
+
+    async def _follow(self, handler: AsyncSocketModeHandler) -> None:
+        """Report, until cancelled, whether the connection stands."""
+        _log.info("slack_connected")
+        is_up = False
+        while True:
+            was_up, is_up = is_up, await handler.client.is_connected()
+            if is_up and not was_up:
+                await self._report(SOCKET, None, False)
+            elif not is_up:
+                await self._report(SOCKET, NO_SOCKET, False)
+            await asyncio.sleep(CONNECT_EVERY)
+
+    async def _greeted(self, frame: aiohttp.WSMessage) -> None:
+        """Ask for what was written while there was no connection, when Slack says hello on a new one."""
+        if (
+            self._backfill is not None
+            and isinstance(frame.data, str)
+            and '"type":"hello"' in frame.data.replace(" ", "")
+        ):
+            self._backfill.ask()
 
     async def check(self) -> str:
         """Return one line on the desk's health for `doctor`; raise `SettingsError` that says what to fix."""
-        return await check(self._client, self._account.channel, self._account.app_token, self._account.user_group)
+        what = Checked(
+            channels=self._account.channels, user_groups=self._account.user_groups, app_token=self._account.app_token
+        )
+        return await check(self._client, what)
+
+    async def _keep_found(self, body: Json) -> bool:
+        """Make durable what was found in history; return whether it is new."""
+        event = read(body)
+        if isinstance(event, Unknown):
+            return False
+        return await self._persist(event.external_id, self._address(body, event), body)
+
+    def _address(self, body: Json, event: SlackEvent) -> ChannelAddress:
+        return ChannelAddress(channel=CHANNEL, account=AccountId(team_of(body)), external_id=lane_of(event))
+
+    async def _missed(self, count: int) -> None:
+        self._is_deaf = True
+        await self._report(EVENTS, DEAF.format(count=count), False)
 
     async def _over_http(self, request: Request) -> HTTPResponse:
         if self._account.signing_secret is None:
@@ -132,7 +275,7 @@ class SlackDesk:
         if len(request.body) > BODY_MAX:
             return sanic.text("too large", status=413)
         if not is_slacks(self._account.signing_secret, request.headers, request.body, time.time()):
-            _log.warning("slack_request_refused")
+            await self._refused(request)
             return sanic.text("not signed by Slack, or too long ago", status=401)
         try:
             answer = await self._bolt.async_dispatch(to_async_bolt_request(request))
@@ -140,6 +283,19 @@ class SlackDesk:
             # Bolt takes it for granted that a body is an object, and its members too. Our errors `_receive` answers.
             return sanic.text(UNREADABLE, status=400)
         return to_sanic_response(answer)
+
+    async def _refused(self, request: Request) -> None:
+        """Say so where a request is Slack's, and only our clocks differ: Slack gives up on it after six minutes."""
+        stamp = stamp_of(request.headers)
+        secret = str(self._account.signing_secret)
+        if stamp is None or not is_slacks(secret, request.headers, request.body, stamp):
+            _log.warning("slack_request_refused")
+            return
+        reason = (
+            f"this machine's clock and Slack's are {abs(time.time() - stamp):.0f} seconds apart: set it right (NTP)"
+        )
+        _log.error("slack_request_refused", reason=reason)
+        await self._report(CLOCK, reason, True)
 
     async def _receive(self, body: object, next: Callable[[], Awaitable[None]]) -> BoltResponse | None:  # noqa: A002
         """Make a verified body durable and acknowledge it; where that fails answer 503, so that Slack repeats it."""
@@ -159,31 +315,35 @@ class SlackDesk:
         if isinstance(event, Unknown):
             self.ignored[event.kind[:60]] += 1
             return BoltResponse(status=200)
-        if isinstance(event, Submission) and not event.text.strip() and cards.is_text_required(event.action):
-            return _rejected("Write something first.")
-        address = ChannelAddress(
-            channel=CHANNEL, account=AccountId(team_of(body)), external_id=lane_of(event, self._account.channel)
-        )
-        await self._persist(event.external_id, address, {k: v for k, v in body.items() if k != "token"})
-        if isinstance(event, Click) and event.action.has_modal:
+        if isinstance(event, Submission) and (answer := await self._answer(event)) is not None:
+            return BoltResponse(status=200, body=answer, headers={"content-type": "application/json"})
+        kept = {k: v for k, v in body.items() if k not in {"token", FOUND_AT}}
+        await self._persist(event.external_id, self._address(body, event), kept)
+        if self._is_deaf:
+            self._is_deaf = False
+            await self._report(EVENTS, None, False)
+        if isinstance(event, Click | Shortcut) and self._prompts.is_for(event):
             await self._open_modal(event)
         return BoltResponse(status=200)
 
-    async def _open_modal(self, click: Click) -> None:
+    async def _answer(self, sent: Submission) -> Json | None:
+        """Return what keeps a modal open or leads to the next one; none: it is done with, and to be acted on."""
+        async with asyncio.timeout(MODAL_WITHIN_SECONDS):
+            return await self._prompts.answer(sent)
+
+    async def _open_modal(self, event: Click | Shortcut) -> None:
         try:
             async with asyncio.timeout(MODAL_WITHIN_SECONDS):
-                await self._events.open_modal(click)
+                await self._prompts.open(event)
         except Exception as error:  # noqa: BLE001 - acknowledged all the same: who sees no modal presses again
-            _log.warning("slack_modal_failed", action=click.action.value, error=code_of(error) or type(error).__name__)
+            _log.warning("slack_modal_failed", action=event.action.value, error=code_of(error) or type(error).__name__)
+
+
+async def _report_to_nobody(where: str, reason: str | None, is_blocked: bool) -> None:
+    pass
 
 
 async def _refuse_unreadable(error: Exception) -> BoltResponse:
     """Answer for Bolt, which breaks on bodies that Slack would not send; our own failures never get here."""
     _log.warning("slack_body_unreadable", error=type(error).__name__)
     return BoltResponse(status=400, body=UNREADABLE)
-
-
-def _rejected(reason: str) -> BoltResponse:
-    """Return the answer that keeps a modal open, with the reason at its box."""
-    answer = {"response_action": "errors", "errors": {cards.INPUT: reason}}
-    return BoltResponse(status=200, body=answer, headers={"content-type": "application/json"})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.desk.slack.errors import classify
+from bot.desk.slack.channels import Channels
+from bot.desk.slack.errors import classify, code_of
+from bot.desk.slack.signature import MAX_AGE
 from bot.domain.connectors import Permanent
 from bot.domain.errors import SettingsError
 
@@ -26,29 +31,94 @@ SCOPES = frozenset(
         "users:read",
     }
 )
+#: How far our clock may be from Slack's before somebody is told; well below what signatures allow.
+SKEW_MAX = timedelta(seconds=120)
 
 
-async def check(client: AsyncWebClient, channel: str, app_token: str | None, user_group: str | None) -> str:
-    """Return one line that says where we are; raise `SettingsError` with the first thing to fix."""
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What is looked at."""
+
+    channels: Channels
+    #: ids of the groups whose members may act, and of those that are asked for help
+    user_groups: tuple[str, ...] = ()
+    #: for Socket Mode
+    app_token: str | None = None
+
+
+async def check(client: AsyncWebClient, what: Checked) -> str:
+    """Return one line that says where we are; raise `SettingsError` with everything there is to fix."""
     identity = await _ask(client.auth_test())
-    _check_scopes(identity, {"usergroups:read"} if user_group else set())
+    _check_clock(identity)
+    _check_scopes(identity, {"usergroups:read"} if what.user_groups else set())
+    names, problems = [], []
+    for channel in what.channels:
+        try:
+            names.append(await _check_channel(client, channel, str(identity.get("user"))))
+        except SettingsError as error:
+            problems.append(str(error))
+    for group in what.user_groups:
+        try:
+            await _check_group(client, group)
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("; ".join(problems))
+    if what.app_token:
+        await _ask(client.apps_connections_open(app_token=what.app_token))
+    way = "Socket Mode" if what.app_token else "HTTP"
+    return f"Slack: @{identity.get('user')} in {identity.get('team')}, {', '.join(names)}, over {way}"
+
+
+async def _check_channel(client: AsyncWebClient, channel: str, bot: str) -> str:
     if channel[:1] not in {"C", "G"} or not channel.isalnum():
         raise SettingsError(
-            f"the Slack queue channel is set to {channel!r}: set its id, which starts with C and stands at the end of "
-            "the channel's details in Slack"
+            f"a Slack channel is set to {channel!r}: set its id, which starts with C and stands at the end of the "
+            "channel's details in Slack"
         )
-    found = (await _ask(client.conversations_info(channel=channel))).get("channel") or {}
+    try:
+        found = (await _ask(client.conversations_info(channel=channel))).get("channel") or {}
+    except SettingsError as error:
+        raise SettingsError(f"the Slack channel {channel}: {error}") from error
     name = found.get("name") or channel
     if found.get("is_archived"):
         raise SettingsError(f"the Slack channel #{name} is archived: unarchive it or set another one")
     if not found.get("is_member"):
-        raise SettingsError(f"the bot is not in #{name}: write /invite @{identity.get('user')} there")
-    if user_group:
-        await _ask(client.usergroups_users_list(usergroup=user_group))
-    if app_token:
-        await _ask(client.apps_connections_open(app_token=app_token))
-    way = "Socket Mode" if app_token else "HTTP"
-    return f"Slack: @{identity.get('user')} in {identity.get('team')}, queue channel #{name}, over {way}"
+        raise SettingsError(f"the bot is not in #{name}: write /invite @{bot} there")
+    return f"#{name}"
+
+
+async def _check_group(client: AsyncWebClient, group: str) -> None:
+    try:
+        await client.usergroups_users_list(usergroup=group)
+    except Exception as error:  # `classify` raises again what is not Slack's
+        if code_of(error) in {"no_such_subteam", "subteam_not_found", "invalid_arguments"}:
+            raise SettingsError(
+                f"Slack knows no user group {group!r}: set its id, which starts with S and stands behind Copy group ID"
+            ) from error
+        raise SettingsError(f"the user group {group}: {classify(error).reason}") from error
+
+
+def _check_clock(identity: AsyncSlackResponse) -> None:
+    """Refuse a clock so wrong that Slack's signatures will soon be taken for old ones."""
+    behind = skew(identity.headers, datetime.now(UTC))
+    if behind is not None and abs(behind) > SKEW_MAX:
+        way = "behind" if behind > timedelta() else "ahead of"
+        raise SettingsError(
+            f"this machine's clock is {abs(behind).total_seconds():.0f} seconds {way} Slack's: set it right "
+            f"(NTP); from {MAX_AGE} seconds on, what Slack sends over HTTP is refused"
+        )
+
+
+def skew(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Return how far our clock is behind the one of an answer; none when the answer does not tell."""
+    for name, value in headers.items():
+        if name.lower() == "date":
+            try:
+                return parsedate_to_datetime(value) - now
+            except ValueError:
+                return None
+    return None
 
 
 def _check_scopes(identity: AsyncSlackResponse, more: set[str]) -> None:

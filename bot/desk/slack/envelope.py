@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from bot.desk.slack.cards import INPUT, DeskAction
+from bot.desk.slack.buttons import MENU, DeskAction
 from bot.domain.tickets import TicketId
 
 Json = dict[str, object]
+
+#: What we add to an event that no event told of: when it was found, in seconds since 1970.
+FOUND_AT = "tandem_found_at"
+
+COMMAND = "/tandem"
+#: Reactions that send the message they stand at.
+SENDING = frozenset({"envelope", "incoming_envelope", "email", "e-mail"})
+#: A modal of ours is not deeper.
+_JSON_MAX = 4_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +49,8 @@ class ThreadMessage:
     files: tuple[SlackFile, ...]
     #: whether it was sent to the channel as well
     is_broadcast: bool
+    #: when a look into history found it, in seconds since 1970; none: Slack told us of it
+    found_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +66,28 @@ class ThreadChange:
     old_text: str
     #: after; none: deleted
     new_text: str | None
+    #: of the text after
+    blocks: object = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Click:
-    """A person pressed a button of a card."""
+    """A person pressed a button, or chose from a menu: of a card, of a post in its thread, of a modal or at home."""
 
     external_id: str
+    #: empty: it was not pressed in a channel
     channel: str
     #: the card
     thread: str
     user: str
     action: DeskAction
     ticket_id: TicketId
+    #: what the button is about besides the ticket: a draft, a message, an act, a page
+    argument: str
     #: opens a modal, for three seconds
     trigger_id: str
+    #: the modal that it was pressed in
+    view_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +95,67 @@ class Submission:
     """A person sent a modal."""
 
     external_id: str
-    thread: str
+    #: the card, as the ticket's desk reference says it
+    at: str
     user: str
     action: DeskAction
     ticket_id: TicketId
+    #: what was filled in or chosen, by field
+    fields: Mapping[str, tuple[str, ...]]
+    #: what the modal remembers
+    memory: Mapping[str, str]
+
+    def one(self, name: str) -> str:
+        """Return what a field says, without spaces around it; empty when it was left empty."""
+        return next(iter(self.fields.get(name, ())), "").strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortcut:
+    """A person chose something from the menu of a message."""
+
+    external_id: str
+    action: DeskAction
+    channel: str
+    #: empty: the message stands in no thread
+    thread: str
+    ts: str
+    user: str
+    trigger_id: str
+    #: as Slack marks it up
     text: str
+    blocks: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """A person put an envelope on a message."""
+
+    external_id: str
+    channel: str
+    ts: str
+    user: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlashCommand:
+    """A person wrote `/tandem …`."""
+
+    external_id: str
+    channel: str
+    user: str
+    #: what stands behind the command
+    text: str
+    #: where the answer goes
+    response_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeOpened:
+    """A person opened the app's page."""
+
+    external_id: str
+    user: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +166,9 @@ class Unknown:
     kind: str
 
 
-SlackEvent = ThreadMessage | ThreadChange | Click | Submission | Unknown
+SlackEvent = (
+    ThreadMessage | ThreadChange | Click | Submission | Shortcut | Reaction | SlashCommand | HomeOpened | Unknown
+)
 
 
 def read(body: Json) -> SlackEvent:
@@ -103,6 +180,10 @@ def read(body: Json) -> SlackEvent:
         return _click(body)
     if kind == "view_submission":
         return _submission(body)
+    if kind == "message_action":
+        return _shortcut(body)
+    if _text(body, "command") == COMMAND:
+        return _command(body)
     return Unknown(kind=kind or ("command" if "command" in body else "nothing"))
 
 
@@ -111,25 +192,43 @@ def team_of(body: Json) -> str:
     return _text(body, "team_id") or _text(_object(body, "team"), "id") or "unknown"
 
 
-def lane_of(event: SlackEvent, channel: str) -> str:
-    """Return what orders an event among others: its thread, or for a change of nothing its kind."""
-    if isinstance(event, Unknown):
-        return event.kind
-    return f"{channel}:{event.thread}"
+def lane_of(event: SlackEvent) -> str:
+    """Return what orders an event among others: its ticket's thread, else the person."""
+    match event:
+        case Unknown():
+            return event.kind
+        case Submission(at=at) if at:
+            return at
+        case Click(channel="") | SlashCommand() | HomeOpened() | Submission():
+            return f"person:{event.user}"
+        case Reaction() | Shortcut(thread=""):
+            return f"{event.channel}:{event.ts}"
+        case _:
+            return f"{event.channel}:{event.thread}"
 
 
 def _event(body: Json, event: Json) -> SlackEvent:
     kind, subtype = _text(event, "type"), _text(event, "subtype")
     unknown = Unknown(kind=f"event/{kind}/{subtype}" if subtype else f"event/{kind}")
+    if kind == "reaction_added":
+        return _reaction(event) or unknown
+    if kind == "app_home_opened" and _text(event, "tab") in {"home", ""} and _text(event, "user"):
+        return HomeOpened(external_id=f"home:{_text(body, 'event_id')}", user=_text(event, "user"))
     if kind != "message":
         return unknown
     if subtype in {"message_changed", "message_deleted"}:
         return _change(body, event) or unknown
+    written = message(event, _text(event, "channel"))
+    found_at = body.get(FOUND_AT)
+    return replace(written, found_at=found_at if isinstance(found_at, float) else None) if written else unknown
+
+
+def message(event: Json, channel: str) -> ThreadMessage | None:
+    """Return what a person wrote in a thread, from an event or from a look into history; none for anything else."""
+    subtype, thread, ts = _text(event, "subtype"), _text(event, "thread_ts"), _text(event, "ts")
     is_written = subtype in {"", "file_share", "thread_broadcast"}
-    thread, ts = _text(event, "thread_ts"), _text(event, "ts")
-    if not is_written or not _is_human(event) or not thread or thread == ts:
-        return unknown
-    channel = _text(event, "channel")
+    if not is_written or not _is_human(event) or not thread or not ts or thread == ts:
+        return None
     # The message's own identity: the same one for Slack's repeats, for both transports and for a look into history.
     return ThreadMessage(
         external_id=f"message:{channel}:{ts}",
@@ -152,54 +251,129 @@ def _change(body: Json, event: Json) -> ThreadChange | None:
     if not _is_human(before) or not thread or thread == _text(before, "ts") or (not is_deleted and old == new):
         return None
     return ThreadChange(
-        external_id=f"event:{_text(body, 'event_id')}",
+        external_id=_change_id(body, event, is_deleted=is_deleted),
         channel=_text(event, "channel"),
         thread=thread,
         ts=_text(before, "ts"),
         user=_text(before, "user"),
         old_text=old,
         new_text=None if is_deleted else new,
+        blocks=after.get("blocks"),
+    )
+
+
+def _change_id(body: Json, event: Json, *, is_deleted: bool) -> str:
+    """Return the change's own identity, the same for a look into history; without it Slack's number of the event."""
+    ts, edited = _text(_object(event, "previous_message"), "ts"), _object(_object(event, "message"), "edited")
+    version = "deleted" if is_deleted else _text(edited, "ts")
+    return f"change:{_text(event, 'channel')}:{ts}:{version}" if version else f"event:{_text(body, 'event_id')}"
+
+
+def _reaction(event: Json) -> Reaction | None:
+    item, name, user = _object(event, "item"), _text(event, "reaction"), _text(event, "user")
+    channel, ts = _text(item, "channel"), _text(item, "ts")
+    if name not in SENDING or _text(item, "type") != "message" or not (user and channel and ts):
+        return None
+    return Reaction(
+        external_id=f"reaction:{channel}:{ts}:{user}:{name}:{_text(event, 'event_ts')}",
+        channel=channel,
+        ts=ts,
+        user=user,
     )
 
 
 def _click(body: Json) -> SlackEvent:
     actions = body.get("actions")
-    action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
-    name = _text(action, "action_id")
-    if name not in set(DeskAction):
+    pressed = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
+    name, value = _text(pressed, "action_id"), _text(pressed, "value")
+    if name == MENU:
+        name, _, value = _text(_object(pressed, "selected_option"), "value").partition(" ")
+    if name.partition(":")[0] not in set(DeskAction):
         return Unknown(kind=f"button/{name}")
-    container = _object(body, "container")
-    message = _object(body, "message")
-    ts = _text(container, "message_ts") or _text(message, "ts")
+    container, shown, view = _object(body, "container"), _object(body, "message"), _object(body, "view")
+    ts = _text(container, "message_ts") or _text(shown, "ts")
     user = _text(_object(body, "user"), "id")
+    action = DeskAction(name.partition(":")[0])
+    ticket_id, _, argument = ("", "", value) if action.is_of_home else value.partition(" ")
+    where = ts or _text(view, "id")
     return Click(
-        external_id=f"click:{user}:{_text(action, 'action_ts')}:{ts}:{name}",
-        channel=_text(container, "channel_id") or _text(_object(body, "channel"), "id"),
-        thread=_text(message, "thread_ts") or ts,
+        external_id=f"click:{user}:{_text(pressed, 'action_ts')}:{where}:{name}",
+        channel="" if view else _text(container, "channel_id") or _text(_object(body, "channel"), "id"),
+        thread=_text(shown, "thread_ts") or _text(container, "thread_ts") or ts,
         user=user,
-        action=DeskAction(name),
-        ticket_id=TicketId(_text(action, "value")),
+        action=action,
+        ticket_id=TicketId(ticket_id),
+        argument=argument,
         trigger_id=_text(body, "trigger_id"),
+        view_id=_text(view, "id") if _text(view, "type") == "modal" else "",
     )
 
 
 def _submission(body: Json) -> SlackEvent:
     view = _object(body, "view")
-    name = _text(view, "callback_id")
+    name, remembered = _text(view, "callback_id"), _text(view, "private_metadata")
     try:
-        about = json.loads(_text(view, "private_metadata"))
+        about = json.loads(remembered[:_JSON_MAX])
     except (ValueError, RecursionError):
         about = None
     if name not in set(DeskAction) or not isinstance(about, dict):
         return Unknown(kind=f"view/{name}")
-    box = _object(_object(_object(_object(view, "state"), "values"), INPUT), INPUT)
+    memory = {str(key): value for key, value in about.items() if isinstance(value, str)}
     return Submission(
         external_id=f"view:{_text(view, 'id')}:{_text(view, 'hash')}",
-        thread=_text(about, "thread"),
+        at=memory.get("at", ""),
         user=_text(_object(body, "user"), "id"),
         action=DeskAction(name),
-        ticket_id=TicketId(_text(about, "ticket")),
-        text=_text(box, "value"),
+        ticket_id=TicketId(memory.get("ticket", "")),
+        fields=_fields(_object(_object(view, "state"), "values")),
+        memory=memory,
+    )
+
+
+def _fields(values: Json) -> dict[str, tuple[str, ...]]:
+    """Return what each input says: its one element carries the text, the choice, the choices or the moment."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in values:
+        element = next((e for e in _object(values, name).values() if isinstance(e, dict)), {})
+        chosen = element.get("selected_options")
+        several = [_text(o, "value") for o in chosen if isinstance(o, dict)] if isinstance(chosen, list) else []
+        moment = element.get("selected_date_time")
+        one = (
+            _text(element, "value")
+            or _text(_object(element, "selected_option"), "value")
+            or _text(element, "selected_user")
+            or (str(moment) if isinstance(moment, int) and 0 < moment < 10**11 else "")
+        )
+        found[name] = tuple(several) if several else ((one,) if one else ())
+    return found
+
+
+def _shortcut(body: Json) -> SlackEvent:
+    name, shown = _text(body, "callback_id"), _object(body, "message")
+    channel, user = _text(_object(body, "channel"), "id"), _text(_object(body, "user"), "id")
+    ts = _text(shown, "ts") or _text(body, "message_ts")
+    if name not in {DeskAction.SEND_THIS, DeskAction.KEEP_THIS, DeskAction.MAKE_MACRO} or not (channel and ts):
+        return Unknown(kind=f"shortcut/{name}")
+    return Shortcut(
+        external_id=f"shortcut:{channel}:{ts}:{user}:{name}:{_text(body, 'action_ts')}",
+        action=DeskAction(name),
+        channel=channel,
+        thread=_text(shown, "thread_ts"),
+        ts=ts,
+        user=user,
+        trigger_id=_text(body, "trigger_id"),
+        text=_text(shown, "text"),
+        blocks=shown.get("blocks"),
+    )
+
+
+def _command(body: Json) -> SlashCommand:
+    return SlashCommand(
+        external_id=f"command:{_text(body, 'trigger_id')}",
+        channel=_text(body, "channel_id"),
+        user=_text(body, "user_id"),
+        text=_text(body, "text"),
+        response_url=_text(body, "response_url"),
     )
 
 

@@ -37,13 +37,12 @@ class SlackFiles:
         return await self._media.put(content, described)
 
     async def _fetch(self, file: SlackFile, name: str) -> bytes:
-        url = URL(file.url)
-        if not self._is_slack(url):
+        if not self.is_slack(file.url):
             raise MediaError(f"{name} is not stored in Slack, so it cannot be sent. Upload it to Slack instead.")
         headers = {"Authorization": f"Bearer {self._token}"}
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-            session.get(url, headers=headers, allow_redirects=False) as answer,
+            session.get(URL(file.url), headers=headers, allow_redirects=False) as answer,
         ):
             # Without the scope files:read Slack redirects to its sign-in page.
             if answer.status != 200 or (answer.content_type == "text/html" and file.media_type != "text/html"):
@@ -55,9 +54,13 @@ class SlackFiles:
                     raise MediaError(f"{name} is too large: {self._size_max // (1024 * 1024)} MB is the most.")
         return bytes(content)
 
-    def _is_slack(self, url: URL) -> bool:
-        """Whether the address is Slack's own: the token goes nowhere else."""
-        if url.origin() == self._api.origin():
-            return True
+    def is_slack(self, address: str) -> bool:
+        """Whether the address is Slack's own: nothing of ours goes anywhere else."""
+        try:
+            url = URL(address)
+            if url.origin() == self._api.origin():
+                return True
+        except ValueError:
+            return False
         host = url.host or ""
         return url.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))

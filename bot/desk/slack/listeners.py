@@ -1,7 +1,7 @@
 """What agents do in Slack, done on tickets.
 
-The thread of a ticket is internal: only a message that starts with `>`, or the Reply button, reaches the customer.
-`DeskEvents.handle` may be given the same event any number of times.
+The thread of a ticket is internal: only a message that starts with `>`, an envelope put on a message, or the Reply
+button reaches the customer. `DeskEvents.handle` may be given the same event any number of times.
 """
 
 from __future__ import annotations
@@ -9,53 +9,79 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import structlog
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.desk.slack import cards
+from bot.desk.slack import envelope, forms, late
 from bot.desk.slack import text as slack_text
-from bot.desk.slack.cards import DeskAction
-from bot.desk.slack.envelope import Click, Json, Submission, ThreadChange, ThreadMessage, read
-from bot.desk.slack.errors import classify, code_of
-from bot.desk.slack.files import SlackFiles
-from bot.desk.slack.people import People
-from bot.desk.slack.poster import FAILED, Whereabouts, act_key
+from bot.desk.slack.buttons import DeskAction
+from bot.desk.slack.doing import Doer
+from bot.desk.slack.envelope import (
+    Click,
+    HomeOpened,
+    Json,
+    Reaction,
+    Shortcut,
+    SlashCommand,
+    Submission,
+    ThreadChange,
+    ThreadMessage,
+    read,
+)
+from bot.desk.slack.errors import code_of
+from bot.desk.slack.forms import FormError
+from bot.desk.slack.homepages import HomePages
+from bot.desk.slack.late import LateReplies
+from bot.desk.slack.modals import TEXT
+from bot.desk.slack.parts import Place, SlackParts, Voice
+from bot.desk.slack.prompts import GONE, MOVED
+from bot.desk.slack.slash import Slash
 from bot.desk.slack.text import Destination, Written
-from bot.domain.acts import Act, Claim, HandBack, Note, Reply, Resolve
-from bot.domain.connectors import Permanent
-from bot.domain.desk import DeskActs
-from bot.domain.errors import DeskError, MediaError
-from bot.domain.messages import message_id_of
-from bot.domain.tickets import Agent, TicketId
+from bot.desk.slack.whereabouts import FAILED, act_key, sent_key
+from bot.domain.acts import (
+    Act,
+    Amend,
+    AskToVerify,
+    Claim,
+    Note,
+    RejectSuggestion,
+    Release,
+    Reopen,
+    Reply,
+    Resend,
+    Undo,
+    UnlinkCustomer,
+    Wake,
+)
+from bot.domain.errors import DeskError, MediaError, SettingsError
+from bot.domain.messages import Author, MessageId, message_id_of
+from bot.domain.suggestions import SuggestionId
+from bot.domain.tickets import Agent, TicketId, TicketView
 
 _log = structlog.get_logger(__name__)
 
 UNCLEAR = (
     "Not sent: only some lines of your message start with >, so it could be meant for either. To send it to the "
-    "customer, start every line with >, or use Reply. It is kept as a note."
+    "customer, put ✉️ on it, or start every line with >. It is kept as a note."
 )
 BROADCAST = (
-    "Not sent: messages that also go to the channel stay internal. Write it in the thread alone, or use Reply. "
+    "Not sent: messages that also go to the channel stay internal. Put ✉️ on it to send it to the customer. "
     "It is kept as a note."
 )
-EDITED = "The customer has the earlier text: edits are not passed on. To correct it, write a new message."
-DELETED = "The customer has already been sent this message: deleting it here does not take it back."
-NEVER_SENT = "Not sent: edits stay internal. To send it to the customer, write it as a new message."
-CLOSED = "This ticket is closed. If the customer writes again, a new ticket can be opened."
+NEVER_SENT = "Not sent: edits stay internal. To send it to the customer, put ✉️ on it."
+NO_LONGER = "The customer still has the earlier text: start every line with > to send them the new one."
+NOT_YOURS = "Not sent: only who wrote a message, or who has the ticket, can send it to the customer."
+NO_MESSAGE = "Only what a person wrote in a ticket's thread can be sent to a customer or kept."
+NO_DRAFT = "This draft is not there any more."
 EMPTY = "Not sent: there is no text and no file in it."
 
-
-@dataclass(frozen=True, kw_only=True)
-class SlackParts:
-    """What acting on Slack's events takes."""
-
-    client: AsyncWebClient
-    #: id of the queue channel; nothing else is listened to
-    channel: str
-    acts: DeskActs
-    people: People
-    files: SlackFiles
-    #: shared with the poster, which puts ✅ where it says
-    whereabouts: Whereabouts
+#: Acts that need nothing but the ticket.
+_PLAIN: dict[DeskAction, Act] = {
+    DeskAction.CLAIM: Claim(),
+    DeskAction.RELEASE: Release(),
+    DeskAction.WAKE: Wake(),
+    DeskAction.REOPEN: Reopen(),
+    DeskAction.VERIFY: AskToVerify(),
+    DeskAction.UNLINK: UnlinkCustomer(),
+}
 
 
 class DeskEvents:
@@ -65,6 +91,11 @@ class DeskEvents:
         """Take what is needed to act and to answer."""
         self._parts = parts
         self._acts = parts.acts
+        self._voice = Voice(parts)
+        self._doer = Doer(parts)
+        self._home = HomePages(parts)
+        self._slash = Slash(parts)
+        self._late = LateReplies(parts, self._doer)
 
     async def handle(self, raw: Json) -> None:
         """Do what one raw event asks for, once however often it is handed in.
@@ -78,144 +109,232 @@ class DeskEvents:
                 await self._written(event)
             case ThreadChange():
                 await self._changed(event)
-            case Click(action=DeskAction.CLAIM):
-                await self._claim(event)
+            case Click(action=action) if action.is_of_home:
+                await self._home.pressed(event)
+            case Click():
+                await self._clicked(event)
             case Submission():
                 await self._submitted(event)
-            case _:
-                # A button that opens a modal: that was done when it was pressed.
-                return
+            case Reaction():
+                await self._publish(event.channel, event.ts, event.user, is_asked=False)
+            case Shortcut():
+                await self._shortcut(event)
+            case SlashCommand():
+                await self._slash.handle(event)
+            case HomeOpened():
+                await self._home.show(event.user)
 
-    async def open_modal(self, click: Click) -> None:
-        """Open the modal behind a button, within the three seconds that its trigger lives."""
-        agent = await self._agent(click.user, click.thread)
-        if agent is None or click.channel != self._parts.channel:
+    # ---- buttons and modals
+
+    async def _clicked(self, click: Click) -> None:
+        if click.action.has_modal:
+            # That was opened when it was pressed.
+            return
+        if click.action is DeskAction.SEND_LATE:
+            await self._publish(click.channel, click.argument, click.user, is_asked=True)
             return
         view = await self._acts.view(click.ticket_id)
-        if view is None or not view.ticket.state.is_open:
-            await self._tell(click.user, click.thread, CLOSED)
-            return
-        modal = cards.modal(click.action, view, click.thread)
-        await self._parts.client.views_open(trigger_id=click.trigger_id, view=modal)
-
-    async def _claim(self, click: Click) -> None:
-        if click.channel != self._parts.channel:
-            return
-        agent = await self._agent(click.user, click.thread)
+        place = Place.of(view.ticket.desk_reference if view else None, self._parts.channel)
+        agent = await self._voice.agent(click.user, place)
         if agent is None:
             return
         try:
-            await self._acts.do(click.ticket_id, agent, Claim(), act_key(click.external_id))
+            act = _act_of(click, view)
+            await self._doer.do(click.ticket_id, agent, act, act_key(click.external_id))
         except DeskError as error:
-            await self._tell(click.user, click.thread, str(error))
+            await self._voice.tell(click.user, place, str(error))
+        if not click.channel and not click.view_id:
+            await self._home.show(click.user)
 
     async def _submitted(self, sent: Submission) -> None:
-        agent = await self._agent(sent.user, sent.thread, sent.text)
+        view = await self._acts.view(sent.ticket_id) if sent.ticket_id else None
+        place = Place.of(view.ticket.desk_reference if view else None, self._parts.channel)
+        unsent = sent.one(TEXT)
+        agent = await self._voice.agent(sent.user, place, unsent)
         if agent is None:
             return
+        key = act_key(sent.external_id)
         try:
-            await self._acts.do(sent.ticket_id, agent, _act_of(sent), act_key(sent.external_id))
-        except DeskError as error:
-            await self._tell(sent.user, sent.thread, str(error), sent.text)
+            for number, wish in enumerate(forms.wishes(sent, self._parts.resources.now())):
+                await self._doer.wish(sent.ticket_id, agent, wish, f"{key}:{number}" if number else key)
+        except (DeskError, SettingsError, FormError) as error:
+            await self._voice.tell(sent.user, place, str(error), unsent)
+
+    # ---- the thread
 
     async def _written(self, message: ThreadMessage) -> None:
-        ticket_id = await self._ticket_of(message)
+        ticket_id = await self._ticket_of(message.channel, message.thread)
         if ticket_id is None:
             return
-        agent = await self._agent(message.user, message.thread)
+        place = Place(channel=message.channel, thread=message.thread)
+        agent = await self._voice.agent(message.user, place)
         if agent is None:
             return
-        written = slack_text.read(await self._plain(message))
+        written = slack_text.read(await self._plain(message.text, message.blocks))
         is_reply = written.destination is Destination.CUSTOMER
+        if is_reply and late.is_late(message):
+            await self._late.ask(ticket_id, agent, message, written.text)
+            return
         try:
             if is_reply and not message.is_broadcast:
-                await self._reply(ticket_id, agent, message, written)
+                await self._reply(ticket_id, agent, message, written.text)
                 return
             await self._note(ticket_id, agent, message, written)
         except (DeskError, MediaError) as error:
             if is_reply:
-                await self._mark_failed(message.ts)
-            await self._tell(message.user, message.thread, str(error))
+                await self._mark_failed(message.channel, message.ts)
+            await self._voice.tell(message.user, place, str(error))
             return
         if is_reply or written.destination is Destination.UNCLEAR:
-            await self._tell(message.user, message.thread, BROADCAST if is_reply else UNCLEAR)
+            await self._voice.tell(message.user, place, BROADCAST if is_reply else UNCLEAR)
 
-    async def _reply(self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, written: Written) -> None:
-        if not written.text and not message.files:
+    async def _reply(
+        self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, said: str, key: str | None = None
+    ) -> None:
+        if not said and not message.files:
             raise DeskError(EMPTY)
-        key = act_key(message.external_id)
+        key = key or act_key(message.external_id)
         attachments = tuple([await self._parts.files.keep(file) for file in message.files])
-        self._parts.whereabouts.put(message_id_of(key), message.ts)
-        await self._acts.do(ticket_id, agent, Reply(text=written.text, attachments=attachments), key)
+        self._parts.whereabouts.put(message_id_of(key), message.thread, message.ts)
+        await self._doer.do(ticket_id, agent, Reply(text=said, attachments=attachments), key)
 
     async def _note(self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, written: Written) -> None:
-        text = "\n".join(filter(None, [written.text, *(f"[file: {file.name}]" for file in message.files)]))
-        if text:
-            await self._acts.do(ticket_id, agent, Note(text=text), act_key(message.external_id))
+        said = "\n".join(filter(None, [written.text, *(f"[file: {file.name}]" for file in message.files)]))
+        if said:
+            await self._doer.do(ticket_id, agent, Note(text=said), act_key(message.external_id))
 
     async def _changed(self, change: ThreadChange) -> None:
-        if await self._ticket_of(change) is None:
+        ticket_id = await self._ticket_of(change.channel, change.thread)
+        view = await self._acts.view(ticket_id) if ticket_id else None
+        if view is None:
             return
-        old = slack_text.read(slack_text.plain(change.old_text, {}, {}))
-        new = slack_text.read(slack_text.plain(change.new_text or "", {}, {}))
-        if old.destination is Destination.CUSTOMER:
-            await self._tell(change.user, change.thread, DELETED if change.new_text is None else EDITED)
-        elif new.destination is Destination.CUSTOMER:
-            await self._tell(change.user, change.thread, NEVER_SENT)
-
-    async def _ticket_of(self, event: ThreadMessage | ThreadChange) -> TicketId | None:
-        if event.channel != self._parts.channel:
-            return None
-        return await self._acts.by_reference(f"{event.channel}:{event.thread}")
-
-    async def _plain(self, message: ThreadMessage) -> str:
-        names = {user: await self._parts.people.name(user) for user in slack_text.mentioned(message.text)}
-        return slack_text.plain(message.text, names, slack_text.emoji_in(message.blocks))
-
-    async def _agent(self, user: str, thread: str, unsent: str = "") -> Agent | None:
-        """Return the person as an agent, or none once they have been told why they are not one."""
-        verdict = await self._parts.people.verdict(user)
-        if verdict.agent is None:
-            _log.warning("desk_refused", user=user, reason=verdict.refusal)
-            await self._tell(user, thread, verdict.refusal, unsent)
-        return verdict.agent
-
-    async def _mark_failed(self, ts: str) -> None:
+        place = Place(channel=change.channel, thread=change.thread)
+        sent = _sent_as(view, change)
+        said = None if change.new_text is None else slack_text.read(await self._plain(change.new_text, change.blocks))
+        is_for_customer = said is not None and said.destination is Destination.CUSTOMER
+        if sent is None:
+            if is_for_customer:
+                await self._voice.tell(change.user, place, NEVER_SENT)
+            return
+        if said is not None and not is_for_customer and not sent.was_note:
+            await self._voice.tell(change.user, place, NO_LONGER)
+            return
+        agent = await self._voice.agent(change.user, place)
+        if agent is None:
+            return
         try:
-            await self._parts.client.reactions_add(channel=self._parts.channel, timestamp=ts, name=FAILED)
+            act = Amend(message_id=sent.message_id, text=said.text if said else None)
+            await self._doer.do(view.ticket.id, agent, act, act_key(change.external_id))
+        except DeskError as error:
+            await self._voice.tell(change.user, place, str(error))
+
+    async def _shortcut(self, event: Shortcut) -> None:
+        if event.action is DeskAction.SEND_THIS:
+            await self._publish(event.channel, event.ts, event.user, is_asked=True)
+        elif event.action is DeskAction.KEEP_THIS:
+            await self._keep(event)
+
+    async def _keep(self, event: Shortcut) -> None:
+        """Keep a message of the thread, or of anywhere that the card hangs in, as a note."""
+        place = Place(channel=event.channel, thread=event.thread)
+        ticket_id = await self._ticket_of(event.channel, event.thread)
+        agent = await self._voice.agent(event.user, place)
+        if agent is None:
+            return
+        said = slack_text.read(await self._plain(event.text, event.blocks)).text
+        if ticket_id is None or not said:
+            await self._voice.tell(event.user, place, NO_MESSAGE)
+            return
+        try:
+            # The key of the message itself: what was kept when it was written is not kept again.
+            await self._doer.do(ticket_id, agent, Note(text=said), act_key(f"message:{event.channel}:{event.ts}"))
+        except DeskError as error:
+            await self._voice.tell(event.user, place, str(error))
+
+    async def _publish(self, channel: str, ts: str, user: str, *, is_asked: bool) -> None:
+        """Send the customer exactly the message that stands at `ts` of a ticket's thread, once."""
+        message = await self._fetch(channel, ts)
+        ticket_id = await self._ticket_of(channel, message.thread) if message else None
+        if message is None or ticket_id is None:
+            if is_asked:
+                await self._voice.tell(user, Place(channel=channel), NO_MESSAGE)
+            return
+        place = Place(channel=channel, thread=message.thread)
+        agent = await self._voice.agent(user, place)
+        view = await self._acts.view(ticket_id)
+        if agent is None or view is None:
+            return
+        owner = view.ticket.agent
+        if message.user != user and (owner is None or owner.id != agent.id):
+            await self._voice.tell(user, place, NOT_YOURS)
+            return
+        written = slack_text.read(await self._plain(message.text, message.blocks))
+        was_sent = written.destination is Destination.CUSTOMER and not message.is_broadcast
+        key = act_key(message.external_id) if was_sent else sent_key(channel, ts)
+        try:
+            await self._reply(ticket_id, agent, message, written.text, key)
+        except (DeskError, MediaError) as error:
+            await self._mark_failed(channel, ts)
+            await self._voice.tell(user, place, str(error))
+
+    async def _fetch(self, channel: str, ts: str) -> ThreadMessage | None:
+        """Return a message of a thread as it stands now."""
+        answer = await self._parts.client.conversations_replies(
+            channel=channel, ts=ts, latest=ts, oldest=ts, inclusive=True, limit=1
+        )
+        found = next((entry for entry in answer.get("messages") or () if entry.get("ts") == ts), None)
+        return envelope.message(found, channel) if isinstance(found, dict) else None
+
+    async def _ticket_of(self, channel: str, thread: str) -> TicketId | None:
+        return await self._acts.by_reference(f"{channel}:{thread}") if thread else None
+
+    async def _plain(self, marked_up: str, blocks: object) -> str:
+        names = {user: await self._parts.people.name(user) for user in slack_text.mentioned(marked_up)}
+        return slack_text.plain(marked_up, names, slack_text.emoji_in(blocks))
+
+    async def _mark_failed(self, channel: str, ts: str) -> None:
+        try:
+            await self._parts.client.reactions_add(channel=channel, timestamp=ts, name=FAILED)
         except Exception as error:  # noqa: BLE001 - decoration: the reason itself is told next
             _log.info("desk_mark_failed", error=code_of(error) or type(error).__name__)
 
-    async def _tell(self, user: str, thread: str, reason: str, unsent: str = "") -> None:
-        """Show something to one person alone; somebody who cannot be shown it is not waited for."""
-        post = cards.refusal(reason, unsent)
-        try:
-            await self._parts.client.chat_postEphemeral(
-                channel=self._parts.channel,
-                user=user,
-                thread_ts=thread or None,
-                text=post.text,
-                blocks=post.blocks,
-                link_names=False,
-                parse="none",
-            )
-        except Exception as error:
-            failed = classify(error)
-            if not isinstance(failed, Permanent):
-                raise
-            _log.warning("desk_not_told", user=user, error=failed.code)
+
+@dataclass(frozen=True, kw_only=True)
+class _SentAs:
+    """A message of the thread that was sent to the customer."""
+
+    message_id: MessageId
+    #: it does not start with `>`: somebody put an envelope on it
+    was_note: bool
 
 
-def _act_of(sent: Submission) -> Act:
-    text = sent.text.strip()
-    match sent.action:
-        case DeskAction.REPLY:
-            return Reply(text=text)
-        case DeskAction.NOTE:
-            return Note(text=text)
-        case DeskAction.RESOLVE:
-            return Resolve(outcome=text)
-        case DeskAction.HAND_BACK:
-            return HandBack(outcome=text)
-        case DeskAction.CLAIM:
-            return Claim()
+def _sent_as(view: TicketView, change: ThreadChange) -> _SentAs | None:
+    """Return what a message of the thread became; none: the customer never got it."""
+    sent = {entry.id for entry in view.transcript if entry.author is Author.AGENT}
+    as_reply = message_id_of(act_key(f"message:{change.channel}:{change.ts}"))
+    as_note = message_id_of(sent_key(change.channel, change.ts))
+    if as_reply in sent:
+        return _SentAs(message_id=as_reply, was_note=False)
+    return _SentAs(message_id=as_note, was_note=True) if as_note in sent else None
+
+
+def _act_of(click: Click, view: TicketView | None) -> Act:
+    """Return the act behind a button that asks for nothing; raises `DeskError`."""
+    if view is None:
+        raise DeskError(GONE)
+    if click.channel and view.ticket.desk_reference and not view.ticket.desk_reference.startswith(f"{click.channel}:"):
+        raise DeskError(MOVED)
+    if click.action in _PLAIN:
+        return _PLAIN[click.action]
+    match click.action:
+        case DeskAction.UNDO:
+            return Undo(key=click.argument)
+        case DeskAction.RESEND:
+            return Resend(message_id=MessageId(click.argument))
+        case DeskAction.REJECT_SUGGESTION:
+            return RejectSuggestion(suggestion=SuggestionId(click.argument))
+        case DeskAction.SEND_SUGGESTION:
+            offered = next((entry for entry in view.suggestions if entry.id == click.argument), None)
+            if offered is not None:
+                return Reply(text=offered.text, suggestion=offered.id, seen=offered.message_id)
+    raise DeskError(NO_DRAFT)

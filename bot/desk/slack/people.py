@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slack_sdk.errors import SlackApiError
@@ -34,15 +34,21 @@ class People:
     def __init__(
         self,
         client: AsyncWebClient,
-        user_group: str | None = None,
+        user_groups: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
+        leads: Sequence[str] = (),
     ) -> None:
-        """Take the bot's client; `user_group` (an id, `S…`) narrows agents down to its members."""
+        """Take the bot's client; `user_groups` (ids, `S…`) narrow agents down to their members.
+
+        `leads` (ids of people and groups) see what everybody has to do.
+        """
+        self._leads = tuple(leads)
+        self._workspace = ""
         self._client = client
-        self._user_group = user_group
+        self._user_groups = tuple(user_groups)
         self._clock = clock
         self._verdicts: dict[str, tuple[float, Verdict]] = {}
-        self._members: tuple[float, frozenset[str]] | None = None
+        self._members: dict[str, tuple[float, frozenset[str]]] = {}
         self._team: str | None = None
 
     async def verdict(self, user: str) -> Verdict:
@@ -61,6 +67,20 @@ class People:
         agent = (await self.verdict(user)).agent
         return agent.name if agent else "a colleague"
 
+    async def is_lead(self, user: str) -> bool:
+        """Return whether `user` sees what everybody has to do."""
+        if user in self._leads:
+            return True
+        for group in self._leads:
+            if group.startswith("S") and user in await self._group(group):
+                return True
+        return False
+
+    async def workspace(self) -> str:
+        """Return the workspace's address: https://copperleaf.slack.com/."""
+        await self._own_team()
+        return self._workspace
+
     async def _ask(self, user: str) -> Verdict:
         try:
             answer = await self._client.users_info(user=user)
@@ -70,7 +90,7 @@ class People:
             raise
         person = answer.get("user") or {}
         refusal = _refusal(person, await self._own_team())
-        if not refusal and self._user_group and user not in await self._group():
+        if not refusal and self._user_groups and not await self._is_in_a_group(user):
             refusal = "Only members of the agents' user group can answer customers. Ask to be added to it."
         if refusal:
             return _refused(refusal)
@@ -78,14 +98,24 @@ class People:
 
     async def _own_team(self) -> str:
         if self._team is None:
-            self._team = str((await self._client.auth_test()).get("team_id"))
+            answer = await self._client.auth_test()
+            self._team, self._workspace = str(answer.get("team_id")), str(answer.get("url") or "")
         return self._team
 
-    async def _group(self) -> frozenset[str]:
-        if self._members is None or self._clock() - self._members[0] >= BELIEVED_FOR_SECONDS:
-            answer = await self._client.usergroups_users_list(usergroup=str(self._user_group))
-            self._members = (self._clock(), frozenset(answer.get("users") or ()))
-        return self._members[1]
+    async def _is_in_a_group(self, user: str) -> bool:
+        for group in self._user_groups:
+            if user in await self._group(group):
+                return True
+        return False
+
+    async def _group(self, group: str) -> frozenset[str]:
+        known = self._members.get(group)
+        if known is not None and self._clock() - known[0] < BELIEVED_FOR_SECONDS:
+            return known[1]
+        answer = await self._client.usergroups_users_list(usergroup=group)
+        members = frozenset(answer.get("users") or ())
+        self._members[group] = (self._clock(), members)
+        return members
 
 
 def _refusal(person: dict[str, object], own_team: str) -> str:

@@ -1,202 +1,333 @@
-"""Shows tickets in Slack: a card in the queue channel, the transcript in its thread, ✅ and ❌ on what was sent."""
+"""Shows tickets in Slack: a card in its team's channel, the transcript in its thread, ✅ and ❌ on what was sent."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.desk import words
-from bot.desk.slack import cards
-from bot.desk.slack.cards import Post
-from bot.desk.slack.errors import classify, code_of
-from bot.domain.connectors import Permanent, Retry, SendResult, Sent
-from bot.domain.desk import DeskActs, DeskPost, DeskPostKind
-from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine, message_id_of
+from bot.desk.slack import thread as threads
+from bot.desk.slack.blocks import Block, Post
+from bot.desk.slack.card import card
+from bot.desk.slack.channels import Channels
+from bot.desk.slack.errors import CHANNEL_ERRORS, GONE_ERRORS, classify, classify_post, code_of
+from bot.desk.slack.whereabouts import PostFinder, Whereabouts, metadata
+from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
+from bot.domain.desk import Blocked, DeskActs, DeskPost, DeskPostKind, Moved, PostResult
+from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
 from bot.domain.ports import MediaStore
-from bot.domain.tickets import TicketView
+from bot.domain.tickets import TeamName, TicketView
 
-#: Marks our posts, so that one whose answer was lost can be found again.
-METADATA = "tandem_post"
-ARRIVED, FAILED = "white_check_mark", "x"
-_ARRIVED_STATES = {DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ}
-_PAGES_MAX = 20
 _REMEMBERED_MAX = 5_000
+#: A summary that may have been posted was posted within this.
+_SUMMARY_WITHIN = timedelta(hours=1)
 #: Slack's words for "it is so already", or "nobody could see it any more".
 _SO_ALREADY = {"already_reacted", "no_reaction", "message_not_found", "too_many_emoji", "too_many_reactions"}
+#: What is put on a message and what is taken off it.
+_SIGNS = {
+    DeliveryState.SENT: ("white_check_mark", "x"),
+    DeliveryState.DELIVERED: ("white_check_mark", None),
+    DeliveryState.READ: ("eyes", None),
+    DeliveryState.FAILED: ("x", "white_check_mark"),
+    DeliveryState.WITHHELD: ("x", "white_check_mark"),
+}
 
 
-def act_key(external_id: str) -> str:
-    """Return the key of the act that something in Slack causes."""
-    return f"slack:{external_id}"
+@dataclass(frozen=True, kw_only=True)
+class PosterParts:
+    """What posting takes."""
+
+    client: AsyncWebClient
+    channels: Channels
+    acts: DeskActs
+    media: MediaStore
+    #: shared with `DeskEvents`, which sees what agents write
+    whereabouts: Whereabouts
+    #: told when a channel cannot be posted to: its id, and why in plain words
+    blocked: Callable[[str, str], None] = lambda _channel, _reason: None
+    #: what people call a team
+    title_of: Callable[[TeamName], str] = str
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-class Whereabouts:
-    """Remembers in which post a message stands; what it has forgotten is read from the thread."""
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a ticket is shown."""
 
-    def __init__(self) -> None:
-        """Start with nothing remembered."""
-        self._timestamps: OrderedDict[MessageId, str] = OrderedDict()
-
-    def put(self, message_id: MessageId, ts: str) -> None:
-        """Remember that the message stands in the post `ts` of its ticket's thread."""
-        self._timestamps[message_id] = ts
-        while len(self._timestamps) > _REMEMBERED_MAX:
-            self._timestamps.popitem(last=False)
-
-    def get(self, message_id: MessageId) -> str | None:
-        """Return the post, if it is remembered."""
-        return self._timestamps.get(message_id)
+    channel: str
+    #: the `ts` of its card
+    thread: str
 
 
 class SlackPoster:
     """Implements `bot.domain.desk.DeskPoster`."""
 
-    def __init__(
-        self, client: AsyncWebClient, channel: str, acts: DeskActs, media: MediaStore, whereabouts: Whereabouts
-    ) -> None:
-        """Take the bot's client and the id of the queue channel; share `whereabouts` with `DeskEvents`."""
-        self._client = client
-        self._channel = channel
-        self._acts = acts
-        self._media = media
-        self._whereabouts = whereabouts
+    def __init__(self, parts: PosterParts) -> None:
+        """Take what posting takes."""
+        self._parts = parts
+        self._client = parts.client
+        self._finder = PostFinder(parts.client, parts.whereabouts)
         self._uploaded: OrderedDict[str, None] = OrderedDict()
+        #: of each channel the newest summary: its `ts`, and when it was first posted
+        self._summaries: dict[str, tuple[str, datetime]] = {}
 
-    async def send(self, post: DeskPost, key: str) -> SendResult:
+    async def send(self, post: DeskPost, key: str) -> PostResult:
         """Show the post; see `DeskPoster.send`."""
-        view = await self._acts.view(post.ticket_id)
-        if view is None:
-            return Permanent(reason="there is no such ticket", code="no_ticket")
         try:
+            if post.kind is DeskPostKind.SUMMARY:
+                return await self._show_summary(post, key)
+            view = await self._parts.acts.view(post.ticket_id)
+            if view is None:
+                return Permanent(reason="there is no such ticket", code="no_ticket")
             return await self._show(post, key, view)
         except Exception as error:  # noqa: BLE001 - `classify` raises again what is not Slack's
-            return classify(error)
+            return classify_post(error)
 
-    async def find(self, post: DeskPost, key: str) -> SendResult:
-        """Look whether an earlier call arrived; what is harmless to repeat is simply repeated."""
-        view = await self._acts.view(post.ticket_id)
+    async def find(self, post: DeskPost, key: str) -> PostResult:
+        """Look whether an earlier call arrived; `Ambiguous` when Slack cannot be asked."""
+        try:
+            return await self._find(post, key)
+        except Exception as error:  # noqa: BLE001 - `classify` raises again what is not Slack's
+            failed = classify_post(error)
+            if isinstance(failed, Permanent):
+                # With the thread, what was posted to it is gone.
+                return Retry(reason=failed.reason) if failed.code in GONE_ERRORS else failed
+            if isinstance(failed, Retry) and failed.after is None:
+                return Ambiguous(reason=failed.reason)
+            return failed
+
+    async def _find(self, post: DeskPost, key: str) -> PostResult:
+        if post.kind is DeskPostKind.SUMMARY:
+            since = self._parts.now() - _SUMMARY_WITHIN
+            return _found(post.channel, await self._finder.in_channel(key, post.channel, since))
+        view = await self._parts.acts.view(post.ticket_id)
         if view is None:
             return Permanent(reason="there is no such ticket", code="no_ticket")
-        reference = view.ticket.desk_reference
-        if post.kind is DeskPostKind.CARD and reference is not None:
+        place = _place(view)
+        if post.kind is not DeskPostKind.CARD:
+            if place is None:
+                return Retry(reason="it has no thread")
+            return _found(place.channel, await self._finder.in_thread(key, place.channel, place.thread))
+        if place is not None and place.channel in self._homes(view):
             return Retry(reason="a card is updated again")
-        try:
-            if post.kind is DeskPostKind.CARD:
-                ts = await self._find_card(key, view.ticket.opened_at)
-            else:
-                ts = await self._find_in_thread(reference, key)
-        except Exception as error:  # noqa: BLE001 - `classify` raises again what is not Slack's
-            failed = classify(error)
-            return failed if isinstance(failed, Permanent) else Retry(reason=failed.reason)
-        return self._sent(ts) if ts else Retry(reason="it is not in Slack")
+        return await self._find_card(key, view) or Retry(reason="it is not in Slack")
 
-    async def _show(self, post: DeskPost, key: str, view: TicketView) -> SendResult:
+    async def _find_card(self, key: str, view: TicketView) -> Sent | None:
+        for channel in self._homes(view):
+            ts = await self._finder.in_channel(key, channel, view.ticket.opened_at)
+            if ts is not None:
+                return _sent(channel, ts)
+        return None
+
+    def _homes(self, view: TicketView) -> tuple[str, ...]:
+        """Return where a ticket's card may stand, best first."""
+        home, fallback = self._parts.channels.of(view.ticket.team), self._parts.channels.fallback
+        return (home,) if fallback in {None, home} else (home, str(fallback))
+
+    async def _show(self, post: DeskPost, key: str, view: TicketView) -> PostResult:
         if post.kind is DeskPostKind.CARD:
             return await self._show_card(key, view)
-        thread = _timestamp(view.ticket.desk_reference)
-        if thread is None:
-            return Retry(reason="the ticket's card is not posted yet")
-        match post.kind:
-            case DeskPostKind.TRANSCRIPT:
-                return await self._post(cards.transcript(view), key, view, thread)
-            case DeskPostKind.NOTICE:
-                return await self._post(cards.notice(post.text), key, view, thread)
-            case DeskPostKind.LINE:
-                return await self._show_line(post, key, view, thread)
-            case DeskPostKind.RECEIPT:
-                return await self._show_receipt(post, key, view, thread)
-
-    async def _show_card(self, key: str, view: TicketView) -> SendResult:
-        card = cards.card(view)
-        ts = _timestamp(view.ticket.desk_reference)
-        if ts is None:
-            return await self._post(card, key, view, None)
+        if post.kind is DeskPostKind.MOVED:
+            return await self._say_moved(post, key, view)
+        place = _place(view)
+        if place is None:
+            return await self._move(key, view)
         try:
-            await self._client.chat_update(
-                channel=self._channel,
-                ts=ts,
-                text=card.text,
-                blocks=card.blocks,
-                metadata=_metadata(key, view, None),
-                link_names=False,
-                parse="none",
-            )
+            return await self._show_below(post, key, view, place)
         except Exception as error:
-            if code_of(error) == "message_not_found":
-                return await self._post(card, key, view, None)
+            code = code_of(error)
+            if code in CHANNEL_ERRORS:
+                self._say_blocked(place.channel, error)
+            is_elsewhere = code in CHANNEL_ERRORS and place.channel != self._homes(view)[-1]
+            if code in GONE_ERRORS or is_elsewhere:
+                return await self._move(key, view)
             raise
-        return self._sent(ts)
 
-    async def _show_line(self, post: DeskPost, key: str, view: TicketView, thread: str) -> SendResult:
-        entry = _line_of(view, post.message_id)
-        if entry is None:
-            return await self._post(cards.left_out_line(), key, view, thread)
-        if entry.author is Author.AGENT:
-            ts = await self._whereabouts_of(entry.id, thread)
+    async def _show_below(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+        """Show something in the ticket's thread."""
+        shown: Post
+        match post.kind:
+            case DeskPostKind.LINE:
+                return await self._show_lines(post, key, view, place)
+            case DeskPostKind.RECEIPT:
+                return await self._show_receipt(post, key, view, place)
+            case DeskPostKind.SUGGESTION:
+                return await self._show_suggestion(post, key, view, place)
+            case DeskPostKind.TRANSCRIPT:
+                shown = threads.transcript(view)
+            case _:
+                shown = _noticed(post)
+        ts = await self._post(shown, place.channel, metadata(key, view.ticket.id), place.thread)
+        return _sent(place.channel, ts)
+
+    async def _move(self, key: str, view: TicketView) -> PostResult:
+        """Post the ticket's card anew, because its thread is gone or was never there."""
+        card_key = f"{key}:card"
+        found = await self._find_card(card_key, view)
+        return Moved(desk_reference=(found or await self._post_card(card_key, view)).external_id)
+
+    async def _show_card(self, key: str, view: TicketView) -> PostResult:
+        place = _place(view)
+        if place is None:
+            return await self._post_card(key, view)
+        if place.channel not in self._homes(view):
+            return await self._post_card(key, view)
+        try:
+            await self._update(place, card(view), metadata(key, view.ticket.id))
+        except Exception as error:
+            code = code_of(error)
+            if code in CHANNEL_ERRORS and place.channel != self._homes(view)[-1]:
+                self._say_blocked(place.channel, error)
+                return await self._post_card(key, view)
+            if code in GONE_ERRORS:
+                return await self._post_card(key, view)
+            raise
+        return _sent(place.channel, place.thread)
+
+    async def _post_card(self, key: str, view: TicketView) -> Sent:
+        """Post a card in the ticket's channel, or in the fallback where nothing can be posted there."""
+        *before, last = self._homes(view)
+        shown, marks = card(view), metadata(key, view.ticket.id)
+        for channel in before:
+            try:
+                return _sent(channel, await self._post(shown, channel, marks))
+            except Exception as error:
+                if code_of(error) not in CHANNEL_ERRORS:
+                    raise
+                self._say_blocked(channel, error)
+        return _sent(last, await self._post(shown, last, marks))
+
+    async def _say_moved(self, post: DeskPost, key: str, view: TicketView) -> PostResult:
+        """Leave word on the card of a ticket that went to another team."""
+        team = self._parts.title_of(view.ticket.team)
+        left = threads.notice(
+            f"#{view.ticket.number} went to {team}. It is worked on there; nothing here is read any more."
+        )
+        old = _Place(channel=post.channel, thread=post.text.rpartition(":")[2])
+        try:
+            await self._update(old, left, metadata(key, view.ticket.id))
+        except Exception as error:
+            if not isinstance(classify(error), Permanent):
+                raise
+        return Sent(external_id=post.text)
+
+    async def _show_lines(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+        """Show the lines of a post; what an agent wrote in this very thread stands there already."""
+        wanted = [_line_of(view, message_id) for message_id in (post.message_id, *post.more)]
+        entries = [entry for entry in wanted if entry is not None]
+        if len(wanted) == 1 and entries and entries[0].author is Author.AGENT:
+            ts = await self._finder.of_message(entries[0].id, place.channel, place.thread)
             if ts is not None:
-                return self._sent(ts)
-        missing = [await self._upload(file, f"{key}:{n}", thread) for n, file in enumerate(entry.attachments)]
-        shown = await self._post(cards.line(entry, view, "\n".join(filter(None, missing))), key, view, thread, entry.id)
-        if isinstance(shown, Sent):
-            self._whereabouts.put(entry.id, _timestamp(shown.external_id) or "")
-        return shown
+                return _sent(place.channel, ts)
+        files = [
+            (entry, f"{key}:{entry.id}:{n}", file) for entry in entries for n, file in enumerate(entry.attachments)
+        ]
+        remarks = [await self._upload(file, name, place) for _, name, file in files]
+        remark = "\n".join(filter(None, remarks))
+        marks = metadata(key, view.ticket.id, tuple(entry.id for entry in entries))
+        ts = await self._post(_shown(entries, view, remark), place.channel, marks, place.thread)
+        for entry in entries:
+            self._parts.whereabouts.put(entry.id, place.thread, ts)
+        return _sent(place.channel, ts)
 
-    async def _show_receipt(self, post: DeskPost, key: str, view: TicketView, thread: str) -> SendResult:
+    async def _show_receipt(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
         entry = _line_of(view, post.message_id)
         if entry is None or entry.delivery in {None, DeliveryState.PENDING}:
-            return self._sent(thread)
-        ts = await self._whereabouts_of(entry.id, thread)
-        is_arrived = entry.delivery in _ARRIVED_STATES
+            return _sent(place.channel, place.thread)
+        ts = await self._finder.of_message(entry.id, place.channel, place.thread)
+        shown, hidden = _SIGNS[entry.delivery]
         if ts is not None:
-            shown, hidden = (ARRIVED, FAILED) if is_arrived else (FAILED, ARRIVED)
-            await self._react("reactions_add", shown, ts)
-            await self._react("reactions_remove", hidden, ts)
-        if is_arrived or _is_explained(entry, view):
-            return self._sent(ts or thread)
-        return await self._post(cards.failure(entry), key, view, thread)
+            await self._sign("reactions_add", shown, place.channel, ts)
+            if hidden is not None:
+                await self._sign("reactions_remove", hidden, place.channel, ts)
+        if entry.delivery not in {DeliveryState.FAILED, DeliveryState.WITHHELD} or _is_explained(entry, view):
+            return _sent(place.channel, ts or place.thread)
+        marks = metadata(key, view.ticket.id)
+        return _sent(place.channel, await self._post(threads.failure(entry, view), place.channel, marks, place.thread))
 
-    async def _react(self, method: str, name: str, ts: str) -> None:
+    async def _show_summary(self, post: DeskPost, key: str) -> PostResult:
+        """Show what waits, in place of what was shown of the same storm."""
+        shown, marks = threads.notice(post.text), metadata(key, "")
+        last = self._summaries.get(post.channel)
+        if last is not None and self._parts.now() - last[1] < _SUMMARY_WITHIN:
+            try:
+                await self._update(_Place(channel=post.channel, thread=last[0]), shown, marks)
+            except Exception as error:
+                if code_of(error) not in GONE_ERRORS:
+                    raise
+            else:
+                return _sent(post.channel, last[0])
+        ts = await self._post(shown, post.channel, marks)
+        self._summaries[post.channel] = (ts, self._parts.now())
+        return _sent(post.channel, ts)
+
+    async def _show_suggestion(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+        """Show a draft of the bot, or what became of it where it stands."""
+        offered = next((draft for draft in view.suggestions if draft.message_id == post.message_id), None)
+        if offered is None:
+            return _sent(place.channel, place.thread)
+        shown = threads.suggestion(offered, view)
+        marks = metadata(key, view.ticket.id, (offered.id,))
+        ts = await self._finder.of_message(MessageId(offered.id), place.channel, place.thread)
+        if ts is None:
+            ts = await self._post(shown, place.channel, marks, place.thread)
+            self._parts.whereabouts.put(offered.id, place.thread, ts)
+        else:
+            await self._update(_Place(channel=place.channel, thread=ts), shown, marks)
+        return _sent(place.channel, ts)
+
+    async def _sign(self, method: str, name: str, channel: str, ts: str) -> None:
         try:
-            await getattr(self._client, method)(channel=self._channel, timestamp=ts, name=name)
+            await getattr(self._client, method)(channel=channel, timestamp=ts, name=name)
         except Exception as error:
             if code_of(error) not in _SO_ALREADY:
                 raise
 
-    async def _post(
-        self, post: Post, key: str, view: TicketView, thread: str | None, message_id: MessageId | None = None
-    ) -> SendResult:
+    async def _post(self, post: Post, channel: str, marks: dict[str, object], thread: str | None = None) -> str:
+        """Make a post and return its `ts`."""
         answer = await self._client.chat_postMessage(
-            channel=self._channel,
+            channel=channel,
             thread_ts=thread,
             text=post.text,
             blocks=post.blocks,
-            metadata=_metadata(key, view, message_id),
+            metadata=marks,
             mrkdwn=False,
             parse="none",
             link_names=False,
             unfurl_links=False,
             unfurl_media=False,
         )
-        return self._sent(str(answer.get("ts")))
+        return str(answer.get("ts"))
 
-    async def _upload(self, file: Attachment, key: str, thread: str) -> str:
+    async def _update(self, place: _Place, post: Post, marks: dict[str, object]) -> None:
+        await self._client.chat_update(
+            channel=place.channel,
+            ts=place.thread,
+            text=post.text,
+            blocks=post.blocks,
+            metadata=marks,
+            link_names=False,
+            parse="none",
+        )
+
+    async def _upload(self, file: Attachment, key: str, place: _Place) -> str:
         """Put a stored file into the thread; return why not, if it cannot be. A second copy would do no harm."""
         if key in self._uploaded:
             return ""
-        stored = await self._media.get(file.media_id) if file.media_id else None
+        stored = await self._parts.media.get(file.media_id) if file.media_id else None
         if stored is None or not stored[1]:
             return f"{words.attachment(file)} is not kept, so it cannot be shown here."
         name = file.name or f"{file.kind.value}"
         try:
             await self._client.files_upload_v2(
-                content=stored[1], filename=name, channel=self._channel, thread_ts=thread
+                content=stored[1], filename=name, channel=place.channel, thread_ts=place.thread
             )
         except Exception as error:
-            failed = classify(error)
+            failed = classify_post(error)
             if isinstance(failed, Permanent):
                 return f"{words.attachment(file)} cannot be shown here: {failed.reason}."
             raise
@@ -205,82 +336,52 @@ class SlackPoster:
             self._uploaded.popitem(last=False)
         return ""
 
-    async def _whereabouts_of(self, message_id: MessageId, thread: str) -> str | None:
-        """Return the post in which an agent's message stands: their own one, or the line we posted for it."""
-        known = self._whereabouts.get(message_id)
-        if known is not None:
-            return known
-        async for message in self._replies(thread):
-            ts = str(message.get("ts"))
-            written = message_id_of(act_key(f"message:{self._channel}:{ts}"))
-            if message_id in (written, _payload(message).get("message_id")):
-                self._whereabouts.put(message_id, ts)
-                return ts
+    def _say_blocked(self, channel: str, error: Exception) -> None:
+        failed = classify_post(error)
+        if isinstance(failed, Blocked):
+            self._parts.blocked(channel, failed.reason)
+
+
+def _noticed(post: DeskPost) -> Post:
+    """Return a remark of ours, with the people and groups it calls."""
+    shown = threads.notice(post.text)
+    if not post.mentions:
+        return shown
+    called: list[Block] = [
+        {"type": "usergroup", "usergroup_id": each} if each.startswith("S") else {"type": "user", "user_id": each}
+        for each in post.mentions
+    ]
+    return replace(
+        shown,
+        blocks=[*shown.blocks, {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": called}]}],
+    )
+
+
+def _shown(entries: list[TranscriptLine], view: TicketView, remark: str) -> Post:
+    match entries:
+        case []:
+            return threads.left_out_line()
+        case [entry]:
+            return threads.line(entry, view, remark)
+        case _:
+            return threads.lines(entries, view, remark)
+
+
+def _place(view: TicketView) -> _Place | None:
+    """Return where the ticket's card stands, by its reference `channel:ts`."""
+    reference = view.ticket.desk_reference
+    if not reference:
         return None
-
-    async def _find_in_thread(self, reference: str | None, key: str) -> str | None:
-        thread = _timestamp(reference)
-        if thread is None:
-            return None
-        async for message in self._replies(thread):
-            if _payload(message).get("key") == key:
-                return str(message.get("ts"))
-        return None
-
-    async def _find_card(self, key: str, opened_at: datetime) -> str | None:
-        cursor: str | None = None
-        for _ in range(_PAGES_MAX):
-            page = await self._client.conversations_history(
-                channel=self._channel,
-                oldest=str(opened_at.timestamp() - 60),
-                include_all_metadata=True,
-                limit=200,
-                cursor=cursor,
-            )
-            for message in page.get("messages") or ():
-                if _payload(message).get("key") == key:
-                    return str(message.get("ts"))
-            cursor = _next(page)
-            if not cursor:
-                break
-        return None
-
-    async def _replies(self, thread: str) -> Any:
-        """Yield the messages of a thread, oldest first."""
-        cursor: str | None = None
-        for _ in range(_PAGES_MAX):
-            page = await self._client.conversations_replies(
-                channel=self._channel, ts=thread, include_all_metadata=True, limit=200, cursor=cursor
-            )
-            for message in page.get("messages") or ():
-                yield message
-            cursor = _next(page)
-            if not cursor:
-                break
-
-    def _sent(self, ts: str) -> Sent:
-        return Sent(external_id=f"{self._channel}:{ts}")
+    channel, _, ts = reference.rpartition(":")
+    return _Place(channel=channel, thread=ts)
 
 
-def _metadata(key: str, view: TicketView, message_id: MessageId | None) -> dict[str, object]:
-    payload = {"key": key, "ticket_id": view.ticket.id}
-    if message_id is not None:
-        payload["message_id"] = message_id
-    return {"event_type": METADATA, "event_payload": payload}
+def _sent(channel: str, ts: str) -> Sent:
+    return Sent(external_id=f"{channel}:{ts}")
 
 
-def _payload(message: dict[str, Any]) -> dict[str, Any]:
-    metadata = message.get("metadata") or {}
-    return (metadata.get("event_payload") or {}) if metadata.get("event_type") == METADATA else {}
-
-
-def _next(page: AsyncSlackResponse) -> str | None:
-    return (page.get("response_metadata") or {}).get("next_cursor") or None
-
-
-def _timestamp(reference: str | None) -> str | None:
-    """Return the `ts` of a reference `channel:ts`."""
-    return reference.rpartition(":")[2] if reference else None
+def _found(channel: str, ts: str | None) -> Sent | Retry:
+    return _sent(channel, ts) if ts else Retry(reason="it is not in Slack")
 
 
 def _is_explained(entry: TranscriptLine, view: TicketView) -> bool:

@@ -14,11 +14,18 @@ MAX_AGE = 300
 _MOMENT = re.compile(r"[0-9]{1,12}")
 
 
+def stamp_of(headers: Mapping[str, str]) -> int | None:
+    """Return when a request says it was signed, in seconds since 1970; none when it does not."""
+    stamp = headers.get("x-slack-request-timestamp", "")
+    return int(stamp) if _MOMENT.fullmatch(stamp) else None
+
+
 def is_slacks(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> bool:
     """Whether the headers sign these very bytes with `secret`, not long before or after `now`, in seconds."""
-    stamp = headers.get("x-slack-request-timestamp", "")
-    if not _MOMENT.fullmatch(stamp) or abs(now - int(stamp)) > MAX_AGE:
+    stamp = stamp_of(headers)
+    if stamp is None or abs(now - stamp) > MAX_AGE:
         return False
-    signed = hmac.digest(secret.encode(), b"v0:" + stamp.encode() + b":" + body, "sha256").hex()
+    said = headers["x-slack-request-timestamp"].encode()
+    signed = hmac.digest(secret.encode(), b"v0:" + said + b":" + body, "sha256").hex()
     shown = headers.get("x-slack-signature", "").encode("utf-8", "surrogatepass")
     return hmac.compare_digest(f"v0={signed}".encode(), shown)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
-from yarl import URL
 
 from bot.desk.slack import blocks, commands, home
 from bot.desk.slack.blocks import Block, Post
@@ -111,8 +110,7 @@ class Slash:
 
     async def _answer(self, event: SlashCommand, post: Post) -> None:
         """Answer where Slack says, if that is Slack; who cannot be answered is not waited for."""
-        address = URL(event.response_url) if event.response_url.startswith(("https://", "http://")) else URL()
-        if not self._parts.files.is_slack(address):
+        if not self._parts.files.is_slack(event.response_url):
             _log.warning("slack_command_not_answered", reason="the address is not Slack's")
             return
         try:

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError
 from bot.desk.slack.errors import FIXES, classify
 from bot.domain.acts import Claim, Reply
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
-from bot.domain.desk import DeskPost, DeskPostKind
+from bot.domain.desk import Blocked, DeskPost, DeskPostKind, Moved
 from bot.domain.messages import DeliveryState
 from bot.domain.tickets import Agent, AgentId, TicketId
 from bot.pipeline.desk.views import TRANSCRIPT_MAX
@@ -57,7 +57,7 @@ async def test_a_card_is_updated_in_place(desk: Desk) -> None:
     assert [type(result) for result in results] == [Ambiguous, Retry, Sent]
     assert results[-1] == Sent(external_id=f"{QUEUE}:{card}")
     assert [m["ts"] for m in desk.slack.messages if not m.get("thread_ts")] == [card]
-    assert "Claimed by Sam" in visible(desk.slack.message(card))
+    assert "Sam has it" in visible(desk.slack.message(card))
 
 
 async def test_a_deleted_card_is_posted_anew(desk: Desk) -> None:
@@ -69,15 +69,17 @@ async def test_a_deleted_card_is_posted_anew(desk: Desk) -> None:
     reference = desk.acts.views[TICKET].ticket.desk_reference
     assert reference is not None
     assert reference != f"{QUEUE}:{card}"
-    assert "Claimed by Sam" in visible(desk.slack.message(reference.rpartition(":")[2]))
+    assert "Sam has it" in visible(desk.slack.message(reference.rpartition(":")[2]))
 
 
-async def test_lines_wait_for_the_card(desk: Desk) -> None:
-    """Nothing is posted to a thread that does not exist yet."""
+async def test_what_has_no_thread_gets_its_card_first(desk: Desk) -> None:
+    """A post to a thread that does not exist makes the card, and says where it is now."""
     desk.acts.open()
     result = await desk.app.poster.send(NOTICE, "k")
-    assert isinstance(result, Retry)
-    assert desk.slack.messages == []
+    (card,) = desk.slack.messages
+    assert result == Moved(desk_reference=f"{QUEUE}:{card['ts']}")
+    assert await desk.app.poster.send(NOTICE, "k") == result
+    assert len(desk.slack.messages) == 1
 
 
 async def test_slack_decides_when_to_go_on(desk: Desk) -> None:
@@ -90,12 +92,12 @@ async def test_slack_decides_when_to_go_on(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(FIXES))
-async def test_what_the_operator_can_mend_is_permanent_and_in_plain_words(desk: Desk, code: str) -> None:
-    """Each of Slack's refusals becomes a sentence that says what to do."""
+async def test_what_the_operator_can_mend_is_told_in_plain_words(desk: Desk, code: str) -> None:
+    """Each of Slack's refusals becomes a sentence that says what to do, and the post waits for it."""
     await desk.post_card()
     desk.slack.fail("chat.postMessage", code)
     result = await desk.app.poster.send(NOTICE, "k")
-    assert result == Permanent(reason=FIXES[code], code=code)
+    assert result == Blocked(reason=FIXES[code], code=code)
 
 
 async def test_a_server_error_is_ambiguous(desk: Desk) -> None:
@@ -106,11 +108,11 @@ async def test_a_server_error_is_ambiguous(desk: Desk) -> None:
 
 
 async def test_an_unreachable_slack_is_a_retry(desk: Desk) -> None:
-    """A connection that was never made has certainly sent nothing."""
+    """A connection that was never made has certainly sent nothing; what was sent before it, nobody knows."""
     await desk.post_card()
     desk.app._client.base_url = "http://127.0.0.1:1/api/"
     assert isinstance(await desk.app.poster.send(NOTICE, "k"), Retry)
-    assert isinstance(await desk.app.poster.find(NOTICE, "k"), Retry)
+    assert isinstance(await desk.app.poster.find(NOTICE, "k"), Ambiguous)
 
 
 async def test_a_receipt_finds_the_message_after_a_restart(desk: Desk) -> None:
@@ -119,13 +121,13 @@ async def test_a_receipt_finds_the_message_after_a_restart(desk: Desk) -> None:
     written = await desk.slack.write("U0ALICE", card, "&gt; Hello")
     for raw in desk.inbox.take():
         await desk.app.handle(raw)
-    desk.app.poster._whereabouts._timestamps.clear()
+    desk.app.poster._parts.whereabouts._timestamps.clear()
     await desk.acts.do(TICKET, ALICE, Reply(text="From the local desk"), "local:1")
     await desk.acts.drain(desk.app.poster)
     lines = [visible(message) for message in desk.slack.thread(card)]
     assert not any("Hello" in line for line in lines)
     assert "From the local desk" in lines[-1]
-    desk.app.poster._whereabouts._timestamps.clear()
+    desk.app.poster._parts.whereabouts._timestamps.clear()
     for entry in desk.acts.views[TICKET].transcript[-2:]:
         desk.acts.deliver(TICKET, entry.id, DeliveryState.SENT)
         desk.acts.deliver(TICKET, entry.id, DeliveryState.SENT)
@@ -141,7 +143,7 @@ async def test_a_line_that_fell_out_of_the_ticket_is_not_lost_silently(desk: Des
     for number in range(TRANSCRIPT_MAX):
         desk.acts.customer_writes(TICKET, str(number))
     assert isinstance(await desk.app.poster.send(lost, "k"), Sent)
-    assert "is not shown here" in visible(desk.slack.thread(card)[-1])
+    assert "is not shown here" in desk.slack.thread(card)[-1]["text"]
 
 
 async def test_a_ticket_that_is_gone_is_given_up_on(desk: Desk) -> None:

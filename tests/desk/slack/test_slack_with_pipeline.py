@@ -46,7 +46,7 @@ class Shift:
 async def shift(rig: Rig, slack: FakeSlack) -> AsyncIterator[Shift]:  # noqa: F811 - the fixture
     """Return the pipeline with Slack as its desk and Ann in the queue."""
 
-    async def persist(external_id: str, address: ChannelAddress, raw: Json) -> None:
+    async def persist(external_id: str, address: ChannelAddress, raw: Json) -> bool:
         arrival = Arrival(
             account=f"{address.channel}/{address.account}",
             external_id=external_id,
@@ -55,7 +55,7 @@ async def shift(rig: Rig, slack: FakeSlack) -> AsyncIterator[Shift]:  # noqa: F8
             body=raw,
             message_id=new_message_id(),
         )
-        await rig.database.write(inbox.add, arrival, rig.clock.now())
+        return await rig.database.write(inbox.add, arrival, rig.clock.now())
 
     account = SlackAccount(bot_token=BOT_TOKEN, channel=QUEUE, signing_secret=SECRET, base_url=slack.base_url)
     app = SlackDesk(account, rig.desk, rig.media, persist)
@@ -78,7 +78,7 @@ async def test_a_customer_is_answered_from_slack_and_handed_back(shift: Shift) -
     await shift.slack.click(ALICE, card, "tandem_claim")
     await shift.rig.settle()
     assert (await shift.rig.conversation()).owner is Owner.AGENT
-    assert "Claimed by Alice" in visible(shift.slack.message(card))
+    assert "Alice has it" in visible(shift.slack.message(card))
 
     await shift.rig.writes("are you there? <!channel>")
     assert "are you there? <!channel>" in visible(shift.slack.thread(card)[-1])
@@ -86,6 +86,7 @@ async def test_a_customer_is_answered_from_slack_and_handed_back(shift: Shift) -
     await shift.slack.write(ALICE, card, "a note")
     await shift.slack.click(ALICE, card, "tandem_reply")
     await shift.slack.submit(ALICE, shift.slack.views[-1], "One moment")
+    await shift.slack.submit(ALICE, shift.slack.views[-1])
     await shift.rig.settle()
     assert shift.rig.seen()[-2:] == ["Yes, I am", "One moment"]
     assert shift.slack.reactions(written) == {"white_check_mark"}

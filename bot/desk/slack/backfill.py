@@ -1,0 +1,240 @@
+"""Finding what people wrote while Slack told us nothing: after an outage Slack does not repeat its events.
+
+The channel's own history says which threads have something new, so that only those are read. What is found is made
+durable like any event, under the same identity, so whatever was told of already vanishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.desk.slack.channels import Channels
+from bot.desk.slack.envelope import FOUND_AT, Json, message
+from bot.desk.slack.errors import classify_post
+from bot.desk.slack.whereabouts import next_cursor
+from bot.domain.connectors import Retry
+
+_log = structlog.get_logger(__name__)
+
+#: Without any sign of an outage history is looked at this often, in seconds.
+LOOK_EVERY = 600.0
+#: Read again before the mark: Slack's time stamps and what it shows may be this far apart.
+OVERLAP = timedelta(minutes=5)
+#: After an absence this long the threads in which nothing new was written are read as well, for what was edited.
+THOROUGH_AFTER = timedelta(minutes=15)
+#: Seconds between two of those: half of what Slack allows is left to others.
+_THOROUGH_PAUSE = 2.4
+#: What was written this short a time ago may still be told of by an event.
+USUAL_DELAY = timedelta(minutes=1)
+_PAGE = 200
+
+
+class Ledger(Protocol):
+    """What is durable about reading."""
+
+    async def open_cards(self) -> list[str]:
+        """Return the desk references of the open tickets."""
+        ...
+
+    async def read_to(self, channel: str) -> datetime | None:
+        """Return up to when a channel has been read; none: never."""
+        ...
+
+    async def mark_read(self, channel: str, moment: datetime) -> None:
+        """Remember up to when a channel has been read."""
+        ...
+
+    async def event(self, account: str, external_id: str) -> Json | None:
+        """Return an event that was made durable, by its identity."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillParts:
+    """What looking into history takes."""
+
+    client: AsyncWebClient
+    channels: Channels
+    ledger: Ledger
+    #: makes an event durable; returns whether it is new
+    keep: Callable[[Json], Awaitable[bool]]
+    #: told when something older than `USUAL_DELAY` was found that no event told of: how much
+    missed: Callable[[int], Awaitable[None]]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Backfill:
+    """Reads the threads of open tickets."""
+
+    def __init__(self, parts: BackfillParts) -> None:
+        """Read nothing yet."""
+        self._parts = parts
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+
+    def ask(self) -> None:
+        """Look as soon as possible: we were away, or Slack was."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Look at the start, when asked to, and every now and then, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - `classify` raises again what is not Slack's
+                # Whoever notices that Slack is back asks again.
+                _log.warning("backfill_failed", reason=classify_post(error).reason)
+
+    async def look(self) -> int:
+        """Read what is new in the threads of open tickets; return how much no event had told of."""
+        team = str((await self._call(self._parts.client.auth_test)).get("team_id"))
+        cards: dict[str, set[str]] = {}
+        for reference in await self._parts.ledger.open_cards():
+            channel, _, ts = reference.rpartition(":")
+            if channel in self._parts.channels:
+                cards.setdefault(channel, set()).add(ts)
+        found = [await self._read_channel(team, channel, cards[channel]) for channel in cards]
+        if sum(found):
+            _log.warning("backfill_found", count=sum(found))
+        return sum(found)
+
+    async def _read_channel(self, team: str, channel: str, cards: set[str]) -> int:
+        began = self._parts.now()
+        mark = await self._parts.ledger.read_to(channel)
+        since = (mark - OVERLAP).timestamp() if mark else 0.0
+        changed = await self._changed(channel, cards, since)
+        count = old = 0
+        # What was changed last is what somebody waits for.
+        for thread in sorted(changed, key=changed.__getitem__, reverse=True):
+            async for entry in self._replies(channel, thread, since):
+                if await self._take(team, channel, entry):
+                    count += 1
+                    old += began.timestamp() - _seconds(entry.get("ts")) > USUAL_DELAY.total_seconds()
+        await self._parts.ledger.mark_read(channel, began)
+        if old:
+            await self._parts.missed(old)
+        if mark is not None and began - mark > THOROUGH_AFTER:
+            count += await self._read_edits(team, channel, (cards - set(changed), since))
+        return count
+
+    async def _read_edits(self, team: str, channel: str, where: tuple[set[str], float]) -> int:
+        """Read the threads in which nothing new was written, the newest first."""
+        cards, since = where
+        count = 0
+        for thread in sorted(cards, key=float, reverse=True):
+            await self._parts.sleep(_THOROUGH_PAUSE)
+            async for entry in self._replies(channel, thread, since):
+                count += await self._take(team, channel, entry)
+        return count
+
+    async def _changed(self, channel: str, cards: set[str], since: float) -> dict[str, float]:
+        """Return the threads of these cards in which people wrote since then, and when the last one did."""
+        changed: dict[str, float] = {}
+        oldest = str(min(float(ts) for ts in cards) - 1)
+        pages = self._pages(
+            lambda cursor: self._parts.client.conversations_history(
+                channel=channel, oldest=oldest, limit=_PAGE, cursor=cursor
+            )
+        )
+        async for root in pages:
+            ts, latest = str(root.get("ts")), _seconds(root.get("latest_reply"))
+            if ts in cards and latest > since and _has_people(root):
+                changed[ts] = latest
+        return changed
+
+    async def _replies(self, channel: str, thread: str, since: float) -> AsyncIterator[Json]:
+        """Yield the replies of a thread that were written or edited since then; Slack finds none by their edits."""
+        pages = self._pages(
+            lambda cursor: self._parts.client.conversations_replies(
+                channel=channel, ts=thread, limit=_PAGE, cursor=cursor
+            )
+        )
+        async for entry in pages:
+            edited = entry.get("edited")
+            edited_at = _seconds(edited.get("ts")) if isinstance(edited, dict) else 0.0
+            if max(_seconds(entry.get("ts")), edited_at) > since:
+                yield entry
+
+    async def _take(self, team: str, channel: str, entry: Json) -> bool:
+        """Make a reply durable, or the edit of one that is; return whether it is new."""
+        written = message(entry, channel)
+        if written is None:
+            return False
+        event = {**entry, "type": "message", "channel": channel}
+        if await self._parts.keep(self._told(team, event, written.external_id)):
+            return True
+        known = await self._parts.ledger.event(f"slack/{team}", written.external_id)
+        before = known.get("event") if known else None
+        if not isinstance(entry.get("edited"), dict) or not isinstance(before, dict):
+            return False
+        if before.get("text") == entry.get("text") or before.get("edited") == entry.get("edited"):
+            return False
+        change = {"type": "message", "subtype": "message_changed", "channel": channel}
+        return await self._parts.keep(
+            self._told(team, {**change, "previous_message": before, "message": event}, written.external_id)
+        )
+
+    def _told(self, team: str, event: Json, name: str) -> Json:
+        """Return an event as Slack would have told of it."""
+        return {
+            "type": "event_callback",
+            "team_id": team,
+            "event_id": f"found:{name}",
+            "event": event,
+            FOUND_AT: self._parts.now().timestamp(),
+        }
+
+    async def _pages(
+        self, call: Callable[[str | None], Awaitable[AsyncSlackResponse]]
+    ) -> AsyncIterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            page = await self._call(partial(call, cursor))
+            for entry in page.get("messages") or ():
+                yield entry
+            cursor = next_cursor(page)
+            if not cursor:
+                return
+
+    async def _call(self, call: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+        """Call Slack, and again after the time it names when it asks us to slow down."""
+        while True:
+            try:
+                return await call()
+            except Exception as error:
+                failed = classify_post(error)
+                if not isinstance(failed, Retry) or failed.after is None:
+                    raise
+                await self._parts.sleep(failed.after.total_seconds())
+
+
+def _has_people(root: dict[str, Any]) -> bool:
+    """Whether somebody besides this app wrote in a thread, as far as its first message tells."""
+    users = root.get("reply_users")
+    count = root.get("reply_users_count")
+    if not isinstance(users, list) or count != len(users):
+        return True
+    return set(users) != {root.get("user")}
+
+
+def _seconds(ts: object) -> float:
+    try:
+        return float(ts) if isinstance(ts, str) else 0.0
+    except ValueError:
+        return 0.0
