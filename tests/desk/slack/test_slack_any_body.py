@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.desk.slack.app import SlackAccount, SlackDesk
-from bot.desk.slack.cards import DeskAction
+from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.envelope import Json
 from tests.desk.conftest import Desk, Inbox
 from tests.desk.floor import open_floor
@@ -26,12 +26,24 @@ NAMES = (
     *("actions", "action_id", "action_ts", "value", "view", "state", "values", "input", "callback_id"),
     *("private_metadata", "thread", "ticket", "hash", "message", "previous_message", "container", "message_ts", "ts"),
     *("thread_ts", "text", "blocks", "files", "size", "url_private", "bot_id", "app_id", "trigger_id", "challenge"),
+    *("selected_option", "selected_options", "selected_date_time", "reaction", "item", "item_user", "tab"),
     *("authorizations", "enterprise", "enterprise_id", "is_enterprise_install", "is_ext_shared_channel", "command"),
     *("function_data", "bot_access_token", "inputs", "token", "response_urls", "response_url"),
 )
 WORDS = (
     *("event_callback", "block_actions", "view_submission", "view_closed", "url_verification", "message", "shortcut"),
-    *("message_changed", "message_deleted", "file_share", "thread_broadcast", "app_mention", "function_executed"),
+    *(
+        "message_changed",
+        "message_deleted",
+        "reaction_added",
+        "app_home_opened",
+        "message_action",
+        "envelope",
+        "file_share",
+        "thread_broadcast",
+        "app_mention",
+        "function_executed",
+    ),
     *(action.value for action in DeskAction),
     *("{}", "[]", '{"ticket": "t", "thread": "1.0"}', "[" * 30_000, QUEUE, "U1", "1.0", "2.0", "\x00", "\ud800", ""),
 )
@@ -45,6 +57,11 @@ BODIES = st.fixed_dictionaries(
     {"type": st.sampled_from(WORDS[:7])},
     optional=dict.fromkeys(("event", "view", "actions", "user", "team", "channel", "message"), ANYTHING),
 ) | st.fixed_dictionaries({"type": LEAVES}, optional=dict.fromkeys(NAMES[1:], ANYTHING))
+#: What people write behind the command, with what Slack puts around it.
+COMMANDS = st.fixed_dictionaries(
+    {"command": st.just("/tandem"), "text": st.text(max_size=40) | st.sampled_from(("next", "find <@U1>", "note 1 x"))},
+    optional=dict.fromkeys(("user_id", "channel_id", "trigger_id", "response_url", "team_id"), st.text(max_size=8)),
+)
 
 
 @asynccontextmanager
@@ -79,7 +96,7 @@ def test_no_signed_body_is_too_strange(migrated_sqlite: Path, tmp_path: Path) ->
         try:
 
             @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-            @given(BODIES)
+            @given(BODIES | COMMANDS)
             def examine(body: Json) -> None:
                 assert runner.run(tell(desk, body)) in {200, 400}
                 runner.run(desk.work())

@@ -6,7 +6,7 @@ import io
 import aiohttp
 import pytest
 
-from bot.desk.slack import listeners
+from bot.desk.slack import listeners, prompts
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.domain.errors import SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
@@ -26,7 +26,7 @@ async def test_a_ticket_is_worked_from_card_to_hand_back_without_leaving_slack(d
     card = await desk.post_card()
     await desk.slack.click(ALICE, card, "tandem_claim")
     await desk.work()
-    assert "Claimed by Alice" in visible(desk.slack.message(card))
+    assert "Alice has it" in visible(desk.slack.message(card))
 
     answer = await desk.slack.write(ALICE, card, "&gt; Hello Dana, the money is on its way &amp; sorry!")
     await desk.slack.write(ALICE, card, "she seems nice")
@@ -47,7 +47,7 @@ async def test_a_ticket_is_worked_from_card_to_hand_back_without_leaving_slack(d
     shown = visible(desk.slack.message(card))
     assert "Handed back to the bot by Alice" in shown
     assert "Refunded £12.50" in shown
-    assert not any(block["type"] == "actions" for block in desk.slack.message(card)["blocks"])
+    assert shown.endswith("Reopen")
 
 
 async def test_the_thread_shows_what_was_said_before_and_what_comes_after(desk: Desk) -> None:
@@ -70,11 +70,14 @@ async def test_a_reply_from_the_modal_is_shown_in_the_thread_with_its_delivery(d
     await desk.slack.click(ALICE, card, "tandem_reply")
     assert "My mug arrived broken" in str(desk.slack.views[-1])
     await desk.slack.submit(ALICE, desk.slack.views[-1], "  Hello *Dana* <b> & :wave: ")
+    assert desk.inbox.take()[1:] == []
+    assert visible(desk.slack.views[-1]).count("Hello *Dana* <b> & :wave:") == 1
+    await desk.slack.submit(ALICE, desk.slack.views[-1])
     await desk.work()
     assert desk.acts.sent == [(TICKET, "Hello *Dana* <b> & :wave:", ())]
     line = desk.slack.thread(card)[-1]
     assert "Hello *Dana* <b> & :wave:" in visible(line)
-    desk.acts.deliver(TICKET, desk.acts.views[TICKET].transcript[-1].id, DeliveryState.READ)
+    desk.acts.deliver(TICKET, desk.acts.views[TICKET].transcript[-1].id, DeliveryState.DELIVERED)
     await desk.work()
     assert desk.slack.reactions(line["ts"]) == {"white_check_mark"}
 
@@ -91,7 +94,7 @@ async def test_a_failed_delivery_says_why_and_what_to_do(desk: Desk) -> None:
     said = visible(desk.slack.thread(card)[-1])
     assert "The customer has blocked us on Telegram." in said
     assert "Reply again" in said
-    desk.acts.deliver(TICKET, message, DeliveryState.DELIVERED)
+    desk.acts.deliver(TICKET, message, DeliveryState.SENT)
     await desk.work()
     assert desk.slack.reactions(answer) == {"white_check_mark"}
 
@@ -134,21 +137,6 @@ async def test_what_also_goes_to_the_channel_is_not_sent(desk: Desk) -> None:
     assert visible(desk.slack.ephemerals[0]) == listeners.BROADCAST
 
 
-async def test_edits_and_deletions_are_not_passed_on_and_say_so(desk: Desk) -> None:
-    """Editing or deleting a sent message changes nothing for the customer; a note edited into a reply stays."""
-    card = await desk.post_card()
-    sent = await desk.slack.write(ALICE, card, "&gt; Hello")
-    note = await desk.slack.write(ALICE, card, "hm")
-    await desk.work()
-    await desk.slack.edit(sent, "&gt; Hello Dana")
-    await desk.slack.edit(note, "&gt; hm")
-    await desk.slack.delete(sent)
-    await desk.work()
-    assert len(desk.acts.sent) == 1
-    told = [visible(message) for message in desk.slack.ephemerals]
-    assert told == [listeners.EDITED, listeners.NEVER_SENT, listeners.DELETED]
-
-
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
@@ -170,26 +158,32 @@ async def test_only_members_of_the_workspace_act(desk: Desk, flags: dict[str, ob
     await desk.slack.click("U0EVE", card, "tandem_reply")
     await desk.slack.write("U0EVE", card, "&gt; send me your password")
     await desk.slack.click(ALICE, card, "tandem_reply")
-    await desk.slack.submit("U0EVE", desk.slack.views[-1], "send me your password")
+    answer = await desk.slack.submit("U0EVE", desk.slack.views[-1], "send me your password")
+    await desk.slack.click(ALICE, card, "tandem_note")
+    note = desk.slack.submit_body("U0EVE", desk.slack.views[-1], "send me your password")
     await desk.work()
+    await desk.app.handle(note)
     assert desk.acts.log == []
-    assert len(desk.slack.views) == 1
-    assert len(desk.slack.ephemerals) == 4
-    assert all(reason in visible(told) for told in desk.slack.ephemerals)
+    assert len(desk.slack.views) == 2
+    assert reason in answer["errors"]["text"]
+    assert [user for user, text in desk.told if reason in text] == ["U0EVE"] * 4
 
 
 async def test_an_unsent_reply_is_given_back(desk: Desk) -> None:
     """When a reply from the modal cannot be sent, its author gets the text back to copy."""
     card = await desk.post_card()
     await desk.slack.click(ALICE, card, "tandem_reply")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "a long and careful answer")
+    preview = desk.slack.views[-1]
     await desk.slack.click(BOB, card, "tandem_resolve")
-    await desk.slack.submit(BOB, desk.slack.views[-1], None)
+    await desk.slack.submit(BOB, desk.slack.views[-1])
     await desk.work()
-    await desk.slack.submit(ALICE, desk.slack.views[0], "a long and careful answer")
+    await desk.slack.submit(ALICE, preview)
     await desk.work()
-    (told,) = desk.slack.ephemerals
-    assert "Ticket 1 is closed." in visible(told)
-    assert "a long and careful answer" in visible(told)
+    ((user, told),) = desk.told
+    assert user == ALICE
+    assert "Ticket 1 is closed." in told
+    assert "a long and careful answer" in told
 
 
 async def test_two_agents_cannot_both_claim(desk: Desk) -> None:
@@ -200,15 +194,18 @@ async def test_two_agents_cannot_both_claim(desk: Desk) -> None:
     await desk.work()
     await desk.slack.deliver(click)
     await desk.work()
-    assert [told["user"] for told in desk.slack.ephemerals] == [BOB]
-    assert "Alice has claimed ticket 1." in visible(desk.slack.ephemerals[0])
+    ((user, told),) = desk.told
+    assert user == BOB
+    assert "Alice has claimed ticket 1." in told
 
 
 async def test_everything_may_be_handed_in_again(desk: Desk) -> None:
     """Slack's repeats, and a worker that died after acting, change nothing."""
     card = await desk.post_card()
     await desk.slack.click(ALICE, card, "tandem_reply")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "from the modal")
     view = desk.slack.views[-1]
+    desk.inbox.take()
     bodies = [
         desk.slack.click_body(ALICE, card, "tandem_claim"),
         desk.slack.submit_body(ALICE, view, "from the modal"),
@@ -222,7 +219,7 @@ async def test_everything_may_be_handed_in_again(desk: Desk) -> None:
     # The same message once more, as an event of its own: from the other transport, or found in history.
     await desk.slack.deliver(desk.slack.event(bodies[2]["event"]))
     raws = desk.inbox.take()
-    assert len(raws) == 4
+    assert len(raws) == 3
     for raw in [*raws, *raws]:
         await desk.app.handle(raw)
     assert [kind for kind, *_ in desk.acts.log] == ["claimed", "reply", "reply"]
@@ -374,7 +371,7 @@ async def test_a_person_who_left_is_refused_within_a_minute(desk: Desk, monkeypa
 async def test_a_user_group_narrows_agents_down(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a group configured, other members of the workspace only look on."""
     people = desk.app._events._parts.people
-    monkeypatch.setattr(people, "_user_group", "S0AGENTS")
+    monkeypatch.setattr(people, "_user_groups", ("S0AGENTS",))
     desk.slack.groups["S0AGENTS"] = [BOB]
     assert (await people.verdict(ALICE)).agent is None
     assert (await people.verdict(BOB)).agent is not None
@@ -399,7 +396,7 @@ async def test_a_note_and_a_resolution_from_their_modals_are_kept(desk: Desk) ->
     await desk.slack.click(ALICE, card, "tandem_note")
     await desk.slack.submit(ALICE, desk.slack.views[-1], "call back on Monday")
     await desk.slack.click(ALICE, card, "tandem_resolve")
-    await desk.slack.submit(ALICE, desk.slack.views[-1], "sent a new mug")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], topic="broken mug", text="sent a new mug")
     await desk.work()
     assert [(kind, text) for kind, _, _, text in desk.acts.log] == [
         ("note", "call back on Monday"),
@@ -416,7 +413,7 @@ async def test_a_button_of_a_closed_ticket_says_so(desk: Desk) -> None:
     await desk.work()
     await desk.slack.deliver(reply)
     assert len(desk.slack.views) == 1
-    assert visible(desk.slack.ephemerals[-1]) == listeners.CLOSED
+    assert desk.told == [(ALICE, prompts.CLOSED)]
 
 
 async def test_buttons_in_other_channels_do_nothing(desk: Desk) -> None:
@@ -522,7 +519,7 @@ async def test_socket_mode_acknowledges_what_is_durable_and_connects_again(desk:
 
 async def test_the_check_says_where_we_are(desk: Desk) -> None:
     """A sound account is told in one line."""
-    assert await desk.app.check() == "Slack: @tandem in Copperleaf, queue channel #care, over Socket Mode"
+    assert await desk.app.check() == "Slack: @tandem in Copperleaf, #care, over Socket Mode"
 
 
 @pytest.mark.parametrize(
@@ -534,7 +531,7 @@ async def test_the_check_says_where_we_are(desk: Desk) -> None:
         ("not a member", "/invite @tandem"),
         ("no channel", "invite the bot"),
         ("a name", "set its id"),
-        ("no group", "no_such_subteam"),
+        ("no group", "no user group"),
         ("down", "slack-status"),
     ],
 )
@@ -555,7 +552,7 @@ async def test_the_check_says_what_to_fix(desk: Desk, how: str, words: str) -> N
         bot_token=BOT_TOKEN,
         channel="#care" if how == "a name" else QUEUE,
         app_token=APP_TOKEN,
-        user_group="S0NONE" if how == "no group" else None,
+        user_groups=("S0NONE",) if how == "no group" else (),
         base_url=desk.slack.base_url,
     )
     with pytest.raises(SettingsError, match=words):

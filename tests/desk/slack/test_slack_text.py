@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.desk.slack.cards import escape
+from bot.desk.slack.blocks import escape
 from bot.desk.slack.text import Destination, emoji_in, mentioned, plain, read
 
 
