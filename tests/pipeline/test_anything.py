@@ -27,6 +27,7 @@ from bot.domain.conversations import Owner
 from bot.domain.errors import DeskError
 from bot.domain.messages import Author, DeliveryState, InboundMessage, MessageId, message_id_of
 from bot.domain.tickets import Agent, TicketId
+from bot.store import conversations
 from bot.store.database import Database, open_engine
 from bot.store.sample_shop.shop import SampleShop
 from bot.store.schema import outbox as outbox_table
@@ -64,6 +65,8 @@ class Anything(RuleBasedStateMachine):
         self.numbers = count(1)
         self.brought: list[InboundMessage] = []
         self.is_dying = False
+        #: of what tells a customer that an agent is there, the epoch from which it is so
+        self.claims: dict[str, int] = {}
         self.joined: dict[str, int] = {}
         self.looked_at = 0
         self.url = f"sqlite:///{shutil.copy(self.templates[0], self.folder / 'tandem.db')}"
@@ -185,10 +188,12 @@ class Anything(RuleBasedStateMachine):
         desk, key = self.rig.desk, f"act-{number}"
         with suppress(DeskError):
             match act:
-                case "claim":
-                    await desk.do(ticket_id, agent, Claim(), key)
-                case "reply":
-                    await desk.do(ticket_id, agent, Reply(text=f"reply {number}"), key)
+                case "claim" | "reply":
+                    done = await desk.do(
+                        ticket_id, agent, Claim() if act == "claim" else Reply(text=f"reply {number}"), key
+                    )
+                    claimed = await self.rig.database.read(conversations.get, done.ticket.conversation_id)
+                    self.claims[f"{key}:told:0"] = claimed.epoch
                 case "resolve":
                     await desk.do(ticket_id, agent, Resolve(), key)
                 case _:
@@ -207,8 +212,8 @@ class Anything(RuleBasedStateMachine):
         shown = self.rig.connector.shown
         for seen in shown[self.looked_at :]:
             conversation = self.run(self.rig.conversation(seen.customer))
-            if seen.key.startswith("claimed:"):
-                self.joined[seen.customer] = int(seen.key.split(":")[2])
+            if seen.key in self.claims:
+                self.joined[seen.customer] = self.claims[seen.key]
             elif seen.author == Author.BOT and conversation.owner is Owner.AGENT:
                 assert self.joined.get(seen.customer) != conversation.epoch
                 assert [key for key, _ in self.rig.connector.calls].count(seen.key) > 1
