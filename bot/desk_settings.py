@@ -57,9 +57,9 @@ def _open_between(text: str) -> tuple[time, time]:
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(), le=PROMISE_MAX)]
 Spans = Annotated[tuple[tuple[time, time], ...], BeforeValidator(_spans)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
-SlackChannel = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,}$")]
-SlackGroup = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,}$")]
-SlackPeople = Annotated[str, StringConstraints(pattern=r"^[SUW][A-Z0-9]{2,}$")]
+SlackChannel = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]+$")]
+SlackGroup = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]+$")]
+SlackPeople = Annotated[str, StringConstraints(pattern=r"^[SUW][A-Z0-9]+$")]
 
 
 class _Section(BaseModel):
@@ -204,6 +204,10 @@ class DeskSettings(_Section):
     language: str = "en"
     #: Slack ids of people or groups who are told when a promise is broken
     leads: tuple[SlackPeople, ...] = ()
+    #: how long after its end a ticket is opened again when its customer has another question that only people answer
+    reopen_within: Duration = timedelta(hours=72)
+    #: whether customers are asked, once a ticket is closed, how it was
+    asks_satisfaction: bool = True
     #: working time after which a team's user group is asked to claim a ticket; none: never
     widen_after: Duration | None = None
     #: working time after that until those on call are asked; none: never
