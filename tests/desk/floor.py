@@ -233,7 +233,7 @@ def _sent(connection: Connection) -> list[tuple[TicketId, str, tuple[Attachment,
     query = (
         select(outbox_table.c.body, outbox_table.c.conversation_id)
         .join(messages, messages.c.id == outbox_table.c.message_id)
-        .where(messages.c.author == Author.AGENT.value)
+        .where(messages.c.author == Author.AGENT.value, outbox_table.c.kind == OutboxKind.MESSAGE.value)
         .order_by(outbox_table.c.id)
     )
     found = []
