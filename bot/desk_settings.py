@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, time, timedelta
+from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -208,6 +209,8 @@ class DeskSettings(_Section):
     reopen_within: Duration = timedelta(hours=72)
     #: whether customers are asked, once a ticket is closed, how it was
     asks_satisfaction: bool = True
+    #: file of canned replies; none: the sample brand's, and only those that agents make for another brand
+    macros: Path | None = None
     #: working time after which a team's user group is asked to claim a ticket; none: never
     widen_after: Duration | None = None
     #: working time after that until those on call are asked; none: never

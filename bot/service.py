@@ -23,11 +23,14 @@ from bot.desk.local.hub import DeskHub
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import desk_link
 from bot.desk.slack.app import SlackAccount, SlackDesk
+from bot.desk.slack.macros import load as load_macros
+from bot.desk.slack.parts import Resources
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.channels import AccountId
 from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
+from bot.domain.macros import Macro
 from bot.domain.ports import Clock
 from bot.instance import service_secret
 from bot.pipeline.alarms import DeskWatch, Troubles
@@ -48,6 +51,7 @@ from bot.store.database import Database, open_engine
 from bot.store.feeds import StoredFeed
 from bot.store.hints import Hint, Hints
 from bot.store.listening import Hearer, listen
+from bot.store.macros import StoredMacros
 from bot.store.media import StoredMedia
 from bot.store.migrating import migrate
 from bot.store.reading import StoredReading
@@ -67,6 +71,8 @@ log = structlog.get_logger()
 
 #: The account name of the web chat on the brand's own site.
 SITE = AccountId("site")
+#: Canned replies of the sample brand.
+SAMPLE_MACROS = Path("deploy/macros.example.toml")
 
 
 class Role(Flag):
@@ -174,7 +180,24 @@ class Service:
 
     def _slack(self) -> SlackDesk | None:
         account = SlackAccount.of(self.settings.slack, self.rules)
-        return SlackDesk(account, self.acts, self.media, self.reading.keep) if account else None
+        if account is None:
+            return None
+        resources = Resources(
+            connectors=self.connectors,
+            rules=self.rules,
+            macros=StoredMacros(self.database, self.clock, self._own_macros()),
+            shifts=self.shifts,
+            brand=self.settings.brand.name,
+            now=self.clock.now,
+        )
+        return SlackDesk(account, self.acts, self.media, self.reading.keep, resources)
+
+    def _own_macros(self) -> tuple[Macro, ...]:
+        """Return the brand's canned replies; raises `SettingsError` for a file that cannot be used."""
+        chosen = self.settings.desk.macros
+        if chosen is None and self.settings.records.url is None and SAMPLE_MACROS.exists():
+            chosen = SAMPLE_MACROS
+        return load_macros(chosen) if chosen else ()
 
     def _desk_watch(self) -> DeskWatch:
         def alarmed() -> None:

@@ -73,6 +73,6 @@ class Macros(Protocol):
         """Return them by title, the brand's own before those that agents made."""
         ...
 
-    async def add(self, macro: Macro, agent: Agent, key: str) -> None:
-        """Keep an agent's; the same title again replaces their text. Raises `SettingsError` for one of no use."""
+    async def add(self, macro: Macro, agent: Agent) -> None:
+        """Keep an agent's; the same title again replaces its text. Raises `SettingsError` for one of no use."""
         ...

@@ -331,6 +331,17 @@ agents = Table(
     Column("seen_at", Moment, nullable=False),
 )
 
+# Canned replies that agents made; the brand's own stand in a file.
+macros = Table(
+    "macros",
+    metadata,
+    Column("title", String(70), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("agent_id", String(100), nullable=False),
+    Column("agent_name", String(200), nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+
 choices = Table(
     "choices",
     metadata,

@@ -102,7 +102,7 @@ class Doer:
         """Carry out what a modal asks for; raises `DeskError` and, for a canned reply, `SettingsError`."""
         match wish:
             case Macro():
-                await self._parts.resources.macros.add(wish, agent, key)
+                await self._parts.resources.macros.add(wish, agent)
             case GiveTo():
                 verdict = await self._parts.people.verdict(wish.user)
                 if verdict.agent is None:

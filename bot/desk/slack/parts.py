@@ -33,7 +33,7 @@ class NoMacros:
         """Return nothing."""
         return ()
 
-    async def add(self, macro: Macro, agent: Agent, key: str) -> None:
+    async def add(self, macro: Macro, agent: Agent) -> None:
         """Keep nothing."""
 
 

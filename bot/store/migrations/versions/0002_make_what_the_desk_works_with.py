@@ -31,6 +31,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
     )
     op.create_table(
+        "macros",
+        sa.Column("title", sa.String(length=70), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("agent_id", sa.String(length=100), nullable=False),
+        sa.Column("agent_name", sa.String(length=200), nullable=False),
+        sa.Column("made_at", bot.store.database.Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("title", name=op.f("pk_macros")),
+    )
+    op.create_table(
         "gates",
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("paced_until", bot.store.database.Moment(timezone=True), nullable=False),
@@ -238,4 +247,5 @@ def downgrade() -> None:
 
     op.drop_table("read_marks")
     op.drop_table("gates")
+    op.drop_table("macros")
     op.drop_table("agents")
