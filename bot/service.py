@@ -56,6 +56,7 @@ from bot.store.media import StoredMedia
 from bot.store.migrating import migrate
 from bot.store.reading import StoredReading
 from bot.store.sample_shop.cast import cast
+from bot.store.shared_clock import SharedClock
 from bot.store.signals import About
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
@@ -119,7 +120,7 @@ class Service:
 
     def __init__(self, settings: Settings, role: Role, database: Database, brand: Brand) -> None:
         """Build every part; nothing is connected or listened to yet. Raises `SettingsError`."""
-        clock = SystemClock()
+        clock = SharedClock(database, SystemClock())
         self.settings = settings
         self.role = role
         self.database = database
@@ -363,6 +364,7 @@ class Service:
             await stack.enter_async_context(serve(internal_app(parts), internal))
             stack.push_async_callback(self.close)
             stack.push_async_callback(self.background.stop)
+            await self.clock.set()
             running = asyncio.create_task(run_all(self._works(model)))
             stack.push_async_callback(cancel, running)
             yield running
@@ -374,7 +376,7 @@ class Service:
                 await connector.close()
 
     def _works(self, model: Path | None) -> list[Coroutine[Any, Any, None]]:
-        works = [listen(self.database, self._hearers())]
+        works = [listen(self.database, self._hearers()), self.clock.run()]
         if Role.WORKER not in self.role:
             return works
         works.append(self.worker.run())
