@@ -124,7 +124,9 @@ class SlackSettings(_Section):
     signing_secret: SecretStr | None = None
     #: id of the channel that holds the queue (C…)
     channel: str | None = None
-    #: id of the user group whose members may act (S…); none: every full member of the workspace
+    #: id of the channel for tickets that cannot be posted in their own; none: they wait until that is mended
+    fallback_channel: str | None = None
+    #: id of the user group whose members may act (S…), beside those of the teams; none: every full member
     user_group: str | None = None
     base_url: str = "https://slack.com/api/"
 
@@ -209,6 +211,8 @@ class Settings(_Section):
             reply_windows=reply_windows,
             language=self.desk.language,
             leads=self.desk.leads,
+            reopen_within=self.desk.reopen_within,
+            asks_satisfaction=self.desk.asks_satisfaction,
             widen_after=self.desk.widen_after,
             on_call_after=self.desk.on_call_after,
             **chosen,

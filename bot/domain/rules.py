@@ -69,6 +69,10 @@ class Rules:
     language: str = "en"
     #: Slack ids of people or groups who are told when a promise is broken
     leads: tuple[str, ...] = ()
+    #: how long after its end a ticket is opened again by what the bot is not sure of
+    reopen_within: timedelta = timedelta(hours=72)
+    #: whether customers are asked how it was
+    asks_satisfaction: bool = True
     #: working time after which the team's group is asked to claim a ticket; none: never
     widen_after: timedelta | None = None
     #: working time after that until those on call are asked; none: never

@@ -32,10 +32,12 @@ from bot.domain.retry import CRASHES_MAX, TURN_RETRY, RetryPolicy
 from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket
 from bot.pipeline import phrases, promises
+from bot.pipeline.aftercare import answer_aftercare, read_aftercare
 from bot.pipeline.background import Background
 from bot.pipeline.giving_up import give_up_message
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.turns import Decision, commit_turn
+from bot.pipeline.waiting import outlook
 from bot.store import choices, conversations, inbox, tickets, transcript, turns
 from bot.store.codec import INBOUND
 from bot.store.database import Database
@@ -76,10 +78,15 @@ class Situation:
 
     conversation: Conversation
     history: History
+    #: the open ticket
     ticket: Ticket | None
+    #: the open one, else the newest
+    last: Ticket | None
     place_in_queue: int | None
     #: what the tapped choice stands for
     meaning: Meaning | None
+    #: what the message says to the pipeline's own questions after a ticket
+    aftercare: Meaning | None
 
 
 #: A transaction that ends a row's work without a turn.
@@ -104,7 +111,10 @@ class Conversing:
             return
         message: InboundMessage = INBOUND.validate_python(row.body)
         self._acknowledge(message)
-        situation = await self._parts.database.read(_situation, message.address, message.choice)
+        situation = await self._parts.database.read(_situation, message.address, message)
+        if situation.aftercare is not None:
+            await self._write(_answer_aftercare, row, situation)
+            return
         attachments = await self._keep_files(row, message)
         if situation.conversation.owner is Owner.AGENT:
             await self._write(_relay, row, situation)
@@ -232,18 +242,23 @@ class Conversing:
         await self._parts.database.write(body, self._writer(), row, situation)
 
 
-def _situation(connection: Connection, address: ChannelAddress, choice: str | None) -> Situation:
+def _situation(connection: Connection, address: ChannelAddress, message: InboundMessage | None) -> Situation:
     conversation = conversations.find_by_address(connection, address)
     if conversation is None:
         raise LookupError(f"no conversation at {address}")
-    ticket = tickets.open_of(connection, conversation.id)
+    last = tickets.last_of(connection, conversation.id)
+    ticket = last if last is not None and last.state.is_open else None
+    choice = message.choice if message else None
     chosen = choices.meaning_of(connection, conversation.id, choice) if choice else None
+    meaning = chosen[1] if chosen else None
     return Situation(
         conversation=conversation,
         history=turns.history(connection, conversation.id),
         ticket=ticket,
+        last=last,
         place_in_queue=tickets.place_in_queue(connection, ticket) if ticket else None,
-        meaning=chosen[1] if chosen else None,
+        meaning=meaning,
+        aftercare=read_aftercare(connection, last, message.text, meaning) if message else None,
     )
 
 
@@ -257,6 +272,11 @@ def _relay(connection: Connection, writer: Writer, row: InboxRow, situation: Sit
     inbox.finish(connection, row.lease, writer.now)
 
 
+def _answer_aftercare(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
+    if situation.aftercare is not None:
+        answer_aftercare(connection, writer, row, situation.conversation, situation.aftercare)
+
+
 def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
     conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
     request = HandoffRequest(reason=Reason.OTHER, topic="a file", summary="The customer sent a file without any words.")
@@ -264,7 +284,8 @@ def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situa
     conversation, ticket = writer.hand_off(connection, conversation, request)
     if is_new:
         place = tickets.place_in_queue(connection, ticket) or 1
-        text = f"{phrases.FILE_RECEIVED} {phrases.place_in_queue(place)}"
+        waits = phrases.place_in_queue(place, outlook(connection, writer, ticket))
+        text = f"{phrases.FILE_RECEIVED} {waits}"
         message = OutboundMessage(author=Author.SYSTEM, text=text)
         writer.say(connection, conversation, message, f"{row.message_id}:file")
     else:

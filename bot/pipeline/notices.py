@@ -60,6 +60,16 @@ def reopened(clock: TicketClock) -> str:
     return f"⏰ This ticket is open again: the customer was promised something for now: {clock.detail}"
 
 
+def customer_came_back(why: str) -> str:
+    """Say that a closed ticket is open again because its customer is not done."""
+    return f"🔁 The customer has come back, so this ticket is open again. {why}"
+
+
+def rated(rating: int) -> str:
+    """Say how it was for the customer."""
+    return f"{'★' * rating}{'☆' * (5 - rating)} The customer says how it was: {rating} of 5."
+
+
 def assigned(name: str) -> str:
     """Say whose turn it was."""
     return f"🎯 Given to {name}, whose turn it is."

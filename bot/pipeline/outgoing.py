@@ -27,6 +27,7 @@ from bot.domain.routing import Asker, route
 from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline import promises
+from bot.pipeline.reopening import closed_lately, reopen
 from bot.store import conversations, outbox, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND, to_json
 from bot.store.ids import new_message_id
@@ -176,11 +177,14 @@ class Writer:
     ) -> tuple[Conversation, Ticket]:
         """Give a locked conversation of the bot's to its team's queue and open its ticket; an open ticket is kept.
 
+        A ticket that was closed lately is opened again instead: it is the same matter, or the same people know more.
         `tier` is the brand's word for the customer's value, where it is known.
         """
-        known = tickets.open_of(connection, conversation.id)
-        if known is not None:
+        known = tickets.last_of(connection, conversation.id)
+        if known is not None and known.state.is_open:
             return conversation, known
+        if known is not None and closed_lately(self, known):
+            return reopen(connection, self, conversation, known, request)
         conversations.give_to(connection, conversation, Owner.QUEUE)
         asker = Asker(channel=conversation.address.channel, language=conversation.language, tier=tier)
         chosen = route(self.rules, request, asker)

@@ -95,14 +95,22 @@ def _reopen(connection: Connection, writer: Writer, ticket: Ticket, clock: Ticke
         _tell(connection, writer, other, notices.broken(clock, writer.now, writer.rules.hours.zone), _owner(other))
         return
     conversation = conversations.get(connection, ticket.conversation_id)
-    is_there = ticket.agent is not None and agents.availability(connection, ticket.agent.id).is_there(writer.now)
     conversations.give_to(connection, conversation, Owner.QUEUE)
     queued = {"state": TicketState.QUEUED.value, "closed_at": None, "closing": None, "outcome": ""}
     ticket = tickets.change(connection, ticket.id, **queued)
     promises.ticket_reopened(connection, writer, ticket, is_customer_waiting=False)
     _tell(connection, writer, ticket, notices.reopened(clock), _owner(ticket))
-    if is_there and ticket.agent is not None:
-        give(connection, writer, ticket, ticket.agent)
+    give_to_last_agent(connection, writer, ticket)
+
+
+def give_to_last_agent(connection: Connection, writer: Writer, ticket: Ticket) -> bool:
+    """Give a ticket that was opened again to whom it belonged, if they are there; return whether they are."""
+    if ticket.state is not TicketState.QUEUED or ticket.agent is None:
+        return False
+    if not agents.availability(connection, ticket.agent.id).is_there(writer.now):
+        return False
+    give(connection, writer, ticket, ticket.agent)
+    return True
 
 
 def give(connection: Connection, writer: Writer, ticket: Ticket, agent: Agent) -> None:
@@ -120,8 +128,7 @@ def _set(connection: Connection, writer: Writer, ticket: Ticket, clock: TicketCl
 
 
 def _owner(ticket: Ticket) -> tuple[str, ...]:
-    """Return the desk's own id of who has the ticket: `U123` of `slack:U123`."""
-    return (ticket.agent.id.partition(":")[2],) if ticket.agent is not None else ()
+    return ticket.agent.mentions if ticket.agent is not None else ()
 
 
 def _tell(connection: Connection, writer: Writer, ticket: Ticket, text: str, mentions: tuple[str, ...]) -> None:

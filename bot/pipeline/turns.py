@@ -11,11 +11,15 @@ from bot.dialogue.wire import Answer, Command, Turn
 from bot.domain.assurance import Level
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.customers import CustomerId
-from bot.domain.handoff import Reason
+from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, MessageId, OutboundMessage
-from bot.domain.tickets import TicketId
+from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline import phrases, promises
+from bot.pipeline.aftercare import is_courtesy
 from bot.pipeline.outgoing import Writer
+from bot.pipeline.overdue import give_to_last_agent
+from bot.pipeline.reopening import closed_lately
+from bot.pipeline.waiting import outlook
 from bot.store import choices, conversations, inbox, outbox, tickets, timers, turns
 from bot.store.inbox import InboxKind, InboxRow
 from bot.store.outbox import OutboxKind, Outgoing
@@ -58,16 +62,68 @@ def _as_owner(
     connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, decision: Decision
 ) -> str:
     turn = decision.turn
+    left = _left_to_people(connection, writer, row, conversation, turn)
+    if left is not None:
+        return left
     _record_turn(connection, writer, row, conversation, turn)
     if turn.handoff is None:
         _say_answers(connection, writer, row, conversation, turn)
         return "fallback" if turn.is_fallback else "answered"
     conversation, ticket = writer.hand_off(connection, conversation, turn.handoff, decision.tier)
-    _say_answers(connection, writer, row, conversation, turn)
-    place = tickets.place_in_queue(connection, ticket) or 1
-    message = OutboundMessage(author=Author.SYSTEM, text=phrases.place_in_queue(place))
-    writer.say(connection, conversation, message, f"{row.message_id}:place")
+    if not give_to_last_agent(connection, writer, ticket):
+        _say_answers(connection, writer, row, conversation, turn)
+        _tell_place(connection, writer, row, conversation, ticket)
     return "handed_off"
+
+
+def _left_to_people(
+    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn
+) -> str | None:
+    """Leave to people what they asked to decide, and what the bot is not sure of after they closed a ticket.
+
+    Returns what became of the turn, which is written down then; none when it is the bot's.
+    """
+    known = tickets.last_of(connection, conversation.id) if turn.commands or turn.is_fallback else None
+    if known is None or known.state.is_open:
+        return None
+    if turn.commands and not known.bot_may_act:
+        _record_turn(connection, writer, row, conversation, turn)
+        request, words = _decided_by_people(turn.commands[0], known), phrases.PEOPLE_DECIDE
+    elif turn.is_fallback and turn.handoff is None and closed_lately(writer, known):
+        if is_courtesy(str(row.body.get("text") or ""), turn):
+            return "courtesy"
+        summary = f"The bot is not sure what the customer wants now; {known.request.topic} was closed before."
+        request = HandoffRequest(reason=Reason.NOT_UNDERSTOOD, topic=known.request.topic, summary=summary)
+        words = phrases.REOPENED
+    else:
+        return None
+    conversation, ticket = writer.hand_off(connection, conversation, request)
+    if not give_to_last_agent(connection, writer, ticket):
+        message = OutboundMessage(author=Author.SYSTEM, text=words)
+        writer.say(connection, conversation, message, f"{row.message_id}:left")
+        _tell_place(connection, writer, row, conversation, ticket)
+    return "handed_off"
+
+
+def _decided_by_people(command: Command, ticket: Ticket) -> HandoffRequest:
+    what, number = command.name.replace("_", " "), command.arguments.get("order_number")
+    who = ticket.agent.name if ticket.agent else "a colleague"
+    return HandoffRequest(
+        reason=Reason.PEOPLE_ONLY,
+        topic=what,
+        summary=f"The customer wants the bot to {what}; when {who} handed back, such things were left to people.",
+        order_number=str(number) if number else None,
+    )
+
+
+def _tell_place(
+    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, ticket: Ticket
+) -> None:
+    place = tickets.place_in_queue(connection, ticket) or 1
+    message = OutboundMessage(
+        author=Author.SYSTEM, text=phrases.place_in_queue(place, outlook(connection, writer, ticket))
+    )
+    writer.say(connection, conversation, message, f"{row.message_id}:place")
 
 
 def _while_queued(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn) -> str:
@@ -83,9 +139,7 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
             if ticket is not None:
                 writer.post_line(connection, ticket.id, message_id)
     elif ticket is not None and turn.handoff is not None and turn.handoff.reason is Reason.EXPLICIT_WISH:
-        place = tickets.place_in_queue(connection, ticket) or 1
-        message = OutboundMessage(author=Author.SYSTEM, text=phrases.place_in_queue(place))
-        writer.say(connection, conversation, message, f"{row.message_id}:place")
+        _tell_place(connection, writer, row, conversation, ticket)
     if ticket is not None:
         writer.post_card(connection, TicketId(ticket.id))
     return "answered_in_queue" if is_sure else "left_to_people"

@@ -23,6 +23,12 @@ _URGENCY = (
     tickets.c.number,
 )
 _OPEN_ONE = select(tickets).where(tickets.c.conversation_id == bindparam("conversation"), tickets.c.state.in_(_OPEN))
+_NEWEST = (
+    select(tickets)
+    .where(tickets.c.conversation_id == bindparam("conversation"))
+    .order_by(tickets.c.state.in_(_OPEN).desc(), tickets.c.number.desc())
+    .limit(1)
+)
 
 
 def open_ticket(

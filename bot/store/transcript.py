@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -116,6 +117,15 @@ def after(connection: Connection, conversation_id: ConversationId, message_id: M
     )
     mine = (messages.c.conversation_id == conversation_id) & (messages.c.position > since.scalar_subquery())
     return [_line(row, {}) for row in connection.execute(select(messages).where(mine).order_by(messages.c.position))]
+
+
+def since(
+    connection: Connection, conversation_id: ConversationId, moment: datetime, limit: int
+) -> list[TranscriptLine]:
+    """Return the newest lines of a conversation that were said at that moment or later, oldest first."""
+    mine = (messages.c.conversation_id == conversation_id) & (messages.c.at >= moment)
+    query = select(messages).where(mine).order_by(messages.c.position.desc()).limit(limit)
+    return [_line(row, {}) for row in reversed(connection.execute(query).all())]
 
 
 def belongs(connection: Connection, conversation_id: ConversationId, message_id: MessageId) -> bool:

@@ -78,6 +78,7 @@ class FakeConnector:
     channel: ChannelName = ChannelName("fake")  # noqa: RUF009 - a string
     is_idempotent: bool = False
     text_max: int = 200
+    choices_max: int = 3
     #: what the next calls come to; when it is empty they succeed
     script: deque[Outcome] = field(default_factory=deque)
     #: the truth
@@ -93,8 +94,8 @@ class FakeConnector:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Texts of up to `text_max` characters and three choices."""
-        return Capabilities(text_max=self.text_max, choices_max=3, is_send_idempotent=self.is_idempotent)
+        """Texts of up to `text_max` characters and `choices_max` choices."""
+        return Capabilities(text_max=self.text_max, choices_max=self.choices_max, is_send_idempotent=self.is_idempotent)
 
     def address(self, customer: str) -> ChannelAddress:
         """Return where a customer writes from."""

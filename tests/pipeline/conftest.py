@@ -15,7 +15,7 @@ from bot.domain.rules import Rules
 from bot.store.database import Database, open_engine
 from bot.store.sample_shop.shop import SampleShop, fill
 from tests.databases import run_in
-from tests.pipeline.rig import Rig
+from tests.pipeline.rig import PLAIN, Rig
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture
 def rules() -> Rules:
     """Return how tickets are worked; tests that care about it have their own."""
-    return Rules()
+    return PLAIN
 
 
 @pytest.fixture

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.acts import Assign, Claim, Note, Release, Reopen, Reply, Resolve, Transfer
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError
-from bot.domain.rules import Rules, Team
+from bot.domain.rules import Team
 from bot.domain.tickets import EVERYBODY, TeamName, TicketState
 from bot.pipeline import phrases
-from tests.pipeline.rig import KIM, SAM, Rig, handoff
+from tests.pipeline.rig import KIM, PLAIN, SAM, Rig, handoff
 
 RETURNS = TeamName("returns")
-RULES = Rules(
+RULES = replace(
+    PLAIN,
     teams=(
         Team(name=EVERYBODY, title="Everybody", slack_channel="C0QUEUE"),
         Team(name=RETURNS, title="Returns", slack_channel="C0RETURNS", topics=frozenset({"a return"})),
         Team(name=TeamName("night"), title="Night shift", slack_channel="C0QUEUE", topics=frozenset({"night"})),
-    )
+    ),
 )
 
 

@@ -174,7 +174,7 @@ async def test_a_hand_back_tells_the_bot_what_was_done(claimed: Rig) -> None:
     assert (ticket.state, ticket.outcome) == (TicketState.HANDED_BACK, "I sent a new mug.")
     meaning = claimed.engine.requests[-1].meaning
     assert meaning is not None
-    assert meaning.entities == {"outcome": "I sent a new mug.", "agent": "Sam"}
+    assert meaning.entities == {"outcome": "I sent a new mug.", "agent": "Sam", "may_act": "yes"}
     await claimed.writes("thanks")
     assert claimed.seen()[-2:] == ["re: /handed_back", "re: thanks"]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from bot.domain.tickets import EVERYBODY, Priority, Ticket, TicketState
 from bot.pipeline import promises
 from bot.pipeline.watch import BROKEN_EVENT
 from bot.store import agents, tickets
-from tests.pipeline.rig import SAM, Rig, handoff
+from tests.pipeline.rig import PLAIN, SAM, Rig, handoff
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -27,7 +28,8 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 @pytest.fixture
 def rules() -> Rules:
     """Return promises for a Wednesday's office hours, and a channel that closes after four hours."""
-    return Rules(
+    return replace(
+        PLAIN,
         hours=BusinessHours(week=tuple(Span(weekday=day, opens=time(9), closes=time(17)) for day in range(5))),
         policies=(
             PromisePolicy(name="urgent", first_response=10 * MINUTE, priorities=frozenset({Priority.URGENT})),

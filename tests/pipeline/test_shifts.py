@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from bot.domain.shifts import Availability
 from bot.domain.tickets import AgentId, TeamName, Ticket, TicketState
 from bot.pipeline.desk.acts import DeskParts
 from bot.pipeline.desk.shifts import Shifts
-from tests.pipeline.rig import KIM, SAM, Rig, handoff, turn
+from tests.pipeline.rig import KIM, PLAIN, SAM, Rig, handoff, turn
 
 CARE, ORDERS = TeamName("care"), TeamName("orders")
 THERE, AWAY = Availability(is_available=True), Availability(is_available=False)
@@ -22,7 +23,8 @@ THERE, AWAY = Availability(is_available=True), Availability(is_available=False)
 @pytest.fixture
 def rules() -> Rules:
     """Return a team whose tickets are claimed, and one whose tickets are given out."""
-    return Rules(
+    return replace(
+        PLAIN,
         teams=(
             Team(
                 name=ORDERS,

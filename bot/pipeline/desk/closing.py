@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from bot.domain.acts import HandBack, Resolve
+from bot.domain.acts import Closing, HandBack, Resolve
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.desk import Done
+from bot.domain.errors import DeskError
 from bot.domain.tickets import TicketState
 from bot.pipeline import phrases, promises
+from bot.pipeline.aftercare import ask_rating
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_text
 from bot.store import inbox, turns
 from bot.store.ids import new_message_id
@@ -17,12 +19,18 @@ from bot.store.turns import TurnRecord
 
 #: The intent that tells the bot it answers again; its entity `outcome` is what the agent did.
 HANDED_BACK_INTENT = "handed_back"
+_TOPIC_MAX = 200
 
 
 def resolve(doing: Doing, act: Resolve) -> Done:
     """Close the ticket and give the conversation back to the bot, which starts afresh."""
     doing = _close(doing, TicketState.RESOLVED, act.outcome.strip())
-    doing.tell(phrases.RESOLVED)
+    topic = {"topic": act.topic.strip()[:_TOPIC_MAX]} if act.topic and act.topic.strip() else {}
+    doing = doing.change(closing=act.closing.value, bot_may_act=True, **topic)
+    if act.closing is not Closing.SPAM:
+        doing.tell(phrases.RESOLVED)
+        if doing.writer.rules.asks_satisfaction:
+            ask_rating(doing.connection, doing.writer, doing.conversation, doing.ticket, f"{doing.key}:asked")
     turns.add(doing.connection, _fresh_start(doing.connection, doing.conversation), doing.writer.now)
     doing.show()
     return doing.done()
@@ -33,8 +41,14 @@ def hand_back(doing: Doing, act: HandBack) -> Done:
     outcome = require_text(
         act.outcome, "Say what was done, in a sentence the customer may read: the bot will pass it on."
     )
-    doing = _close(doing, TicketState.HANDED_BACK, outcome)
-    inbox.add(doing.connection, _handed_back(doing, outcome), doing.writer.now)
+    if bool(act.promised.strip()) != (act.promised_at is not None):
+        raise DeskError("Say what was promised and by when, or leave both empty.")
+    if act.promised_at is not None and act.promised_at <= doing.writer.now:
+        raise DeskError("What was promised must be due in the future.")
+    doing = _close(doing, TicketState.HANDED_BACK, outcome).change(bot_may_act=act.may_act)
+    if act.promised_at is not None:
+        promises.promised(doing.connection, doing.writer, doing.ticket, act.promised.strip(), act.promised_at)
+    inbox.add(doing.connection, _handed_back(doing, act), doing.writer.now)
     doing.show()
     return doing.done()
 
@@ -68,13 +82,17 @@ def _fresh_start(connection: Connection, conversation: Conversation) -> TurnReco
     )
 
 
-def _handed_back(doing: Doing, outcome: str) -> Arrival:
+def _handed_back(doing: Doing, act: HandBack) -> Arrival:
+    entities = {"outcome": act.outcome.strip(), "agent": doing.agent.name, "may_act": "yes" if act.may_act else "no"}
+    if act.promised_at is not None:
+        local = act.promised_at.astimezone(doing.writer.rules.hours.zone)
+        entities |= {"promised": act.promised.strip(), "promised_by": f"{local:%A %d %B, %H:%M}"}
     return Arrival(
         account=DESK_ACCOUNT,
         external_id=f"handed_back:{doing.key}",
         address=str(doing.conversation.address),
         kind=InboxKind.TRIGGER,
-        body={"intent": HANDED_BACK_INTENT, "entities": {"outcome": outcome, "agent": doing.agent.name}},
+        body={"intent": HANDED_BACK_INTENT, "entities": entities},
         message_id=new_message_id(),
     )
 

@@ -15,7 +15,7 @@ from bot.domain.conversations import Conversation, Owner
 from bot.domain.desk import DeskPost, DeskPostKind, Done
 from bot.domain.errors import DeskError
 from bot.domain.messages import Author, MessageId, OutboundMessage
-from bot.domain.tickets import Agent, Ticket
+from bot.domain.tickets import Agent, Ticket, TicketState
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, tickets
 
@@ -80,7 +80,9 @@ def require_mine(doing: Doing) -> None:
     """Raise `DeskError` when the ticket is closed or somebody else's; one that waits in the queue is anybody's."""
     require_open(doing)
     owner = doing.ticket.agent
-    if owner is not None and owner.id != doing.agent.id:
+    is_had = doing.ticket.state is TicketState.CLAIMED
+    # In the queue again, a ticket still names whose it was.
+    if is_had and owner is not None and owner.id != doing.agent.id:
         raise DeskError(f"{owner.name} has claimed ticket {doing.ticket.number}.")
 
 
