@@ -68,6 +68,12 @@ class Agent:
     #: what the customer sees
     name: str
 
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """What the desk calls them by: `U123` of `slack:U123`; nothing on the local desk, which calls nobody."""
+        surface, _, own = self.id.partition(":")
+        return () if surface == "local" else (own,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:

@@ -17,8 +17,13 @@ from bot.store.ids import new_message_id
 
 
 async def drain(database: Database, writer: Writer) -> int:
-    """Give what waits to those who are there and have room, one ticket in a transaction; return how many that were."""
+    """Give what waits to those who are there and have room, one ticket in a transaction; return how many that were.
+
+    Out of hours nothing is given out: whoever forgot to say that they have left is not there.
+    """
     given_count = 0
+    if not writer.rules.hours.is_open(writer.now):
+        return given_count
     for team in writer.rules.teams:
         if team.assign is Assignment.ROUND_ROBIN:
             for ticket_id in await database.read(_given_out, writer, team):
@@ -47,7 +52,7 @@ def give_out(connection: Connection, writer: Writer, ticket_id: TicketId) -> boo
         ticket_id=ticket.id,
         kind=DeskPostKind.NOTICE,
         text=notices.assigned(agent.name),
-        mentions=(agent.id.partition(":")[2],),
+        mentions=agent.mentions,
     )
     writer.post(connection, post, f"notice:{new_message_id()}")
     return True

@@ -12,6 +12,7 @@ from bot.desk.slack.home import Home
 from bot.desk.slack.parts import SlackParts
 from bot.desk.slack.whereabouts import act_key
 from bot.domain.errors import DeskError
+from bot.domain.shifts import Availability
 from bot.domain.tickets import Agent, TicketState
 
 NOBODY_WAITS = "Nobody is waiting for a person."
@@ -54,6 +55,10 @@ class HomePages:
         shifts = self._parts.resources.shifts
         try:
             if shifts is not None:
+                known = await shifts.availability(agent)
+                current = await self._with_teams(agent, known)
+                if current != known:
+                    await shifts.set_availability(agent, current)
                 done = await shifts.next_for(agent, key)
             else:
                 waiting = [v for v in await self._parts.acts.open_tickets() if v.ticket.state is TicketState.QUEUED]
@@ -67,9 +72,14 @@ class HomePages:
         shifts = self._parts.resources.shifts
         if shifts is None:
             return NO_SHIFTS
-        known = await shifts.availability(agent)
+        known = await self._with_teams(agent, await shifts.availability(agent))
         await shifts.set_availability(agent, replace(known, is_available=is_available, back_at=None))
         return "You are available." if is_available else "You are away: you get no new tickets. Yours stay yours."
+
+    async def _with_teams(self, agent: Agent, known: Availability) -> Availability:
+        """Return whether the agent takes tickets, of the teams that Slack says they are in now."""
+        user = agent.id.partition(":")[2]
+        return replace(known, teams=await self._parts.people.teams_of(user, self._parts.resources.rules.teams))
 
     async def _home(self, agent: Agent, user: str, page: int, remark: str) -> Home:
         shifts = self._parts.resources.shifts

@@ -10,7 +10,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.desk.slack.errors import code_of
-from bot.domain.tickets import Agent, AgentId
+from bot.domain.rules import Team
+from bot.domain.tickets import Agent, AgentId, TeamName
 
 #: How long an answer of Slack's is believed: a person who left is refused after that at the latest.
 BELIEVED_FOR_SECONDS = 60.0
@@ -75,6 +76,12 @@ class People:
             if group.startswith("S") and user in await self._group(group):
                 return True
         return False
+
+    async def teams_of(self, user: str, teams: Sequence[Team]) -> tuple[TeamName, ...] | None:
+        """Return the teams whose user group `user` is in, with those that have none; none: no team has one."""
+        if not any(team.user_group for team in teams):
+            return None
+        return tuple([team.name for team in teams if not team.user_group or user in await self._group(team.user_group)])
 
     async def workspace(self) -> str:
         """Return the workspace's address: https://copperleaf.slack.com/."""

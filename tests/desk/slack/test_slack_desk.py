@@ -10,7 +10,8 @@ from bot.desk.slack import listeners, prompts
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.domain.errors import SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
-from bot.domain.tickets import TicketId, TicketState
+from bot.domain.rules import Team
+from bot.domain.tickets import EVERYBODY, TeamName, TicketId, TicketState
 from tests.desk.conftest import Desk
 from tests.desk.serving import serve
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
@@ -375,6 +376,16 @@ async def test_a_user_group_narrows_agents_down(desk: Desk, monkeypatch: pytest.
     desk.slack.groups["S0AGENTS"] = [BOB]
     assert (await people.verdict(ALICE)).agent is None
     assert (await people.verdict(BOB)).agent is not None
+
+
+async def test_agents_are_of_the_teams_whose_groups_they_are_in(desk: Desk) -> None:
+    """A team with a user group is of its members, one without is everybody's; without any group all teams are."""
+    people = desk.app._events._parts.people
+    desk.slack.groups["S0RETURNS"] = [BOB]
+    teams = [Team(name=TeamName("returns"), title="Returns", user_group="S0RETURNS"), Team(name=EVERYBODY, title="All")]
+    assert await people.teams_of(ALICE, teams) == (EVERYBODY,)
+    assert await people.teams_of(BOB, teams) == ("returns", EVERYBODY)
+    assert await people.teams_of(ALICE, teams[1:]) is None
 
 
 async def test_an_event_is_tried_again_when_slack_cannot_be_asked(desk: Desk) -> None:
