@@ -15,9 +15,9 @@ from bot.store.schema import turns
 #: Turns whose events the engine sees whole; of earlier ones it sees the state they left.
 TURNS_KEPT = 10
 # The statements of every turn are built once.
-_ADDING = turns.insert()
 _IS_MINE = turns.c.conversation_id == bindparam("conversation")
-_LAST_NUMBER = select(func.max(turns.c.number)).where(_IS_MINE)
+_NEXT_NUMBER = select(func.coalesce(func.max(turns.c.number), 0) + 1).where(_IS_MINE).scalar_subquery()
+_ADDING = turns.insert().values(number=_NEXT_NUMBER)
 _LAST_TURNS = (
     select(turns.c.events, turns.c.state).where(_IS_MINE).order_by(turns.c.number.desc()).limit(TURNS_KEPT + 1)
 )
@@ -54,11 +54,10 @@ class History:
 
 def add(connection: Connection, turn: TurnRecord, now: datetime) -> None:
     """Append a turn to its conversation, which the caller has locked."""
-    last = connection.scalar(_LAST_NUMBER, {"conversation": turn.conversation_id})
     values = {
         "id": turn.id,
+        "conversation": turn.conversation_id,
         "conversation_id": turn.conversation_id,
-        "number": (last or 0) + 1,
         "events": turn.events,
         "state": turn.state,
         "intent": turn.intent,
