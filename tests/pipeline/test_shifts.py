@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
 from bot.domain.acts import Claim, Note, Release, Reply, Resolve, Transfer
 from bot.domain.desk import DeskPostKind
 from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.hours import BusinessHours, Span
 from bot.domain.promises import PromisePolicy
 from bot.domain.rules import Assignment, Rules, Team
 from bot.domain.shifts import Availability
@@ -25,6 +26,7 @@ def rules() -> Rules:
     """Return a team whose tickets are claimed, and one whose tickets are given out."""
     return replace(
         PLAIN,
+        hours=BusinessHours(week=tuple(Span(weekday=day, opens=time(8), closes=time(20)) for day in range(7))),
         teams=(
             Team(
                 name=ORDERS,
@@ -154,6 +156,18 @@ async def test_only_who_works_for_a_team_is_given_its_tickets(rig: Rig, shifts: 
     await rig.sweep()
     ticket = await _ticket(rig, "ann")
     assert (ticket.team, ticket.state, ticket.agent) == (ORDERS, TicketState.CLAIMED, SAM)
+
+
+async def test_nothing_is_given_out_of_hours(rig: Rig, shifts: Shifts) -> None:
+    """Whoever forgot to say that they have left is given nothing at night."""
+    await shifts.set_availability(SAM, THERE)
+    rig.clock.pass_(hours=11)
+    await rig.writes("order", "olga")
+    await rig.sweep()
+    assert await _owner(rig, "olga") is None
+    rig.clock.pass_(hours=10)
+    await rig.sweep()
+    assert await _owner(rig, "olga") == SAM.id
 
 
 async def test_the_numbers_of_the_day(rig: Rig, shifts: Shifts) -> None:
