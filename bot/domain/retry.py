@@ -36,6 +36,8 @@ class RetryPolicy:
 TURN_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), attempts_max=12)
 #: A message that could not be sent.
 SEND_RETRY = RetryPolicy(first=timedelta(seconds=1), longest=timedelta(minutes=10), attempts_max=30)
+#: A post on the desk that could not be made while others could: it is to blame itself.
+POST_RETRY = RetryPolicy(first=timedelta(seconds=1), longest=timedelta(seconds=30), attempts_max=10)
 #: What an agent did, which may need the desk to be carried out: the desk may be gone for a day.
 DESK_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(minutes=1), attempts_max=2_000)
 #: A row is set aside when its worker or engine died this often, each time but the first while it was the only suspect

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 from bot import metrics
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskPost, DeskPoster, DeskPostKind, Moved, PostResult
-from bot.domain.retry import SEND_RETRY
+from bot.domain.retry import POST_RETRY
 from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline.effects import record_desk_post
 from bot.pipeline.giving_up import give_up_outgoing
@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 #: Lines said since a ticket was opened that are shown again in a new thread.
 HISTORY_MAX = 50
+#: When a gate opens again, another row is tried before the one that it was shut for.
+_OTHERS_FIRST = timedelta(seconds=2)
 #: What a new thread shows again, so that what waits of it is not shown twice.
 _TOLD_AGAIN = (DeskPostKind.LINE.value, DeskPostKind.TRANSCRIPT.value)
 
@@ -69,7 +71,7 @@ class Posting:
                 await write(give_up_outgoing, writer, row, reason, "dead")
             case _:
                 log.warning("post_failed", row=row.lease.row_id, gate=row.gate, reason=result.reason)
-                delay = SEND_RETRY.delay(row.attempt_count, None, self._parts.dice)
+                delay = POST_RETRY.delay(row.attempt_count, None, self._parts.dice)
                 await write(record_failed, writer, row, (result, delay))
         metrics.SENT.labels(row.kind, _OUTCOMES[type(result)]).inc()
 
@@ -118,23 +120,25 @@ def record_failed(
 ) -> None:
     """Let the row wait, and with it all that goes through its gate.
 
-    A row that has been tried too often is given up on, but not while nothing else goes through either.
+    A row that has been tried too often is given up on, but what was tried while nothing went through does not count.
     """
     result, delay = what
     is_ambiguous = isinstance(result, Ambiguous)
+    is_slowed = isinstance(result, Retry) and result.after is not None
+    is_gate = row.gate is not None and (is_slowed or gates.is_failing(connection, row.gate))
+    if delay is None and not is_gate:
+        give_up_outgoing(connection, writer, row, result.reason, "held" if is_ambiguous else "dead")
+        return
+    until = writer.now + (delay or POST_RETRY.longest)
     if isinstance(result, Retry) and result.after is not None:
         until = writer.now + result.after
-        if row.gate is not None:
-            gates.shut(connection, row.gate, until)
-    else:
-        is_alone = row.gate is None or not gates.is_failing(connection, row.gate)
-        if delay is None and is_alone:
-            give_up_outgoing(connection, writer, row, result.reason, "held" if is_ambiguous else "dead")
-            return
-        until = writer.now + (delay or SEND_RETRY.longest)
-        if row.gate is not None:
-            failure = Failure(at=writer.now, reason=result.reason, is_blocked=isinstance(result, Blocked))
-            gates.fail(connection, row.gate, failure)
+    if row.gate is not None and is_slowed:
+        gates.shut(connection, row.gate, until)
+    elif row.gate is not None:
+        failure = Failure(at=writer.now, reason=result.reason, is_blocked=isinstance(result, Blocked))
+        until = max(until, gates.fail(connection, row.gate, failure) + _OTHERS_FIRST)
+    if is_gate:
+        outbox.forget_attempt(connection, row)
     outbox.defer(connection, row.lease, until, result.reason, is_ambiguous=is_ambiguous)
 
 

@@ -86,19 +86,20 @@ def shut(connection: Connection, name: str, until: datetime) -> None:
     connection.execute(update(gates).where(gates.c.name == name, shorter).values(shut_until=until))
 
 
-def fail(connection: Connection, name: str, failure: Failure) -> None:
-    """Shut a gate for a while, longer each time, and keep since when and why."""
+def fail(connection: Connection, name: str, failure: Failure) -> datetime:
+    """Shut a gate for a while, longer each time, keep since when and why, and return until when."""
     make(connection, name, failure.at)
     row = connection.execute(select(gates).where(gates.c.name == name).with_for_update()).one()
-    pause = min(timedelta(seconds=1) * (1 << min(row.failure_count, 10)), _SHUT_FOR_MAX)
+    until = failure.at + min(timedelta(seconds=1 << min(int(row.failure_count), 10)), _SHUT_FOR_MAX)
     values = {
         "failing_since": row.failing_since or failure.at,
         "failure_count": row.failure_count + 1,
-        "shut_until": failure.at + pause,
+        "shut_until": until,
         "is_blocked": failure.is_blocked,
         "reason": failure.reason,
     }
     connection.execute(update(gates).where(gates.c.name == name).values(**values))
+    return until
 
 
 def is_failing(connection: Connection, name: str) -> bool:

@@ -203,6 +203,11 @@ def defer(connection: Connection, lease: Lease, until: datetime, error: str, *, 
     lanes.defer(connection, outbox, lease, until, error)
 
 
+def forget_attempt(connection: Connection, row: OutboxRow) -> None:
+    """Do not count this attempt: whatever had been tried would have failed. Raises `StaleLeaseError`."""
+    lanes.write(connection, outbox, row.lease, {"attempt_count": row.attempt_count - 1})
+
+
 def release(connection: Connection, which: Release) -> Released[OutboxRow]:
     """Make rows whose worker died pending again, or held in the end: their call may have left; see `lanes.release`."""
     released = lanes.release(connection, outbox, which, "held", {"is_ambiguous": True})

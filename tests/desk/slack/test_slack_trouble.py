@@ -1,0 +1,168 @@
+"""Slack as it really is: gone, closed, revoked. Posts wait or go elsewhere, the operator hears of it once."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.domain.rules import Rules, Team
+from bot.domain.tickets import EVERYBODY, TeamName
+from bot.pipeline.alarms import Troubles
+from tests.desk.workplace import Workplace, workplace
+from tests.fakes.slack import FakeSlack
+from tests.fakes.slack_api import QUEUE
+from tests.fakes.slack_rules import visible
+from tests.pipeline.rig import Rig
+
+FALLBACK, RETURNS = "C0FALLBACK", "C0RETURNS"
+ALICE = "U0ALICE"
+
+
+async def troubles(place: Workplace) -> dict[str, str]:
+    """Return what the operator is told."""
+    return await Troubles(place.rig.database, place.rig.clock).alarming()
+
+
+async def test_seventeen_hours_without_slack_lose_no_post(place: Workplace) -> None:
+    """Nothing is given up on however long Slack is gone; then all is shown in order, at Slack's pace."""
+    place.slack.is_down = True
+    tickets = [await place.open(name) for name in ("ann", "bob", "cem")]
+    for number in range(17):
+        await place.says(tickets[0], f"hour {number}.")
+        await place.pass_(3600, step=120)
+    assert (await place.rig.outbox_states())["dead"] == (await place.rig.outbox_states())["held"] == 0
+    place.slack.is_down = False
+    await place.drain(within=120)
+    assert len(place.roots()) == 3
+    said = "".join(visible(post) for post in place.slack.thread(await place.card(tickets[0])))
+    places = [said.index(f"hour {number}.") for number in range(17)]
+    assert places == sorted(places)
+    assert place.slack.limits is not None
+    assert place.slack.limits.broken == []
+
+
+async def test_an_outage_is_alarmed_once_and_its_end_told(place: Workplace) -> None:
+    """After two minutes the operator hears where and why, and the local desk takes over; later that it is over."""
+    place.slack.is_down = True
+    await place.open("ann")
+    with capture_logs() as logs:
+        await place.pass_(100, step=2)
+        assert place.alarm_count == 0
+        await place.pass_(600, step=5)
+        assert place.alarm_count == 1
+        assert "slack/C0QUEUE" in await troubles(place)
+        place.slack.is_down = False
+        await place.pass_(60)
+    assert [log["event"] for log in logs if log["event"].startswith("desk_")].count("desk_unreachable") == 1
+    assert await troubles(place) == {}
+
+
+async def test_customers_are_answered_while_slack_hangs(place: Workplace) -> None:
+    """A desk that is gone costs customers nothing: the bot answers as ever."""
+    place.slack.is_down = True
+    await place.open("bob")
+    await place.work()
+    await place.rig.writes("hello")
+    assert place.rig.seen()[-1] == "re: hello"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("is_archived", "unarchive"),
+        ("not_in_channel", "invite"),
+        ("channel_not_found", "invite"),
+        ("token_revoked", "install the app again"),
+        ("missing_scope", "add the scopes"),
+        ("account_inactive", "install the app again"),
+    ],
+)
+async def test_posts_wait_until_somebody_has_mended_it(place: Workplace, code: str, words: str) -> None:
+    """An archived channel, a removed bot, a revoked token: told once, with what to do, and nothing is lost."""
+    place.slack.fail("chat.postMessage", code, times=10)
+    for name in ("ann", "bob"):
+        await place.open(name)
+    await place.pass_(5)
+    assert place.alarm_count == 1
+    assert words in (await troubles(place))[f"slack/{QUEUE}"]
+    assert len([1 for method, _ in place.slack.calls if method == "chat.postMessage"]) < 6
+    await place.pass_(400, step=5)
+    assert place.alarm_count == 1
+    assert len(place.roots()) == 2
+    assert len({m["thread_ts"] for m in place.slack.messages if m.get("thread_ts")}) == 2
+    assert await troubles(place) == {}
+
+
+async def test_a_closed_channels_tickets_go_to_the_fallback(rig: Rig, slack: FakeSlack) -> None:
+    """With a fallback set, tickets of an archived channel go on there, with all that was said, and come once."""
+    slack.add_channel(FALLBACK, "fallback")
+    async with workplace(rig, slack, fallback=FALLBACK) as place:
+        ticket_id = await place.open("ann")
+        await place.pass_(5)
+        await place.says(ticket_id, "before.")
+        await place.pass_(5)
+        slack.channels[QUEUE]["is_archived"] = True
+        await place.says(ticket_id, "after.")
+        await place.open("bob")
+        await place.pass_(20)
+        assert len(place.roots(FALLBACK)) == 2
+        said = [visible(post) for post in slack.thread(await place.card(ticket_id))]
+        assert "It is about ann" in said[0]
+        assert sum(post.count("before.") for post in said) == sum(post.count("after.") for post in said) == 1
+        # What is written there counts.
+        await slack.write(ALICE, await place.card(ticket_id), "&gt; Hello Ann")
+        await place.pass_(5)
+        assert rig.seen("ann")[-1] == "Hello Ann"
+
+
+async def test_a_deleted_thread_comes_back_with_its_history(place: Workplace) -> None:
+    """When somebody deleted a thread, the next thing that is said makes a new one, in which all is said once."""
+    ticket_id = await place.open("ann")
+    await place.pass_(5)
+    await place.says(ticket_id, "before.")
+    await place.pass_(5)
+    old = await place.card(ticket_id)
+    place.slack.messages.clear()
+    await place.says(ticket_id, "after.")
+    await place.pass_(10)
+    new = await place.card(ticket_id)
+    assert new != old
+    said = [visible(post) for post in place.slack.thread(new)]
+    assert "It is about ann" in said[0]
+    assert sum(post.count("before.") for post in said) == sum(post.count("after.") for post in said) == 1
+
+
+async def test_a_post_slack_never_takes_is_given_up_on_alone(place: Workplace) -> None:
+    """A post that Slack breaks on every time holds nobody else up, and becomes a dead letter in the end."""
+    bad, good = await place.open("bad"), await place.open("good")
+    await place.pass_(8)
+    poster = place.app.poster
+    real = poster._post
+
+    async def breaking(post: object, *rest: object) -> str:
+        if "bad luck" in str(post):
+            raise TimeoutError
+        return await real(post, *rest)  # type: ignore[arg-type]
+
+    poster._post = breaking  # type: ignore[method-assign,assignment]
+    await place.says(bad, "bad luck")
+    for number in range(20):
+        await place.says(good, f"line {number}.")
+        await place.pass_(60, step=5)
+    said = "".join(visible(post) for post in place.slack.thread(await place.card(good)))
+    assert all(f"line {number}." in said for number in range(20))
+    assert (await place.rig.outbox_states())["held"] == 1
+
+
+async def test_each_team_has_its_channel_and_a_moved_ticket_its_history(rig: Rig, slack: FakeSlack) -> None:
+    """A ticket's card stands in its team's channel."""
+    slack.add_channel(RETURNS, "returns")
+    teams = (
+        Team(name=TeamName("returns"), title="Returns", slack_channel=RETURNS, topics=frozenset({"topic r"})),
+        Team(name=EVERYBODY, title="Everybody"),
+    )
+    async with workplace(rig, slack, Rules(teams=teams)) as place:
+        await place.open("r")
+        await place.open("ann")
+        await place.pass_(5)
+        assert [len(place.roots(RETURNS)), len(place.roots(QUEUE))] == [1, 1]
