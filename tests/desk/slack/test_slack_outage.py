@@ -1,0 +1,189 @@
+"""Hours in which Slack told nobody of what agents wrote, and never will: it is found, and sent once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.desk.slack.backfill import Backfill
+from bot.desk.slack.watch import SlackWatch
+from bot.domain.tickets import TicketId
+from bot.pipeline.alarms import Troubles
+from bot.store.hints import Hint
+from bot.store.reading import StoredReading
+from tests.desk.workplace import Workplace
+from tests.fakes.slack_rules import visible
+
+ALICE, BOB = "U0ALICE", "U0BOB"
+
+
+def watching(place: Workplace) -> tuple[SlackWatch, Backfill]:
+    """Return what looks after the connection, in virtual time."""
+    ledger = StoredReading(place.rig.database, place.rig.clock, Hint())
+    watch = place.app.watch(ledger, Troubles(place.rig.database, place.rig.clock).report)
+    backfill = watch._backfill
+
+    async def sleep(seconds: float) -> None:
+        place.rig.clock.pass_(seconds=seconds)
+
+    object.__setattr__(backfill._parts, "sleep", sleep)
+    object.__setattr__(backfill._parts, "now", place.rig.clock.now)
+    return watch, backfill
+
+
+async def prepare(place: Workplace, count: int) -> list[tuple[TicketId, str]]:
+    """Open tickets and post their cards; return each with its thread."""
+    made = []
+    for number in range(count):
+        ticket_id = await place.open(f"c{number}")
+        made.append(ticket_id)
+    await place.drain(within=3 * count + 60)
+    return [(ticket_id, await place.card(ticket_id)) for ticket_id in made]
+
+
+async def test_what_was_written_in_an_outage_is_found_and_sent_once(place: Workplace) -> None:
+    """Events that were never told of are found in the threads that changed, and each reaches its customer once."""
+    tickets = await prepare(place, 12)
+    _, backfill = watching(place)
+    await backfill.look()
+    place.slack.is_silent = True
+    for number in (3, 7):
+        await place.slack.write(ALICE, tickets[number][1], f"&gt; answer {number}")
+    place.slack.is_silent = False
+    calls = len(place.slack.calls)
+    assert await backfill.look() == 2
+    await place.work()
+    assert [place.rig.seen(f"c{number}")[-1:] for number in (3, 7)] == [["answer 3"], ["answer 7"]]
+    methods = [method for method, _ in place.slack.calls[calls:]]
+    assert methods.count("conversations.history") == 1
+    assert await backfill.look() == 0
+    await place.work()
+    assert len([said for said in place.rig.seen("c3") if said == "answer 3"]) == 1
+
+
+async def test_what_was_told_of_is_not_found_again(place: Workplace) -> None:
+    """A message that came as an event vanishes when history shows it, and so does an event that comes after all."""
+    ((_, card),) = await prepare(place, 1)
+    _, backfill = watching(place)
+    told = await place.slack.write(ALICE, card, "&gt; one")
+    place.slack.is_silent = True
+    found = await place.slack.write(ALICE, card, "&gt; two")
+    place.slack.is_silent = False
+    await backfill.look()
+    for ts in (told, found):
+        await place.slack.deliver(place.slack.event({**place.slack.message(ts), "event_ts": ts}))
+    await place.work()
+    assert [said for said in place.rig.seen("c0") if said in {"one", "two"}] == ["one", "two"]
+
+
+async def test_late_replies_need_their_authors_word(place: Workplace) -> None:
+    """A reply found more than four hours later is not sent but asked about; pressed twice, Send sends it once."""
+    ((_, card),) = await prepare(place, 1)
+    _, backfill = watching(place)
+    await backfill.look()
+    place.slack.is_silent = True
+    await place.slack.write(ALICE, card, "&gt; come by today")
+    place.rig.clock.pass_(hours=17)
+    await place.slack.write(ALICE, card, "&gt; still open?")
+    place.slack.is_silent = False
+    await backfill.look()
+    await place.work()
+    assert [said for said in place.rig.seen("c0") if said in {"come by today", "still open?"}] == ["still open?"]
+    asked = next(m for m in place.slack.thread(card) if "Does it still hold?" in visible(m))
+    for _ in range(2):
+        await place.slack.click(ALICE, asked["ts"], "tandem_send_late")
+        await place.work()
+    assert [said for said in place.rig.seen("c0") if said == "come by today"] == ["come by today"]
+
+
+async def test_edits_of_an_outage_are_found(place: Workplace) -> None:
+    """An edit that no event told of is carried out like any other, once."""
+    ((_, card),) = await prepare(place, 1)
+    _, backfill = watching(place)
+    written = await place.slack.write(ALICE, card, "&gt; at noon")
+    await place.work()
+    await backfill.look()
+    place.slack.is_silent = True
+    place.rig.clock.pass_(hours=1)
+    await place.slack.edit(written, "&gt; at one")
+    place.slack.is_silent = False
+    handled: list[str] = []
+    real = place.app._persist
+
+    async def persist(external_id: str, address: object, raw: dict[str, object]) -> bool:
+        is_new = await real(external_id, address, raw)  # type: ignore[arg-type]
+        if is_new:
+            handled.append(external_id)
+        return is_new
+
+    place.app._persist = persist
+    await backfill.look()
+    await backfill.look()
+    assert [name.partition(":")[0] for name in handled] == ["change"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_five_hundred_threads_after_seventeen_hours(place: Workplace) -> None:
+    """Of 500 open threads the 45 that changed are read within a minute of Slack's return, within its limits."""
+    tickets = await prepare(place, 500)
+    _, backfill = watching(place)
+    await backfill.look()
+    await place.pass_(3600, step=600)
+    place.slack.is_down = True
+    place.rig.clock.pass_(hours=16, minutes=57)
+    changed = list(range(0, 495, 11))
+    for number in changed:
+        await place.slack.write(ALICE if number % 2 else BOB, tickets[number][1], f"&gt; answer {number}")
+    place.rig.clock.pass_(minutes=3)
+    place.slack.is_down = False
+    assert place.slack.limits is not None
+    place.slack.limits.broken.clear()
+    back_at = place.rig.clock.now()
+    kept_at: list[datetime] = []
+    real = place.app._persist
+
+    async def persist(external_id: str, address: object, raw: dict[str, object]) -> bool:
+        kept_at.append(place.rig.clock.now())
+        return await real(external_id, address, raw)  # type: ignore[arg-type]
+
+    place.app._persist = persist
+    assert await backfill.look() == len(changed)
+    assert max(kept_at) - back_at <= timedelta(seconds=60)
+    await place.work()
+    for number in changed:
+        assert place.rig.seen(f"c{number}")[-1] == f"answer {number}"
+    assert await backfill.look() == 0
+
+
+async def test_a_connection_that_tells_nothing_is_noticed(place: Workplace) -> None:
+    """When history shows what no event told of, the operator hears where to look, and the next event ends that."""
+    ((_, card),) = await prepare(place, 1)
+    watch, backfill = watching(place)
+    await backfill.look()
+    place.slack.is_silent = True
+    await place.slack.write(ALICE, card, "hello?")
+    place.rig.clock.pass_(minutes=5)
+    await backfill.look()
+    place.rig.clock.pass_(minutes=3)
+    troubles = Troubles(place.rig.database, place.rig.clock)
+    assert "Event Subscriptions" in (await troubles.alarming())["slack/events"]
+    place.slack.is_silent = False
+    await place.slack.write(ALICE, card, "a note")
+    assert "slack/events" not in await troubles.alarming()
+    assert watch is not None
+
+
+async def test_the_set_up_is_looked_at_while_it_runs(place: Workplace) -> None:
+    """A bot that was removed from its channel is reported with what to do, before anybody misses a post."""
+    watch, _ = watching(place)
+    troubles = Troubles(place.rig.database, place.rig.clock)
+    await watch.look_once()
+    assert await troubles.alarming() == {}
+    place.slack.channels["C0QUEUE"]["is_member"] = False
+    await watch.look_once()
+    assert "/invite @tandem" in (await troubles.alarming())["slack/setup"]
+    place.slack.channels["C0QUEUE"]["is_member"] = True
+    await watch.look_once()
+    assert await troubles.alarming() == {}
