@@ -8,7 +8,9 @@ import pytest
 
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.envelope import Json
+from bot.desk.slack.parts import Resources
 from bot.domain.channels import ChannelAddress
+from bot.store.macros import StoredMacros
 from tests.desk.floor import Floor, open_floor
 from tests.desk.serving import serve
 from tests.fakes.media import MemoryMedia
@@ -53,6 +55,7 @@ class Desk:
     media: MemoryMedia
     inbox: Inbox
     app: SlackDesk
+    macros: StoredMacros
 
     async def work(self) -> None:
         """Handle what came in and post what has to go out."""
@@ -102,7 +105,8 @@ async def desk(slack: FakeSlack, floor: Floor) -> AsyncIterator[Desk]:
     account = SlackAccount(
         bot_token=BOT_TOKEN, channel=QUEUE, signing_secret=SECRET, app_token=APP_TOKEN, base_url=slack.base_url
     )
-    app = SlackDesk(account, floor, media, inbox.persist)
+    macros = StoredMacros(floor.database, floor.clock)
+    app = SlackDesk(account, floor, media, inbox.persist, Resources(macros=macros, now=lambda: floor.clock.moment))
     async with serve(app.blueprint()) as url:
         slack.events_url = f"{url}/slack/events"
-        yield Desk(slack, floor, media, inbox, app)
+        yield Desk(slack, floor, media, inbox, app, macros)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.envelope import Json
+from bot.store.macros import StoredMacros
 from tests.desk.conftest import Desk, Inbox
 from tests.desk.floor import open_floor
 from tests.desk.serving import serve
@@ -75,7 +76,7 @@ async def stage(template: Path, folder: Path) -> AsyncIterator[Desk]:
         app = SlackDesk(account, floor, media, inbox.persist)
         async with serve(app.blueprint()) as url:
             slack.events_url = f"{url}/slack/events"
-            yield Desk(slack, floor, media, inbox, app)
+            yield Desk(slack, floor, media, inbox, app, StoredMacros(floor.database, floor.clock))
 
 
 async def tell(desk: Desk, body: Json) -> int:
