@@ -18,6 +18,9 @@ TURN_SECONDS = Histogram(
 )
 SENT = Counter("tandem_sent", "Rows of the outbox, by kind and result.", ["kind", "result"], registry=REGISTRY)
 TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], registry=REGISTRY)
+PROMISES_BROKEN = Counter(
+    "tandem_promises_broken", "Promises to customers that were not kept, by what.", ["what"], registry=REGISTRY
+)
 BOXES = Gauge(
     "tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY
 )

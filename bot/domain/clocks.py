@@ -60,3 +60,11 @@ class TicketClock:
     left: timedelta | None = None
     #: what was promised, who is asked next
     detail: str = ""
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its moment has come."""
+        return self.state.is_running and self.due_at <= now
+
+    def warns(self, now: datetime) -> bool:
+        """Whether people are to be warned, and have not been."""
+        return self.state is ClockState.RUNNING and self.warn_at is not None and self.warn_at <= now

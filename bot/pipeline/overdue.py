@@ -48,12 +48,15 @@ def look_after(connection: Connection, writer: Writer, ticket_id: TicketId) -> N
         return
     conversations.lock(connection, known.conversation_id)
     ticket = tickets.get(connection, ticket_id) or known
-    for clock in clocks.of(connection, ticket_id):
-        if clock.state.is_running and clock.due_at <= writer.now:
+    # Another worker may have been here first.
+    due = [clock for clock in clocks.of(connection, ticket_id) if clock.is_due(writer.now) or clock.warns(writer.now)]
+    for clock in due:
+        if clock.is_due(writer.now):
             _fall_due(connection, writer, ticket, clock)
-        elif clock.state is ClockState.RUNNING and clock.warn_at is not None and clock.warn_at <= writer.now:
+        else:
             _warn(connection, writer, ticket, clock)
-    writer.post_card(connection, ticket_id)
+    if due:
+        writer.post_card(connection, ticket_id)
 
 
 def _warn(connection: Connection, writer: Writer, ticket: Ticket, clock: TicketClock) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from bot import metrics
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.hours import ALWAYS, BusinessHours
 from bot.domain.promises import PROMISED, meet, next_due, pause, resume, start, window
@@ -154,7 +155,8 @@ class Watch:
             return
         event = TicketEvent(at=self._writer.now, kind=BROKEN_EVENT, agent=None, detail=clock.kind.value)
         key = f"{BROKEN_EVENT}:{self.ticket.id}:{clock.kind}:{clock.due_at.isoformat()}"
-        tickets.log(self._connection, self.ticket.id, event, key)
+        if tickets.log(self._connection, self.ticket.id, event, key):
+            metrics.PROMISES_BROKEN.labels(clock.kind.value).inc()
 
     def _owed_since(self, kind: ClockKind) -> datetime | None:
         match kind:

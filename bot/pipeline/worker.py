@@ -121,6 +121,8 @@ class Worker:
                 group.create_task(self._take(outgoing))
                 group.create_task(self._take(posts))
                 group.create_task(self._sweep())
+                # Apart from the sweep: however many tickets are due, leases are renewed in time.
+                group.create_task(self._look_after_tickets())
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=DRAIN_FOR)
@@ -288,12 +290,19 @@ class Worker:
                 fired = await self._parts.database.write(fire_timers, self._parts.clock.now())
                 if fired:
                     self._parts.hints.inbox.give()
-                await self._keep_promises()
                 if self._parts.watch is not None:
                     await self._parts.watch.look(self._writer())
                 await self._count()
             except SQLAlchemyError:
                 log.exception("sweep_failed")
+            await asyncio.sleep(SWEEP_EVERY)
+
+    async def _look_after_tickets(self) -> None:
+        while True:
+            try:
+                await self._keep_promises()
+            except SQLAlchemyError:
+                log.exception("tickets_not_looked_after")
             await asyncio.sleep(SWEEP_EVERY)
 
     async def _keep_promises(self) -> None:

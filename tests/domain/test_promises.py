@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from bot.domain.channels import ChannelName
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
+from bot.domain.conversations import ConversationId
+from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.hours import ALWAYS, BusinessHours, Span
-from bot.domain.promises import PromisePolicy, meet, pause, resume, start, window
-from bot.domain.tickets import Priority, TeamName
+from bot.domain.promises import PromisePolicy, meet, next_due, pause, resume, start, window
+from bot.domain.tickets import Priority, TeamName, Ticket, TicketId, TicketState
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -60,6 +62,50 @@ def test_people_are_warned_before_a_window_closes() -> None:
     """A day's window is warned of an hour before, a short one when a fifth of it is left."""
     assert window(NOON, 24 * HOUR).warn_at == NOON + 23 * HOUR
     assert window(NOON, HOUR).warn_at == NOON + timedelta(minutes=48)
+
+
+def _ticket(*, waits: bool = True, is_answered: bool = False) -> Ticket:
+    return Ticket(
+        id=TicketId("t"),
+        number=1,
+        conversation_id=ConversationId("c"),
+        state=TicketState.CLAIMED,
+        request=HandoffRequest(reason=Reason.OTHER, topic="", summary=""),
+        opened_at=NOON,
+        agent=None,
+        claimed_at=None,
+        closed_at=None,
+        outcome="",
+        desk_reference=None,
+        waiting_since=NOON if waits else None,
+        first_replied_at=NOON if is_answered else None,
+    )
+
+
+def _clock(kind: ClockKind, hours: int, state: ClockState = ClockState.RUNNING) -> TicketClock:
+    return TicketClock(kind=kind, state=state, due_at=NOON + hours * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "clocks", "hours"),
+    [
+        (_ticket(), [], None),
+        (_ticket(), [_clock(ClockKind.FIRST_RESPONSE, 2), _clock(ClockKind.REPLY_WINDOW, 1)], 1),
+        (_ticket(), [_clock(ClockKind.FIRST_RESPONSE, 2), _clock(ClockKind.REPLY_WINDOW, 3)], 2),
+        (_ticket(), [_clock(ClockKind.SNOOZE, 1), _clock(ClockKind.UNCLAIMED, 1)], None),
+        (_ticket(), [_clock(ClockKind.FIRST_RESPONSE, 1, ClockState.PAUSED)], None),
+        (_ticket(), [_clock(ClockKind.FIRST_RESPONSE, 1, ClockState.MET), _clock(ClockKind.RESOLUTION, 9)], 9),
+        (_ticket(), [_clock(ClockKind.FIRST_RESPONSE, -1, ClockState.BROKEN), _clock(ClockKind.RESOLUTION, 9)], -1),
+        (_ticket(is_answered=True), [_clock(ClockKind.FIRST_RESPONSE, -1, ClockState.BROKEN)], None),
+        (_ticket(waits=False), [_clock(ClockKind.RESOLUTION, -1, ClockState.BROKEN)], None),
+        (_ticket(), [_clock(ClockKind.REPLY_WINDOW, -1, ClockState.BROKEN)], None),
+    ],
+)
+def test_a_ticket_stands_by_the_first_thing_it_owes(
+    ticket: Ticket, clocks: list[TicketClock], hours: int | None
+) -> None:
+    """The queue is sorted by the earlier of promise and reply window; what is late comes first while it is awaited."""
+    assert next_due(ticket, clocks) == (None if hours is None else NOON + hours * HOUR)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -16,7 +17,7 @@ from bot.domain.promises import PromisePolicy
 from bot.domain.rules import Rules, Team
 from bot.domain.shifts import Availability
 from bot.domain.tickets import EVERYBODY, Priority, Ticket, TicketState
-from bot.pipeline import promises
+from bot.pipeline import overdue, promises
 from bot.pipeline.watch import BROKEN_EVENT
 from bot.store import agents, tickets
 from tests.pipeline.rig import PLAIN, SAM, Rig, handoff
@@ -124,6 +125,27 @@ async def test_people_are_warned_and_what_is_late_is_marked(asked: Rig) -> None:
     assert len(_told(asked)) == 2
     events = (await asked.view()).events
     assert [event.detail for event in events if event.kind == BROKEN_EVENT] == ["first_response"]
+
+
+async def test_two_workers_warn_once(asked: Rig) -> None:
+    """However many processes look after tickets at once, people are told each thing once."""
+    asked.clock.pass_(minutes=50)
+    writer = asked.worker._writer()
+    await asyncio.gather(*(overdue.sweep(asked.database, writer) for _ in range(4)))
+    await asked.settle()
+    assert len(_told(asked)) == 2
+    assert {text[0] for text, _ in _told(asked)} == {"⏳", "🔔"}
+
+
+async def test_an_open_ticket_keeps_its_promise(asked: Rig) -> None:
+    """What the settings say later holds for later tickets; an open one keeps what was promised when it was opened."""
+    await asked.desk.do((await _ticket(asked)).id, SAM, Reply(text="On it."), "r1")
+    later = replace(asked.rules, policies=(PromisePolicy(name="slow", next_response=9 * HOUR),))
+    writer, ticket = replace(asked.worker._writer(), rules=later), await _ticket(asked)
+    await asked.database.write(promises.customer_wrote, writer, ticket)
+    assert (await _clocks(asked))[ClockKind.NEXT_RESPONSE].due_at == NOON + 2 * HOUR
+    await asked.database.write(promises.priority_changed, writer, ticket)
+    assert (await _clocks(asked))[ClockKind.NEXT_RESPONSE].due_at == NOON + timedelta(days=1, hours=1)
 
 
 async def test_an_answer_that_is_too_late_breaks_the_promise_itself(asked: Rig) -> None:

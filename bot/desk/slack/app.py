@@ -114,6 +114,7 @@ class SlackAccount:
             signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else None,
             app_token=slack.app_token.get_secret_value() if slack.app_token else None,
             user_groups=tuple(dict.fromkeys(group for group in groups if group)),
+            leads=rules.leads,
             base_url=slack.base_url,
         )
 
