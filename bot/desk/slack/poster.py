@@ -328,7 +328,7 @@ class SlackPoster:
             )
         except Exception as error:
             failed = classify_post(error)
-            if isinstance(failed, Permanent):
+            if isinstance(failed, Permanent | Blocked):
                 return f"{words.attachment(file)} cannot be shown here: {failed.reason}."
             raise
         self._uploaded[key] = None
