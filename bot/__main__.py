@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, "Check settings, tokens, database, model and channels, and say what to fix.")
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
+    slack = add("slack", _manifest, "Make the Slack app.", "Without more, prints its manifest.")
+    _add_manifest(slack)
+    manifest = slack.add_subparsers(metavar="ACT").add_parser("manifest", help="print what Slack makes the app from")
+    manifest.set_defaults(command=_manifest)
+    _add_manifest(manifest)
     letters = add("dead-letters", _list_letters, "Look at what was given up on.", "Without more, lists them.")
     acts = letters.add_subparsers(metavar="ACT")
     acts.add_parser("list", help="list them").set_defaults(command=_list_letters)
@@ -69,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         act.add_argument("letter", metavar="ID", help="as listed, like outbox:12")
         act.set_defaults(command=command)
     return parser
+
+
+def _add_manifest(parser: argparse.ArgumentParser) -> None:
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--url", metavar="URL", help="our public address, for HTTP; by default the settings' one")
+    ways.add_argument("--socket-mode", action="store_true", help="for Socket Mode, which needs no address")
 
 
 def _run(chosen: Settings, _: argparse.Namespace) -> int:
@@ -117,6 +128,12 @@ def _desk_link(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.commands.desk_link import desk_link
 
     return desk_link(chosen)
+
+
+def _manifest(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.slack import manifest
+
+    return manifest(chosen, arguments.url, is_socket_mode=arguments.socket_mode)
 
 
 def _list_letters(chosen: Settings, _: argparse.Namespace) -> int:

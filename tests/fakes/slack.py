@@ -29,8 +29,8 @@ Json = dict[str, Any]
 ACK_WITHIN_SECONDS = 0.5
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-fake", "xapp-fake", "shhh"
 SCOPES = (
-    "channels:history,channels:read,chat:write,files:read,files:write,groups:history,groups:read,"
-    "metadata.message:read,reactions:write,usergroups:read,users:read"
+    "channels:history,channels:read,chat:write,commands,files:read,files:write,groups:history,groups:read,"
+    "metadata.message:read,reactions:read,reactions:write,usergroups:read,users:read"
 )
 
 

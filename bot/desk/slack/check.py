@@ -22,11 +22,13 @@ SCOPES = frozenset(
         "channels:history",
         "channels:read",
         "chat:write",
+        "commands",
         "files:read",
         "files:write",
         "groups:history",
         "groups:read",
         "metadata.message:read",
+        "reactions:read",
         "reactions:write",
         "users:read",
     }
