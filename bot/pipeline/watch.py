@@ -123,7 +123,8 @@ class Watch:
         running = TicketClock(
             kind=kind, state=ClockState.RUNNING, due_at=hours.add(now, left), warn_at=hours.add(now, warned_after)
         )
-        is_stopped = was_paused or (kind is ClockKind.RESOLUTION and self.waiting_since is None)
+        is_awaited = kind is ClockKind.RESOLUTION and self.waiting_since is None
+        is_stopped = was_paused or is_awaited or self.snoozed_until is not None
         self.put(pause(running, now, hours) if is_stopped else running)
 
     def ask_on_call(self) -> None:
