@@ -42,4 +42,4 @@ POST_RETRY = RetryPolicy(first=timedelta(seconds=1), longest=timedelta(seconds=3
 DESK_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(minutes=1), attempts_max=2_000)
 #: A row is set aside when its worker or engine died this often, each time but the first while it was the only suspect
 #: in work (`bot.store.lanes`): one bad message must not silence a customer.
-CRASHES_MAX = 3
+CRASHES_MAX = 4

@@ -89,7 +89,8 @@ def _next(table: Table) -> Select[tuple[int]]:
 
 @cache
 def _next_suspects(table: Table) -> Select[tuple[int]]:
-    return heads(table).where(table.c.crash_count > 0).order_by(table.c.id)
+    # The least suspect first: what kills us as we start must not always strike the same one.
+    return heads(table).where(table.c.crash_count > 0).order_by(table.c.crash_count, table.c.id)
 
 
 def heads(table: Table) -> Select[tuple[int]]:

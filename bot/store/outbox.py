@@ -74,9 +74,9 @@ class OutboxRow:
 
 
 # Built once, as those of `bot.store.lanes`.
-_AT_ONCE = lanes.heads(outbox).where(outbox.c.gate.is_(None)).order_by(outbox.c.id)
-_UNGATED = _AT_ONCE.where(outbox.c.crash_count == 0)
-_SUSPECT = _AT_ONCE.where(outbox.c.crash_count > 0)
+_AT_ONCE = lanes.heads(outbox).where(outbox.c.gate.is_(None))
+_UNGATED = _AT_ONCE.where(outbox.c.crash_count == 0).order_by(outbox.c.id)
+_SUSPECT = _AT_ONCE.where(outbox.c.crash_count > 0).order_by(outbox.c.crash_count, outbox.c.id)
 _GATED = lanes.heads(outbox).where(outbox.c.gate == bindparam("gate")).order_by(outbox.c.rank, outbox.c.id)
 
 

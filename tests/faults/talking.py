@@ -14,7 +14,9 @@ _NAMES = tuple(
     seed.name for seed in PRODUCTS if not any(seed.name != other.name and seed.name in other.name for other in PRODUCTS)
 )
 #: What the pipeline says of itself; none of it answers a question about a product.
-NOTICES = frozenset({phrases.STILL_WORKING, *(phrases.place_in_queue(place) for place in range(1, 200))})
+NOTICES = frozenset(
+    {phrases.STILL_WORKING, phrases.ENGINE_FAILED, *(phrases.place_in_queue(place) for place in range(1, 200))}
+)
 _NAME_IN = re.compile("|".join(re.escape(name) for name in sorted(_NAMES, key=len, reverse=True)))
 
 

@@ -87,7 +87,7 @@ class TestEngine:
         assert await rig.ticket_count() == 1
 
     async def test_a_message_that_kills_workers_ends_in_a_ticket(self, rig: Rig) -> None:
-        """After three crashes a person gets the message, and the customer's next one is answered."""
+        """After a few crashes a person gets the message, and the customer's next one is answered."""
 
         async def die(request: object) -> None:
             if getattr(request, "text", "") == "deadly":
@@ -102,7 +102,7 @@ class TestEngine:
         assert await rig.ticket_count() == 1
 
     async def test_a_message_that_kills_engines_ends_in_a_ticket(self, rig: Rig) -> None:
-        """After the engine died over it three times a person gets the message; what stood beside it is answered."""
+        """After the engine died over it a few times a person gets the message; what stood beside it is answered."""
 
         def die(_request: object) -> Exception:
             return EngineDiedError()

@@ -160,7 +160,7 @@ async def test_all_rows_are_released_when_nobody_else_can_be_alive(database: Dat
 
 
 async def test_a_row_that_kills_its_workers_is_set_aside(database: Database) -> None:
-    """After the third crash a row becomes a dead letter, and its lane goes on."""
+    """After the last crash it may cause a row becomes a dead letter, and its lane goes on."""
     await fill(database, "a1", "a2")
     now = NOW
     for _ in range(CRASHES_MAX):
