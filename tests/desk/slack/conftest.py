@@ -1,13 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from tests.desk.workplace import Workplace, workplace
 from tests.fakes.slack import FakeSlack
 from tests.pipeline.conftest import rig, rules, shop_template  # noqa: F401 - fixtures
 from tests.pipeline.rig import Rig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Do not draw the failures that are wanted here: that takes a second each."""
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
