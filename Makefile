@@ -36,6 +36,9 @@ check:  ## The checks alone: format, lint, types, layers, tests
 bench: test-setup  ## Measure the figures that the README states
 	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
 
+pictures: test-setup chromium  ## Draw the pictures of docs/agents.md from what Slack gets
+	@$(PYTHON) -m tests.pictures.draw
+
 faults: test-setup  ## Kill the service and the engine at random moments under load
 	@$(PYTHON) -m pytest tests/faults -m "" -p no:xdist $(PYTEST)
 

@@ -22,11 +22,11 @@ def card(view: TicketView) -> Post:
     """Return the ticket's card."""
     ticket = view.ticket
     title = f"#{ticket.number} · {ticket.request.topic}"
-    made = [blocks.header(title), blocks.context(*_status(view)), blocks.facts(_facts(view))]
+    made = [blocks.header(title), blocks.context(*_status(view))]
     if ticket.state.is_open:
-        made += [*_last_words(view), *_due(view), *_trouble(view)]
-        made.append(_buttons(view))
+        made += [*due(view), blocks.facts(_facts(view)), *_last_words(view), *_trouble(view), _buttons(view)]
     else:
+        made.append(blocks.facts(_facts(view)))
         if ticket.outcome:
             made.append(blocks.rich(blocks.section(bold("Done: "), text(clip(ticket.outcome, FACT_MAX)))))
         again = blocks.button(DeskAction.REOPEN, "Reopen", ticket.id)
@@ -59,7 +59,7 @@ def _state(view: TicketView) -> list[Block]:
         whose = [plain(f"💤 {name}")] if ticket.agent else []
         return [*whose, mrkdwn(f"{'' if whose else '💤 '}Asleep until {blocks.when(ticket.snoozed_until)}")]
     if ticket.state is TicketState.QUEUED:
-        place = f" · {view.place_in_queue}. in the queue" if view.place_in_queue else ""
+        place = f" · place {view.place_in_queue} in the queue" if view.place_in_queue else ""
         return [mrkdwn(f"🟡 Waiting since {blocks.when(ticket.opened_at, '{time} ({ago})')}{place}")]
     if ticket.state is TicketState.CLAIMED:
         since = blocks.when(ticket.claimed_at or ticket.opened_at, "{time}")
@@ -72,12 +72,11 @@ def _state(view: TicketView) -> list[Block]:
 def _facts(view: TicketView) -> list[tuple[str, str]]:
     request = view.ticket.request
     channel = words.channel(view.conversation.address.channel)
+    why = words.REASONS[request.reason]
     found = [
         ("Customer", f"{words.customer_name(view)} on {channel}, {words.LEVELS[view.level]}"),
-        ("Why", words.REASONS[request.reason]),
+        ("Why", f"{why} – {request.summary}" if request.summary else why),
     ]
-    if request.summary:
-        found.append(("Summary", request.summary))
     if request.tried:
         found.append(("The bot tried", "; ".join(request.tried)))
     return found + _record(view)
@@ -94,7 +93,7 @@ def _record(view: TicketView) -> list[tuple[str, str]]:
     orders = sorted(view.record.orders, key=lambda order: order.number != at_stake)
     if at_stake and not any(order.number == at_stake for order in orders):
         found.append(("Order", at_stake))
-    found += [("Order", words.order(order)) for order in orders[:2]]
+    found += [("Order", words.order(order)) for order in orders[:1]]
     return found + [
         ("Subscription", f"{entry.product} · {entry.status.value} · every {entry.every_days} days")
         for entry in view.record.subscriptions[:1]
@@ -110,15 +109,15 @@ def _last_words(view: TicketView) -> list[Block]:
     return [blocks.rich(*elements)] if elements else []
 
 
-def _due(view: TicketView) -> list[Block]:
-    """Return the line of clocks: what is due, when, and what is late."""
-    shown = [mrkdwn(clock_words(clock)) for clock in words.clocks(view) if clock.kind is not ClockKind.SNOOZE]
-    promised = [
-        plain(f"Promised: {clip(clock.detail, 200)}")
-        for clock in words.clocks(view)
-        if clock.kind is ClockKind.PROMISE and clock.detail
-    ]
-    return [blocks.context(*(shown + promised)[:10])] if shown else []
+def due(view: TicketView) -> list[Block]:
+    """Return the line of clocks: what is due, when, and what is late; nothing where nothing is."""
+    elements: list[Block] = []
+    for clock in words.clocks(view):
+        if clock.kind is ClockKind.PROMISE and clock.detail:
+            elements.append(plain(f"📌 {blocks.short(clock.detail, 200)}"))
+        if clock.kind is not ClockKind.SNOOZE:
+            elements.append(mrkdwn(clock_words(clock)))
+    return [blocks.context(*elements[:10])] if elements else []
 
 
 def clock_words(clock: TicketClock) -> str:
@@ -128,7 +127,7 @@ def clock_words(clock: TicketClock) -> str:
         return f"⏸ {label}: the customer is awaited"
     moment = blocks.when(clock.due_at, "{date_short_pretty} {time} ({ago})")
     if clock.kind is ClockKind.REPLY_WINDOW:
-        return f"{'🔒 Reply window closed' if clock.state is ClockState.BROKEN else '🪟 Reply window closes'} {moment}"
+        return f"{'🔒 Reply window closed' if clock.state is ClockState.BROKEN else '💬 Reply window closes'} {moment}"
     if clock.state is ClockState.BROKEN:
         return f"❗ {label} was due {moment}"
     return f"{'⚠️' if clock.state is ClockState.WARNED else '⏱'} {label} by {moment}"

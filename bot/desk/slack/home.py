@@ -105,7 +105,7 @@ def _due(view: TicketView) -> list[Block]:
     ticket = view.ticket
     made = [] if ticket.priority.rank == 2 else [plain(words.PRIORITIES[ticket.priority].capitalize())]
     if ticket.team != EVERYBODY:
-        made.append(plain(blocks.short(ticket.team, 60)))
+        made.append(plain(f"Team {blocks.short(ticket.team, 60)}"))
     if ticket.snoozed_until is not None:
         return [*made, mrkdwn(f"💤 until {blocks.when(ticket.snoozed_until)}")]
     made += [mrkdwn(clock_words(clock)) for clock in words.clocks(view) if clock.kind is not ClockKind.SNOOZE][:4]
@@ -147,5 +147,5 @@ def _load(teams: Sequence[TeamLoad]) -> list[Block]:
 
 def _agent(load: AgentLoad) -> str:
     late = f", {load.overdue_count} late" if load.overdue_count else ""
-    there = "🟢" if load.is_there else "⚪"
-    return f"{there} {blocks.short(load.agent.name, 60)}: {load.ticket_count} tickets{late}"
+    there, noun = "🟢" if load.is_there else "⚪", "ticket" if load.ticket_count == 1 else "tickets"
+    return f"{there} {blocks.short(load.agent.name, 60)}: {load.ticket_count} {noun}{late}"

@@ -213,7 +213,7 @@ def test_a_card_shows_what_is_due_and_how_urgent_it_is() -> None:
     shown = card(replace(view_of("x"), clocks=clocks)).blocks
     parsed = [node["text"] for node in nodes(shown) if node.get("type") == "mrkdwn"]
     stamp = int(due.timestamp())
-    assert parsed[1].startswith(f"🪟 Reply window closes <!date^{stamp + 9 * 3600}^")
+    assert parsed[1].startswith(f"💬 Reply window closes <!date^{stamp + 9 * 3600}^")
     assert parsed[2].startswith(f"❗ First answer was due <!date^{stamp}^")
     assert parsed[3] == "⏸ Solved: the customer is awaited"
     assert len(parsed) == 4

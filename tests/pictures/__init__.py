@@ -1,0 +1,1 @@
+"""Pictures for the guides, drawn from the payloads that Slack gets."""
