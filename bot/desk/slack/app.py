@@ -23,6 +23,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import metrics
 from bot.desk.slack.backfill import Backfill, BackfillParts, Ledger
 from bot.desk.slack.channels import Channels
 from bot.desk.slack.check import Checked, check
@@ -315,6 +316,7 @@ class SlackDesk:
         event = read(body)
         if isinstance(event, Unknown):
             self.ignored[event.kind[:60]] += 1
+            metrics.RECEIVED.labels(CHANNEL, "ignored").inc()
             return BoltResponse(status=200)
         if isinstance(event, Submission) and (answer := await self._answer(event)) is not None:
             return BoltResponse(status=200, body=answer, headers={"content-type": "application/json"})
