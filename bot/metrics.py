@@ -27,6 +27,9 @@ BOXES = Gauge(
 DESK_TROUBLE = Gauge(
     "tandem_desk_trouble", "Whether nothing can be posted at a place of the desk.", ["where"], registry=REGISTRY
 )
+ACCOUNT_TROUBLE = Gauge(
+    "tandem_account_trouble", "Whether nothing goes through a channel account.", ["account"], registry=REGISTRY
+)
 CONNECTIONS_REFUSED = Counter(
     "tandem_connections_refused", "Connections closed at once because there were too many.", registry=REGISTRY
 )

@@ -30,6 +30,8 @@ class Capabilities:
     #: choices one message can offer; the rest is written out as text
     choices_max: int = 0
     choice_title_max: int = 20
+    #: longest text that can have choices below it, in `text_unit`; none: `text_max`
+    choices_text_max: int | None = None
     #: kinds of files it can send; others become a line of text that says so
     attachments: frozenset[AttachmentKind] = frozenset()
     attachment_max_bytes: int = 0
@@ -39,6 +41,8 @@ class Capabilities:
     has_edits: bool = False
     #: how long after the customer's last message we may write freely; none: always
     reply_window: timedelta | None = None
+    #: how long after it people may still write, where that is longer than the bot may; `timedelta.max`: always
+    people_window: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,8 @@ class SendText:
     author_name: str | None = None
     #: one of `bot.domain.messages.Author`, as text
     author: str = "bot"
+    #: whether it leaves after the reply window, as only people may write
+    is_late: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,8 @@ class SendAttachment:
     attachment: Attachment
     author_name: str | None = None
     author: str = "bot"
+    #: whether it leaves after the reply window, as only people may write
+    is_late: bool = False
 
 
 SendOperation = SendText | SendAttachment
@@ -119,6 +127,8 @@ class Permanent:
     reason: str
     #: the channel's own code
     code: str = ""
+    #: whether nothing goes through this account until somebody mends it: a revoked token, an unpaid bill
+    is_account: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +286,11 @@ class ConnectorRegistry:
         return None
 
     def reply_windows(self) -> dict[str, timedelta]:
-        """Return how long each channel account (`channel/account`) lets us answer, of those that limit it."""
-        windows = {f"{known.channel}/{known.account}": known.capabilities.reply_window for known in self.connectors}
-        return {account: window for account, window in windows.items() if window is not None}
+        """Return how long each channel account (`channel/account`) lets people answer, of those that limit it."""
+        windows = {}
+        for known in self.connectors:
+            can = known.capabilities
+            window = can.people_window or can.reply_window
+            if window is not None and window != timedelta.max:
+                windows[f"{known.channel}/{known.account}"] = window
+        return windows

@@ -107,6 +107,8 @@ class InboundMessage:
 class ReceiptKind(StrEnum):
     """What a channel reports on a message of ours; later ones include the earlier ones."""
 
+    #: the channel has it: of use where the answer to our call was lost
+    SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"
@@ -119,11 +121,15 @@ class Receipt:
     address: ChannelAddress
     #: the channel's id of this report
     external_id: str
-    #: the channel's id of the message it speaks of
+    #: the channel's id of the message it speaks of; empty where it speaks of all up to a moment
     of_external_id: str
     kind: ReceiptKind
-    #: why it failed, in the channel's words
+    #: why it failed, for an agent to read
     detail: str = ""
+    #: the key that our call carried, where the channel gives it back
+    of_key: str = ""
+    #: all that was sent until then is meant
+    up_to: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +180,8 @@ class OutboundMessage:
     attachments: tuple[Attachment, ...] = ()
     #: what the customer sees as the sender, for agents
     author_name: str | None = None
+    #: whether it leaves after the reply window, as only people may write; known when it is sent
+    is_late: bool = False
 
 
 class DeliveryState(StrEnum):

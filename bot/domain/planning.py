@@ -11,6 +11,10 @@ from bot.domain.messages import Attachment, OutboundMessage
 #: Said over choices that come without words: no channel shows buttons under nothing.
 CHOOSE = "Please choose:"
 _JOINERS = {"\u200d", "\ufe0f"}
+_MARKS = frozenset({"Mn", "Mc", "Me"})
+_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+#: Two of these are one flag.
+_FLAG_LETTERS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
 
 
 def measure(text: str, unit: TextUnit) -> int:
@@ -60,9 +64,16 @@ def _cut(text: str, limit: int, unit: TextUnit) -> int:
 
 
 def _continues(text: str, at: int) -> bool:
-    """Whether the character at `at` belongs to the one before it."""
+    """Whether the character at `at` belongs to the one before it: a mark, a skin tone, the second half of a flag."""
     here = text[at]
-    return bool(unicodedata.combining(here)) or here in _JOINERS or text[at - 1] == "\u200d"
+    if unicodedata.category(here) in _MARKS or here in _JOINERS or text[at - 1] == "\u200d" or here in _TONES:
+        return True
+    if here not in _FLAG_LETTERS:
+        return False
+    start = at
+    while start > 0 and text[start - 1] in _FLAG_LETTERS:
+        start -= 1
+    return (at - start) % 2 == 1
 
 
 def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabilities) -> tuple[SendOperation, ...]:
@@ -87,10 +98,16 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
     if message.choices and not choices:
         text += "\n" + "\n".join(f"{n}. {choice.title}" for n, choice in enumerate(message.choices, 1))
     operations: list[SendOperation] = [
-        SendAttachment(address=address, attachment=attachment, author_name=message.author_name, author=message.author)
+        SendAttachment(
+            address=address,
+            attachment=attachment,
+            author_name=message.author_name,
+            author=message.author,
+            is_late=message.is_late,
+        )
         for attachment in carried
     ]
-    pieces = split(text.strip(), capabilities.text_max, capabilities.text_unit) if text.strip() else []
+    pieces = _pieces(text.strip(), capabilities, has_choices=bool(choices)) if text.strip() else []
     for n, piece in enumerate(pieces):
         operations.append(
             SendText(
@@ -99,6 +116,16 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
                 choices=choices if n == len(pieces) - 1 else (),
                 author_name=message.author_name,
                 author=message.author,
+                is_late=message.is_late,
             )
         )
     return tuple(operations)
+
+
+def _pieces(text: str, capabilities: Capabilities, *, has_choices: bool) -> list[str]:
+    """Return the pieces of a text, the last one short enough for the choices below it."""
+    pieces = split(text, capabilities.text_max, capabilities.text_unit)
+    shorter = capabilities.choices_text_max
+    if has_choices and shorter is not None:
+        pieces[-1:] = split(pieces[-1], shorter, capabilities.text_unit)
+    return pieces

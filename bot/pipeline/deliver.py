@@ -29,12 +29,15 @@ from bot.domain.messages import OutboundMessage
 from bot.domain.ports import BusinessCommands, Clock
 from bot.domain.retry import SEND_RETRY
 from bot.domain.rules import Rules
+from bot.domain.windows import admit
 from bot.pipeline import amending
+from bot.pipeline.accounts import Accounts
+from bot.pipeline.drafts import leave_to_people
 from bot.pipeline.effects import record_command, record_piece, record_sent
 from bot.pipeline.giving_up import give_up_outgoing
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.posting import Posting, PostingParts
-from bot.store import outbox
+from bot.store import conversations, outbox
 from bot.store.codec import OUTBOUND
 from bot.store.database import Database
 from bot.store.outbox import OutboxKind, OutboxRow
@@ -58,6 +61,8 @@ class DeliverParts:
     rules: Rules = field(default_factory=Rules)
     #: channels on which a message that may have arrived is sent again rather than shown to a person
     resending: frozenset[str] = frozenset()
+    #: hears of accounts that nothing goes through
+    accounts: Accounts = field(default_factory=Accounts)
     #: called after each commit that changed what agents or customers see
     changed: Callable[[], None] = lambda: None
 
@@ -89,7 +94,11 @@ class Delivering:
             await self._give_up(row, f"{address.channel}/{address.account} is not connected any more", "dead")
             return
         message: OutboundMessage = OUTBOUND.validate_python(row.body)
-        planned = connector.plan(message, address)
+        admitted = await self._admit(row, connector, message)
+        if isinstance(admitted, Refusal):
+            await self._leave_to_people(row, message, admitted.reason)
+            return
+        planned = connector.plan(admitted, address)
         if isinstance(planned, Refusal):
             await self._give_up(row, planned.reason, "dead")
             return
@@ -102,11 +111,25 @@ class Delivering:
             await self._write(record_sent, row, external_id)
             metrics.SENT.labels(row.kind, "sent").inc()
 
+    async def _admit(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> OutboundMessage | Refusal:
+        """Return what may leave now that the customer has been silent for a while."""
+        can = connector.capabilities
+        if can.reply_window is None or row.conversation_id is None:
+            return message
+        conversation = await self._parts.database.read(conversations.get, row.conversation_id)
+        return admit(message, can, self._parts.clock.now() - conversation.last_inbound_at)
+
+    async def _leave_to_people(self, row: OutboxRow, message: OutboundMessage, reason: str) -> None:
+        log.warning("reply_window_shut", row=row.lease.row_id, author=message.author, reason=reason)
+        await self._parts.database.write(leave_to_people, self._writer(), row, message, reason)
+        metrics.SENT.labels(row.kind, "dead").inc()
+
     async def _send_all(self, row: OutboxRow, connector: Connector, planned: tuple[SendOperation, ...]) -> str | None:
         """Make the calls still to be made; return the last one's external id, or none when the row waits or ended."""
         external_id = ""
         for index in range(row.progress, len(planned)):
             result = await connector.send(planned[index], f"{row.key}:{index}")
+            self._parts.accounts.note(connector, result)
             if not isinstance(result, Sent):
                 can_repeat = connector.capabilities.is_send_idempotent or connector.channel in self._parts.resending
                 await self._not_sent(row, result, can_repeat=can_repeat)

@@ -22,13 +22,14 @@ from bot.domain.ports import CommandResult
 from bot.domain.tickets import TicketEvent
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
-from bot.store import conversations, inbox, outbox, tickets, transcript
+from bot.store import conversations, inbox, outbox, receipts, tickets, transcript
 from bot.store.codec import DESK_POST, RECEIPT
 from bot.store.inbox import InboxRow
 from bot.store.lanes import Ending
 from bot.store.outbox import OutboxRow
 
 _STATE_OF = {
+    ReceiptKind.SENT: DeliveryState.SENT,
     ReceiptKind.DELIVERED: DeliveryState.DELIVERED,
     ReceiptKind.READ: DeliveryState.READ,
     ReceiptKind.FAILED: DeliveryState.FAILED,
@@ -86,16 +87,14 @@ def _refused(row: OutboxRow, result: CommandResult) -> HandoffRequest:
 
 
 def record_receipt(connection: Connection, writer: Writer, row: InboxRow) -> None:
-    """A channel reports on a message of ours; states only move forward."""
+    """A channel reports on messages of ours; states only move forward."""
     receipt: Receipt = RECEIPT.validate_python(row.body)
-    conversation = conversations.find_by_address(connection, receipt.address)
-    line = transcript.find_external(connection, conversation.id, receipt.of_external_id) if conversation else None
-    if conversation is not None and line is not None:
+    for conversation_id, line in receipts.meant(connection, receipt):
         is_later = transcript.mark(connection, line.id, _STATE_OF[receipt.kind], receipt.detail)
         if is_later:
-            show_receipt(connection, writer, conversation.id, line.id)
+            show_receipt(connection, writer, conversation_id, line.id)
         if is_later and receipt.kind is ReceiptKind.FAILED:
-            _record_failure(connection, writer, conversation.id, replace(line, delivery_detail=receipt.detail))
+            _record_failure(connection, writer, conversation_id, replace(line, delivery_detail=receipt.detail))
     inbox.finish(connection, row.lease, writer.now)
 
 

@@ -118,3 +118,28 @@ def test_choices_without_words_are_shown_all_the_same() -> None:
 def test_an_empty_message_needs_no_call() -> None:
     """Nothing is sent for nothing."""
     assert plan(_message(), ADDRESS, Capabilities(text_max=100)) == ()
+
+
+@given(st.lists(st.sampled_from(["👍🏽", "🇬🇧", "🇮🇪", "1\ufe0f\u20e3", "की", "x"]), max_size=60), UNITS)
+def test_emoji_stay_whole(parts: list[str], unit: TextUnit) -> None:
+    """No piece begins with a skin tone, the second half of a flag, or a vowel sign."""
+    joined, ends = "".join(parts), {0}
+    for part in parts:
+        ends.add(max(ends) + len(part))
+    at = 0
+    for piece in split(joined, 40, unit):
+        assert at in ends
+        at += len(piece)
+
+
+def test_room_for_choices() -> None:
+    """Where choices stand below shorter texts only, the rest of the text comes before, and nothing is lost."""
+    capabilities = Capabilities(text_max=100, choices_max=3, choices_text_max=30)
+    choices = (Choice(title="Yes", payload="y"),)
+    text = "word " * 30
+    operations = plan(OutboundMessage(author=Author.BOT, text=text, choices=choices), ADDRESS, capabilities)
+    texts = [operation for operation in operations if isinstance(operation, SendText)]
+
+    assert "".join(operation.text for operation in texts).split() == text.split()
+    assert [bool(operation.choices) for operation in texts] == [False] * (len(texts) - 1) + [True]
+    assert measure(texts[-1].text, capabilities.text_unit) <= 30

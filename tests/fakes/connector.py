@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -45,6 +46,8 @@ class Shown:
     choices: tuple[str, ...] = ()
     #: what we were told it is called
     external_id: str = ""
+    #: whether it was sent as something that only people may write
+    is_late: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,8 @@ class FakeConnector:
     is_idempotent: bool = False
     text_max: int = 200
     choices_max: int = 3
+    reply_window: timedelta | None = None
+    people_window: timedelta | None = None
     #: what the next calls come to; when it is empty they succeed
     script: deque[Outcome] = field(default_factory=deque)
     #: the truth
@@ -95,7 +100,13 @@ class FakeConnector:
     @property
     def capabilities(self) -> Capabilities:
         """Texts of up to `text_max` characters and `choices_max` choices."""
-        return Capabilities(text_max=self.text_max, choices_max=self.choices_max, is_send_idempotent=self.is_idempotent)
+        return Capabilities(
+            text_max=self.text_max,
+            choices_max=self.choices_max,
+            is_send_idempotent=self.is_idempotent,
+            reply_window=self.reply_window,
+            people_window=self.people_window,
+        )
 
     def address(self, customer: str) -> ChannelAddress:
         """Return where a customer writes from."""
@@ -136,7 +147,13 @@ class FakeConnector:
             customer = operation.address.external_id
             name = outcome.result.external_id if isinstance(outcome.result, Sent) else ""
             shown = Shown(
-                customer=customer, text=text, author=operation.author, key=key, choices=choices, external_id=name
+                customer=customer,
+                text=text,
+                author=operation.author,
+                key=key,
+                choices=choices,
+                external_id=name,
+                is_late=operation.is_late,
             )
             self.shown.append(shown)
         if outcome.result is None:

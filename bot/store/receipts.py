@@ -1,0 +1,67 @@
+"""Which of our messages a channel's receipt speaks of. All functions are transaction bodies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from bot.domain.channels import ChannelAddress
+from bot.domain.conversations import ConversationId
+from bot.domain.messages import DeliveryState, MessageId, Receipt, ReceiptKind, TranscriptLine
+from bot.store import conversations, transcript
+from bot.store.schema import messages, outbox
+
+#: One of our messages, and the conversation it belongs to.
+Meant = tuple[ConversationId, TranscriptLine]
+_ARRIVING = (DeliveryState.SENT.value, DeliveryState.DELIVERED.value)
+
+
+def meant(connection: Connection, receipt: Receipt) -> list[Meant]:
+    """Return the messages that a receipt speaks of: by the channel's id, by a moment, or by the key of our call.
+
+    The key finds a message whose id the channel has not told us yet: its report can overtake its answer.
+    """
+    conversation = conversations.find_by_address(connection, receipt.address)
+    if conversation is not None and receipt.up_to is not None:
+        lines = _sent_until(connection, conversation.id, receipt.up_to)
+        return [(conversation.id, line) for line in lines]
+    if conversation is not None and receipt.of_external_id:
+        line = transcript.find_external(connection, conversation.id, receipt.of_external_id)
+        if line is not None:
+            return [(conversation.id, line)]
+    return _by_key(connection, receipt) if receipt.of_key else []
+
+
+def _sent_until(connection: Connection, conversation_id: ConversationId, moment: datetime) -> list[TranscriptLine]:
+    mine = select(messages.c.id).where(
+        messages.c.conversation_id == conversation_id,
+        messages.c.delivery.in_(_ARRIVING),
+        messages.c.at <= moment,
+    )
+    found = connection.scalars(mine.order_by(messages.c.position)).all()
+    return [line for each in found if (line := transcript.get(connection, MessageId(each))) is not None]
+
+
+def _by_key(connection: Connection, receipt: Receipt) -> list[Meant]:
+    # The pipeline's calls carry the row's key and the number of the piece.
+    key, _, index = receipt.of_key.rpartition(":")
+    sent = (
+        select(outbox.c.conversation_id, outbox.c.address, messages.c.id, messages.c.parts, messages.c.external_id)
+        .select_from(outbox.join(messages, messages.c.id == outbox.c.message_id))
+        .where(outbox.c.key == key)
+    )
+    row = connection.execute(sent).one_or_none()
+    if row is None or not _is_same_account(ChannelAddress.parse(row.address), receipt.address):
+        return []
+    is_whole = index == "0" and not row.parts
+    if not is_whole and receipt.kind is not ReceiptKind.FAILED:
+        return []
+    if is_whole and row.external_id is None and receipt.of_external_id:
+        transcript.name_externally(connection, MessageId(row.id), receipt.of_external_id)
+    line = transcript.get(connection, MessageId(row.id))
+    return [(ConversationId(row.conversation_id), line)] if line is not None else []
+
+
+def _is_same_account(one: ChannelAddress, other: ChannelAddress) -> bool:
+    return (one.channel, one.account) == (other.channel, other.account)
