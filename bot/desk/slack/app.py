@@ -20,26 +20,15 @@ from slack_bolt.adapter.sanic.async_handler import to_async_bolt_request, to_san
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
 from bot.desk.slack.backfill import Backfill, BackfillParts, Ledger
 from bot.desk.slack.channels import Channels
 from bot.desk.slack.check import Checked, check
-from bot.desk.slack.envelope import (
-    FOUND_AT,
-    Click,
-    Json,
-    Shortcut,
-    SlackEvent,
-    Submission,
-    Unknown,
-    lane_of,
-    read,
-    team_of,
-)
-from bot.desk.slack.errors import classify, code_of
+from bot.desk.slack.envelope import FOUND_AT, Json, lane_of, read, team_of
+from bot.desk.slack.errors import code_of
+from bot.desk.slack.events import Click, Shortcut, SlackEvent, Submission, Unknown
 from bot.desk.slack.files import SlackFiles
 from bot.desk.slack.listeners import DeskEvents
 from bot.desk.slack.parts import Resources, SlackParts
@@ -50,7 +39,6 @@ from bot.desk.slack.signature import is_slacks, stamp_of
 from bot.desk.slack.watch import Report, SlackWatch
 from bot.desk.slack.whereabouts import Whereabouts
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
-from bot.domain.connectors import Permanent
 from bot.domain.desk import DeskActs
 from bot.domain.ports import MediaStore
 from bot.domain.rules import Rules
@@ -213,32 +201,28 @@ class SlackDesk:
 
     async def run_socket_mode(self) -> None:
         """Take events over Socket Mode until cancelled; connects again by itself, however long Slack is gone."""
-        while True:
-            handler = AsyncSocketModeHandler(self._bolt, self._account.app_token, web_client=self._client)
-            handler.client.on_message_listeners.append(self._greeted)
-            try:
+        handler = AsyncSocketModeHandler(
+            self._bolt, self._account.app_token, web_client=self._client, ping_interval=CONNECT_EVERY
+        )
+        handler.client.on_message_listeners.append(self._greeted)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow(handler))
+                # Returns once it stands; from then on the client connects again by itself.
                 await handler.connect_async()  # type: ignore[no-untyped-call]
-                await self._follow(handler)
-            except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                await self._report(
-                    SOCKET,
-                    f"Socket Mode cannot be opened: {classify(error).reason}",
-                    isinstance(classify(error), Permanent),
-                )
-            finally:
-                await handler.close_async()  # type: ignore[no-untyped-call]
-            await asyncio.sleep(CONNECT_EVERY)
+        finally:
+            await handler.close_async()  # type: ignore[no-untyped-call]
 
     async def _follow(self, handler: AsyncSocketModeHandler) -> None:
         """Report, until cancelled, whether the connection stands."""
-        _log.info("slack_connected")
-        is_up = False
+        was_up = False
         while True:
-            was_up, is_up = is_up, await handler.client.is_connected()
-            if is_up and not was_up:
-                await self._report(SOCKET, None, False)
-            elif not is_up:
-                await self._report(SOCKET, NO_SOCKET, False)
+            is_up = await handler.client.is_connected()
+            if is_up != was_up:
+                _log.info("slack_connected" if is_up else "slack_disconnected")
+            if is_up != was_up or not is_up:
+                await self._report(SOCKET, None if is_up else NO_SOCKET, False)
+            was_up = is_up
             await asyncio.sleep(CONNECT_EVERY)
 
     async def _greeted(self, frame: aiohttp.WSMessage) -> None:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bot.desk.slack.buttons import MENU, DeskAction
+from bot.desk.slack.events import (
+    Click,
+    HomeOpened,
+    Reaction,
+    Shortcut,
+    SlackEvent,
+    SlackFile,
+    SlashCommand,
+    Submission,
+    ThreadChange,
+    ThreadMessage,
+    Unknown,
+)
 from bot.domain.tickets import TicketId
 
 Json = dict[str, object]
@@ -19,156 +31,6 @@ COMMAND = "/tandem"
 SENDING = frozenset({"envelope", "incoming_envelope", "email", "e-mail"})
 #: A modal of ours is not deeper.
 _JSON_MAX = 4_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class SlackFile:
-    """A file that an agent put with a message."""
-
-    #: fetched with the bot token
-    url: str
-    name: str
-    media_type: str
-    size: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThreadMessage:
-    """Something a person wrote in a thread."""
-
-    external_id: str
-    channel: str
-    #: the message the thread hangs on
-    thread: str
-    ts: str
-    user: str
-    #: as Slack marks it up
-    text: str
-    #: emoji are looked up in these
-    blocks: object
-    files: tuple[SlackFile, ...]
-    #: whether it was sent to the channel as well
-    is_broadcast: bool
-    #: when a look into history found it, in seconds since 1970; none: Slack told us of it
-    found_at: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThreadChange:
-    """A person edited or deleted what they had written in a thread."""
-
-    external_id: str
-    channel: str
-    thread: str
-    ts: str
-    user: str
-    #: before; marked up
-    old_text: str
-    #: after; none: deleted
-    new_text: str | None
-    #: of the text after
-    blocks: object = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Click:
-    """A person pressed a button, or chose from a menu: of a card, of a post in its thread, of a modal or at home."""
-
-    external_id: str
-    #: empty: it was not pressed in a channel
-    channel: str
-    #: the card
-    thread: str
-    user: str
-    action: DeskAction
-    ticket_id: TicketId
-    #: what the button is about besides the ticket: a draft, a message, an act, a page
-    argument: str
-    #: opens a modal, for three seconds
-    trigger_id: str
-    #: the modal that it was pressed in
-    view_id: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Submission:
-    """A person sent a modal."""
-
-    external_id: str
-    #: the card, as the ticket's desk reference says it
-    at: str
-    user: str
-    action: DeskAction
-    ticket_id: TicketId
-    #: what was filled in or chosen, by field
-    fields: Mapping[str, tuple[str, ...]]
-    #: what the modal remembers
-    memory: Mapping[str, str]
-
-    def one(self, name: str) -> str:
-        """Return what a field says, without spaces around it; empty when it was left empty."""
-        return next(iter(self.fields.get(name, ())), "").strip()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shortcut:
-    """A person chose something from the menu of a message."""
-
-    external_id: str
-    action: DeskAction
-    channel: str
-    #: empty: the message stands in no thread
-    thread: str
-    ts: str
-    user: str
-    trigger_id: str
-    #: as Slack marks it up
-    text: str
-    blocks: object
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reaction:
-    """A person put an envelope on a message."""
-
-    external_id: str
-    channel: str
-    ts: str
-    user: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SlashCommand:
-    """A person wrote `/tandem …`."""
-
-    external_id: str
-    channel: str
-    user: str
-    #: what stands behind the command
-    text: str
-    #: where the answer goes
-    response_url: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class HomeOpened:
-    """A person opened the app's page."""
-
-    external_id: str
-    user: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unknown:
-    """Something the desk does not act on."""
-
-    #: Slack's words for it: "event/reaction_added"
-    kind: str
-
-
-SlackEvent = (
-    ThreadMessage | ThreadChange | Click | Submission | Shortcut | Reaction | SlashCommand | HomeOpened | Unknown
-)
 
 
 def read(body: Json) -> SlackEvent:

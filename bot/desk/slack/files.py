@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 from yarl import URL
 
-from bot.desk.slack.envelope import SlackFile
+from bot.desk.slack.events import SlackFile
 from bot.domain.errors import MediaError
 from bot.domain.messages import Attachment, AttachmentKind
 from bot.domain.ports import MediaStore

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.desk.slack.buttons import DeskAction
-from bot.desk.slack.envelope import Submission
+from bot.desk.slack.events import Submission
 from bot.desk.slack.modals import (
     CLOSING,
     DAY,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.desk.slack import home
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
-from bot.desk.slack.envelope import Click
+from bot.desk.slack.events import Click
 from bot.desk.slack.home import Home
 from bot.desk.slack.parts import SlackParts
 from bot.desk.slack.whereabouts import act_key

@@ -8,7 +8,7 @@ from bot.desk.slack import blocks
 from bot.desk.slack.blocks import Post, text
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
-from bot.desk.slack.envelope import ThreadMessage
+from bot.desk.slack.events import ThreadMessage
 from bot.desk.slack.parts import SlackParts
 from bot.desk.slack.whereabouts import act_key
 from bot.domain.acts import Note

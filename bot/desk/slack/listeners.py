@@ -14,19 +14,18 @@ from bot.desk.slack import envelope, forms, late
 from bot.desk.slack import text as slack_text
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
-from bot.desk.slack.envelope import (
+from bot.desk.slack.envelope import Json, read
+from bot.desk.slack.errors import code_of
+from bot.desk.slack.events import (
     Click,
     HomeOpened,
-    Json,
     Reaction,
     Shortcut,
     SlashCommand,
     Submission,
     ThreadChange,
     ThreadMessage,
-    read,
 )
-from bot.desk.slack.errors import code_of
 from bot.desk.slack.forms import FormError
 from bot.desk.slack.homepages import HomePages
 from bot.desk.slack.late import LateReplies

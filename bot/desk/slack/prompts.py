@@ -14,11 +14,13 @@ from bot.desk.slack import text as slack_text
 from bot.desk.slack.blocks import Block
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.card import draft, newest_line
-from bot.desk.slack.envelope import Click, Json, Shortcut, SlackEvent, Submission
+from bot.desk.slack.envelope import Json
+from bot.desk.slack.events import Click, Shortcut, SlackEvent, Submission
 from bot.desk.slack.forms import FormError
 from bot.desk.slack.modals import GAP, MACRO, TEXT, Draft
 from bot.desk.slack.parts import Place, SlackParts, Voice
 from bot.domain.connectors import Refusal, SendText
+from bot.domain.errors import DeskError
 from bot.domain.macros import Macro
 from bot.domain.messages import Author, OutboundMessage
 from bot.domain.suggestions import SuggestionId
@@ -76,7 +78,7 @@ class Prompts:
                 return
             made = modals.told("Not possible", refusal)
         elif event.action.has_modal:
-            made = await self._modal(event, view)
+            made = await self._modal_or_why_not(event, view)
         else:
             made = modals.told("Thank you", "It is being done; the card will show it.")
         if event.view_id:
@@ -98,6 +100,12 @@ class Prompts:
         if sent.action is DeskAction.REPLY and sent.memory.get("shown") != modals.digest(sent.one(TEXT)):
             return await self._preview(sent, verdict.agent)
         return None
+
+    async def _modal_or_why_not(self, click: Click, view: TicketView) -> Block:
+        try:
+            return await self._modal(click, view)
+        except DeskError as error:
+            return modals.told("Not possible", str(error))
 
     async def _modal(self, click: Click, view: TicketView) -> Block:
         resources = self._parts.resources

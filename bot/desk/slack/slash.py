@@ -10,7 +10,7 @@ from bot.desk.slack import blocks, commands, home
 from bot.desk.slack.blocks import Block, Post
 from bot.desk.slack.commands import HELP, Command
 from bot.desk.slack.doing import SAID, Doer
-from bot.desk.slack.envelope import SlashCommand
+from bot.desk.slack.events import SlashCommand
 from bot.desk.slack.forms import GiveTo
 from bot.desk.slack.homepages import HomePages
 from bot.desk.slack.parts import SlackParts
