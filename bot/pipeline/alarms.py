@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import metrics
 from bot.domain.ports import Clock
@@ -37,11 +38,15 @@ class Troubles:
     async def report(self, where: str, reason: str | None, is_blocked: bool) -> None:
         """Keep why something does not work, and whether somebody has to mend it; none: it works."""
         now = self._clock.now()
-        if reason is None:
-            await self._database.write(gates.mend, where, now)
-        else:
-            failure = Failure(at=now, reason=reason, is_blocked=is_blocked)
-            await self._database.write(gates.fail, where, failure)
+        try:
+            if reason is None:
+                await self._database.write(gates.mend, where, now)
+            else:
+                failure = Failure(at=now, reason=reason, is_blocked=is_blocked)
+                await self._database.write(gates.fail, where, failure)
+        except SQLAlchemyError:
+            # Whoever reports has nothing to do with our database, and goes on.
+            log.exception("trouble_not_kept", where=where, reason=reason)
 
     async def alarming(self) -> dict[str, str]:
         """Return what somebody should look at, by where it is; empty when all is well."""

@@ -97,9 +97,9 @@ class Backfill:
             self._wanted.clear()
             try:
                 await self.look()
-            except Exception as error:  # noqa: BLE001 - `classify` raises again what is not Slack's
-                # Whoever notices that Slack is back asks again.
-                _log.warning("backfill_failed", reason=classify_post(error).reason)
+            except Exception:  # noqa: BLE001 - it is tried again
+                # Whoever notices that Slack, or the database, is back asks again.
+                _log.exception("backfill_failed")
 
     async def look(self) -> int:
         """Read what is new in the threads of open tickets; return how much no event had told of."""

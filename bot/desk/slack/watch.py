@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from bot.desk.slack.backfill import Backfill
 from bot.desk.slack.errors import classify
 from bot.domain.connectors import Permanent
 from bot.domain.errors import SettingsError
+
+_log = structlog.get_logger(__name__)
 
 #: Where trouble is when the app is not set up right.
 SETUP = "slack/setup"
@@ -39,7 +43,10 @@ class SlackWatch:
 
     async def _look(self) -> None:
         while True:
-            await self.look_once()
+            try:
+                await self.look_once()
+            except Exception:  # noqa: BLE001 - it is tried again
+                _log.exception("slack_not_looked_at")
             await asyncio.sleep(CHECK_EVERY)
 
     async def look_once(self) -> None:

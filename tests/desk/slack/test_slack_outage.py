@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
 
+from bot.desk.slack import app
+from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.backfill import Backfill
 from bot.desk.slack.watch import SlackWatch
 from bot.domain.tickets import TicketId
@@ -13,6 +17,8 @@ from bot.pipeline.alarms import Troubles
 from bot.store.hints import Hint
 from bot.store.reading import StoredReading
 from tests.desk.workplace import Workplace
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN
+from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import visible
 
 ALICE, BOB = "U0ALICE", "U0BOB"
@@ -187,3 +193,37 @@ async def test_the_set_up_is_looked_at_while_it_runs(place: Workplace) -> None:
     place.slack.channels["C0QUEUE"]["is_member"] = True
     await watch.look_once()
     assert await troubles.alarming() == {}
+
+
+async def test_socket_mode_waits_for_slack_and_reads_what_it_missed(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Slack that is down at the start stops nothing; each new connection asks for what was written meanwhile."""
+    monkeypatch.setattr(app, "CONNECT_EVERY", 0.05)
+    account = SlackAccount(bot_token=BOT_TOKEN, channel=QUEUE, app_token=APP_TOKEN, base_url=place.slack.base_url)
+    desk = SlackDesk(account, place.rig.desk, place.rig.media, place.persist)
+    asked = asyncio.Event()
+    reports: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+
+    async def report(where: str, reason: str | None, _is_blocked: bool) -> None:
+        reports.put_nowait((where, reason))
+
+    watch = desk.watch(StoredReading(place.rig.database, place.rig.clock, Hint()), report)
+    monkeypatch.setattr(watch._backfill, "ask", asked.set)
+    place.slack.is_down = True
+    running = asyncio.create_task(desk.run_socket_mode())
+    try:
+        async with asyncio.timeout(10):
+            where, reason = await reports.get()
+            assert (where, "is not connected" in str(reason)) == ("slack/socket", True)
+            place.slack.is_down = False
+            await asked.wait()
+            while reason is not None:
+                where, reason = await reports.get()
+            asked.clear()
+            await place.slack.sockets[-1].ws.close()
+            await asked.wait()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
