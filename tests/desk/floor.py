@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.connectors import Ambiguous, Retry, Sent
-from bot.domain.customers import CustomerId, CustomerRecord
+from bot.domain.customers import Clue, Customer, CustomerId, CustomerRecord, OrderNumberForm
 from bot.domain.desk import DeskPost, DeskPoster, DeskPostKind, PostResult
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, OutboundMessage, TranscriptLine
@@ -67,9 +67,24 @@ class Records:
 
     known: dict[CustomerId, CustomerRecord] = field(default_factory=dict)
 
+    order_numbers: OrderNumberForm = field(default_factory=OrderNumberForm)
+
     async def record(self, customer_id: CustomerId) -> CustomerRecord | None:
         """Return what the desk shows of a customer."""
         return self.known.get(customer_id)
+
+    async def resembling(self, clue: Clue, value: str, limit: int) -> list[Customer]:
+        """Return customers who have that order, e-mail address or name."""
+        found = []
+        for known in self.known.values():
+            values = {
+                Clue.ORDER_NUMBER: [str(order.number) for order in known.orders],
+                Clue.EMAIL: [known.customer.email],
+                Clue.NAME: [known.customer.name],
+            }
+            if value in values[clue]:
+                found.append(known.customer)
+        return found[:limit]
 
 
 class Floor(Desk):

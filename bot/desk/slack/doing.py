@@ -109,7 +109,7 @@ class Doer:
                     raise DeskError(NO_AGENT.format(reason=verdict.refusal))
                 await self.do(ticket_id, agent, Assign(agent=verdict.agent, remark=wish.remark), key)
             case LinkTo():
-                found = await self._parts.resources.matches(ticket_id)
+                found = await self._parts.acts.candidates(ticket_id)
                 chosen = next((entry for entry in found if entry.customer.id == wish.customer_id), None)
                 if chosen is None:
                     raise DeskError(NO_MATCH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,12 +16,11 @@ from bot.desk.slack.files import SlackFiles
 from bot.desk.slack.people import People
 from bot.desk.slack.whereabouts import Whereabouts
 from bot.domain.connectors import ConnectorRegistry, Permanent
-from bot.domain.customers import Candidate
 from bot.domain.desk import DeskActs
 from bot.domain.macros import Macro, Macros
 from bot.domain.rules import Rules
 from bot.domain.shifts import DeskShifts
-from bot.domain.tickets import Agent, TicketId
+from bot.domain.tickets import Agent
 
 _log = structlog.get_logger(__name__)
 
@@ -37,10 +36,6 @@ class NoMacros:
         """Keep nothing."""
 
 
-async def _nobody(_: TicketId) -> Sequence[Candidate]:
-    return ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """What the surface shows besides tickets."""
@@ -49,8 +44,6 @@ class Resources:
     connectors: ConnectorRegistry = field(default_factory=ConnectorRegistry)
     rules: Rules = field(default_factory=Rules)
     macros: Macros = field(default_factory=NoMacros)
-    #: whose record a ticket's customer may have
-    matches: Callable[[TicketId], Awaitable[Sequence[Candidate]]] = _nobody
     #: who is there; none: nobody keeps count
     shifts: DeskShifts | None = None
     brand: str = "us"

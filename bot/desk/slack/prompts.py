@@ -117,7 +117,7 @@ class Prompts:
             case DeskAction.ASSIGN:
                 return modals.assign(view, [(team.name, team.title) for team in resources.rules.teams])
             case DeskAction.LINK:
-                found = await resources.matches(view.ticket.id)
+                found = await self._parts.acts.candidates(view.ticket.id)
                 return modals.link(view, [(c.customer.id, c.customer.name, "; ".join(c.evidence)) for c in found])
         made = _PLAIN.get(click.action)
         return made(view) if made else modals.reply(view, _draft(click, view), _seen(view))

@@ -6,11 +6,14 @@ import pytest
 
 from bot.desk.slack import listeners, prompts
 from bot.desk.slack.buttons import DeskAction
+from bot.desk.slack.doing import NO_MATCH
+from bot.domain.customers import CustomerId
 from bot.domain.macros import Macro
 from bot.domain.messages import DeliveryState
 from bot.domain.tickets import Agent, AgentId, Priority, TicketId, TicketState
 from tests.desk.conftest import Desk
 from tests.desk.floor import START
+from tests.desk.records import dana
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import nodes, tokens, visible
 
@@ -265,12 +268,38 @@ async def test_a_hand_back_says_what_was_promised_and_by_when(desk: Desk) -> Non
     assert (ticket.state, ticket.bot_may_act) == (TicketState.HANDED_BACK, False)
 
 
-async def test_a_record_is_proposed_with_its_evidence_or_not_at_all(desk: Desk) -> None:
-    """Where nothing points to a record, the modal says so and has nothing to send."""
+async def test_a_record_is_proposed_with_its_evidence_and_taken_away_again(desk: Desk) -> None:
+    """Where nothing points to a record the modal says so; a chosen one is shown as not proved, until it is unlinked."""
     card = await desk.post_card()
     await ask(desk, card, DeskAction.LINK)
     assert "submit" not in desk.slack.views[-1]
     assert "Nothing in this conversation points to a record" in visible(desk.slack.views[-1])
+    desk.acts.records.known[CustomerId("c1")] = dana()
+    await ask(desk, card, DeskAction.LINK)
+    view = desk.slack.views[-1]
+    assert "the ticket is about their order CL-104233" in str(view)
+    assert "record" in (await desk.slack.submit(ALICE, view))["errors"]
+    await desk.slack.submit(ALICE, view, record="c1")
+    await desk.work()
+    shown = visible(desk.slack.message(card))
+    assert "dana.fox@example.com" in shown
+    assert "Not proved: linked by Alice because" in shown
+    await ask(desk, card, DeskAction.UNLINK)
+    await desk.work()
+    assert "dana.fox@example.com" not in visible(desk.slack.message(card))
+
+
+async def test_a_record_that_nothing_points_to_is_not_linked(desk: Desk) -> None:
+    """A submission that names anybody else's record changes nothing."""
+    card = await desk.post_card()
+    desk.acts.records.known[CustomerId("c1")] = dana()
+    await ask(desk, card, DeskAction.LINK)
+    body = desk.slack.submit_body(ALICE, desk.slack.views[-1], record="c1")
+    body["view"]["state"]["values"]["record"]["record"]["selected_option"] = {"value": "c999"}
+    await desk.slack.deliver(body)
+    await desk.work()
+    assert desk.acts.log == []
+    assert desk.told == [(ALICE, NO_MATCH)]
 
 
 async def test_a_button_in_the_modal_of_the_rest_says_that_it_is_being_done(desk: Desk) -> None:
