@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bot.domain.acts import Act
 from bot.domain.connectors import SendResult
+from bot.domain.customers import Candidate
 from bot.domain.messages import MessageId
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketView
 
@@ -46,7 +47,7 @@ class DeskPost:
 
     ticket_id: TicketId
     kind: DeskPostKind
-    #: of a line or a receipt; of a suggestion the message it answers
+    #: of a line or a receipt; of a suggestion the message it answers; of a notice the message that did not arrive
     message_id: MessageId | None = None
     #: of a notice or a summary; of a card that moved away, what the desk calls it
     text: str = ""
@@ -137,6 +138,13 @@ class DeskActs(Protocol):
 
     async def find(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said; a handful at most."""
+        ...
+
+    async def candidates(self, ticket_id: TicketId) -> list[Candidate]:
+        """Return whom the ticket's customer may be, with the evidence, most of it first; for `LinkCustomer`.
+
+        Raises `DeskError` when the brand's records cannot be read.
+        """
         ...
 
     async def by_reference(self, desk_reference: str) -> TicketId | None:

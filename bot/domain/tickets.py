@@ -135,6 +135,8 @@ class TicketEvent:
     #: who did it; none: the bot or the pipeline
     agent: Agent | None
     detail: str
+    #: whether who did it has taken it back
+    is_undone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

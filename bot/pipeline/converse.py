@@ -12,11 +12,10 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.dialogue.client import Engine
-from bot.dialogue.memory import recall
-from bot.dialogue.wire import Turn, TurnRequest
+from bot.dialogue.wire import Turn
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Acknowledging, ConnectorRegistry, FetchesMedia, ShowsTyping
-from bot.domain.conversations import Conversation, Owner
+from bot.domain.conversations import Owner
 from bot.domain.customers import CustomerId, OrderNumber
 from bot.domain.errors import (
     DirectoryUnavailableError,
@@ -30,19 +29,19 @@ from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, Out
 from bot.domain.ports import Clock, CustomerDirectory, MediaStore
 from bot.domain.retry import CRASHES_MAX, TURN_RETRY, RetryPolicy
 from bot.domain.rules import Rules
-from bot.domain.tickets import Ticket
 from bot.pipeline import phrases, promises
-from bot.pipeline.aftercare import answer_aftercare, read_aftercare
+from bot.pipeline.aftercare import answer_aftercare
 from bot.pipeline.background import Background
 from bot.pipeline.giving_up import give_up_message
 from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.pipeline.relaying import Relaying, RelayParts
+from bot.pipeline.situation import Situation, read_situation
 from bot.pipeline.turns import Decision, commit_turn
 from bot.pipeline.waiting import outlook
-from bot.store import choices, conversations, inbox, tickets, transcript, turns
+from bot.store import conversations, inbox, tickets, transcript
 from bot.store.codec import INBOUND
 from bot.store.database import Database
 from bot.store.inbox import InboxKind, InboxRow
-from bot.store.turns import History
 
 log = structlog.get_logger()
 
@@ -72,23 +71,6 @@ class ConverseParts:
     rules: Rules = field(default_factory=Rules)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """Where a conversation stands when a message of it is taken up."""
-
-    conversation: Conversation
-    history: History
-    #: the open ticket
-    ticket: Ticket | None
-    #: the open one, else the newest
-    last: Ticket | None
-    place_in_queue: int | None
-    #: what the tapped choice stands for
-    meaning: Meaning | None
-    #: what the message says to the pipeline's own questions after a ticket
-    aftercare: Meaning | None
-
-
 #: A transaction that ends a row's work without a turn.
 _Body = Callable[[Connection, Writer, InboxRow, Situation], None]
 
@@ -99,6 +81,15 @@ class Conversing:
     def __init__(self, parts: ConverseParts) -> None:
         """Use `parts`."""
         self._parts = parts
+        self._relaying = Relaying(
+            RelayParts(
+                database=parts.database,
+                clock=parts.clock,
+                engine=parts.engine,
+                directory=parts.directory,
+                background=parts.background,
+            )
+        )
 
     async def converse(self, row: InboxRow) -> None:
         """Answer, relay or hand over the message of a claimed row, and finish the row in the same commit.
@@ -111,13 +102,13 @@ class Conversing:
             return
         message: InboundMessage = INBOUND.validate_python(row.body)
         self._acknowledge(message)
-        situation = await self._parts.database.read(_situation, message.address, message)
+        situation = await self._parts.database.read(read_situation, message.address, message)
         if situation.aftercare is not None:
             await self._write(_answer_aftercare, row, situation)
             return
         attachments = await self._keep_files(row, message)
         if situation.conversation.owner is Owner.AGENT:
-            await self._write(_relay, row, situation)
+            await self._relaying.relay(self._writer(), row, situation, message)
         elif not message.text and not situation.meaning and attachments:
             await self._write(_hand_off_files, row, situation)
         else:
@@ -125,7 +116,7 @@ class Conversing:
 
     async def _trigger(self, row: InboxRow) -> None:
         address = ChannelAddress.parse(row.address)
-        situation = await self._parts.database.read(_situation, address, None)
+        situation = await self._parts.database.read(read_situation, address, None)
         if situation.conversation.owner is not Owner.BOT:
             log.info("trigger_dropped", conversation=situation.conversation.id, owner=situation.conversation.owner)
             await self._parts.database.write(inbox.finish, row.lease, self._parts.clock.now())
@@ -134,16 +125,7 @@ class Conversing:
         await self._answer(row, situation, "", meaning)
 
     async def _answer(self, row: InboxRow, situation: Situation, text: str, meaning: Meaning | None) -> None:
-        says_words = meaning is not None and bool(meaning.words)
-        request = TurnRequest(
-            conversation_id=situation.conversation.id,
-            message_id=row.message_id,
-            channel=situation.conversation.address.channel,
-            text=meaning.words if meaning and says_words else text,
-            meaning=None if says_words else meaning,
-            events=recall(situation.history.state_before, situation.history.turns),
-            metadata={"owner": situation.conversation.owner.value, "place_in_queue": situation.place_in_queue},
-        )
+        request = situation.request(row, text, meaning, situation.conversation.owner)
         loop = asyncio.get_running_loop()
         typing = loop.call_later(TYPING_AFTER, self._show_typing, situation.conversation.address)
         try:
@@ -240,36 +222,6 @@ class Conversing:
 
     async def _write(self, body: _Body, row: InboxRow, situation: Situation) -> None:
         await self._parts.database.write(body, self._writer(), row, situation)
-
-
-def _situation(connection: Connection, address: ChannelAddress, message: InboundMessage | None) -> Situation:
-    conversation = conversations.find_by_address(connection, address)
-    if conversation is None:
-        raise LookupError(f"no conversation at {address}")
-    last = tickets.last_of(connection, conversation.id)
-    ticket = last if last is not None and last.state.is_open else None
-    choice = message.choice if message else None
-    chosen = choices.meaning_of(connection, conversation.id, choice) if choice else None
-    meaning = chosen[1] if chosen else None
-    return Situation(
-        conversation=conversation,
-        history=turns.history(connection, conversation.id),
-        ticket=ticket,
-        last=last,
-        place_in_queue=tickets.place_in_queue(connection, ticket) if ticket else None,
-        meaning=meaning,
-        aftercare=read_aftercare(connection, last, message.text, meaning) if message else None,
-    )
-
-
-def _relay(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
-    conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
-    ticket = tickets.open_of(connection, conversation.id)
-    if ticket is not None:
-        promises.customer_wrote(connection, writer, ticket)
-        writer.post_line(connection, ticket.id, row.message_id)
-        writer.post_card(connection, ticket.id)
-    inbox.finish(connection, row.lease, writer.now)
 
 
 def _answer_aftercare(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:

@@ -70,6 +70,22 @@ def rated(rating: int) -> str:
     return f"{'★' * rating}{'☆' * (5 - rating)} The customer says how it was: {rating} of 5."
 
 
+def proved(way: str) -> str:
+    """Say that the customer proved who they are."""
+    return f"✅ The customer proved who they are ({way}): the card shows their record."
+
+
+def not_proved(*, is_last: bool) -> str:
+    """Say that a proof was wrong, and whether the customer may try again."""
+    then = "They are not asked again" if is_last else "They are asked to try again"
+    return f"⚠️ What the customer sent to prove who they are does not fit the records. {then}."
+
+
+def proof_not_checked() -> str:
+    """Say that the records were out of reach."""
+    return "⚠️ The customer's proof could not be checked: the records cannot be read now. Ask again in a while."
+
+
 def assigned(name: str) -> str:
     """Say whose turn it was."""
     return f"🎯 Given to {name}, whose turn it is."

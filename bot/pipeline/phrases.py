@@ -55,6 +55,14 @@ ASK_FOR_PROOF = (
     "To look into your records I need to be sure it's you. Please send me your order number, and the postcode it goes "
     "to or the e-mail address you ordered with."
 )
+PROOF_FITS = "Thank you, that fits our records."
+PROOF_WRONG = (
+    "Sorry, that order number and that postcode or e-mail address don't belong together in our records. Please look at "
+    "your order confirmation and send me both again."
+)
+PROOF_GIVEN_UP = "Sorry, that doesn't fit our records either. My colleague will help you without it."
+PROOF_HALF = "Thank you. And the postcode the order goes to, or the e-mail address you ordered with?"
+NUMBER_MISSING = "Thank you. And the order number? It's in your order confirmation."
 HOW_WAS_IT = "How was that for you? 1 is very poor, 5 is very good."
 RATINGS = ("Very poor", "Poor", "Fair", "Good", "Very good")
 THANKS_FOR_RATING = "Thank you for telling us."
@@ -94,6 +102,11 @@ def held() -> str:
         "A message to the customer may or may not have arrived: the connection broke while it was sent, and this "
         "channel cannot tell. It was not sent again; please check and repeat it if needed."
     )
+
+
+def would(name: str, order_number: object) -> str:
+    """Tell the agent what the bot would do if it had the conversation."""
+    return f"(The bot would {name.replace('_', ' ')}{f' {order_number}' if order_number else ''}.)"
 
 
 def command_ended(name: str, order_number: object, result: CommandResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -153,9 +154,24 @@ def events(connection: Connection, ticket_id: TicketId) -> list[TicketEvent]:
         select(ticket_events).where(ticket_events.c.ticket_id == ticket_id).order_by(ticket_events.c.id)
     )
     return [
-        TicketEvent(at=row.at, kind=row.kind, agent=_agent(row.agent_id, row.agent_name), detail=row.detail)
+        TicketEvent(
+            at=row.at,
+            kind=row.kind,
+            agent=_agent(row.agent_id, row.agent_name),
+            detail=row.detail,
+            is_undone=row.undone_at is not None,
+        )
         for row in rows
     ]
+
+
+def last_event(connection: Connection, ticket_id: TicketId, kinds: Collection[str]) -> TicketEvent | None:
+    """Return the newest line of one of these kinds in a ticket's history, or none."""
+    mine = (ticket_events.c.ticket_id == ticket_id) & ticket_events.c.kind.in_(kinds)
+    row = connection.execute(select(ticket_events).where(mine).order_by(ticket_events.c.id.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return TicketEvent(at=row.at, kind=row.kind, agent=_agent(row.agent_id, row.agent_name), detail=row.detail)
 
 
 def _agent(agent_id: str | None, name: str | None) -> Agent | None:

@@ -9,13 +9,14 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from bot.domain.acts import UNDO_FOR, Act
+from bot.domain.customers import Candidate
 from bot.domain.desk import Done
-from bot.domain.errors import DeskError
+from bot.domain.errors import DeskError, DirectoryUnavailableError
 from bot.domain.messages import message_id_of
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.rules import Rules
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketEvent, TicketId, TicketView
-from bot.pipeline.desk import arranging, closing, ownership, talking, undoing
+from bot.pipeline.desk import arranging, closing, identity, ownership, talking, undoing
 from bot.pipeline.desk.handling import Doing, Handlers
 from bot.pipeline.desk.history import name_of, words_of
 from bot.pipeline.desk.views import Views
@@ -28,6 +29,7 @@ _HANDLERS: Handlers = {
     **arranging.HANDLERS,
     **talking.HANDLERS,
     **closing.HANDLERS,
+    **identity.HANDLERS,
     **undoing.HANDLERS,
 }
 
@@ -87,6 +89,13 @@ class Desk:
     async def find(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said."""
         return await self._views.found(words)
+
+    async def candidates(self, ticket_id: TicketId) -> list[Candidate]:
+        """Return whom the ticket's customer may be, with the evidence; raises `DeskError`."""
+        try:
+            return await identity.candidates(self._parts.database, self._parts.directory, ticket_id)
+        except DirectoryUnavailableError as error:
+            raise DeskError("The brand's records cannot be read now: try again in a while.") from error
 
     async def by_reference(self, desk_reference: str) -> TicketId | None:
         """Return the ticket whose card the desk calls so, or none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.acts import Amend, AskToVerify, RejectSuggestion, Reply, Resend
-from bot.domain.desk import Done
+from bot.domain.desk import DeskPost, DeskPostKind, Done
 from bot.domain.errors import DeskError, NewLinesError
 from bot.domain.messages import Author, DeliveryState, MessageId, OutboundMessage, TranscriptLine
 from bot.domain.suggestions import Suggestion, SuggestionId, SuggestionState
@@ -60,7 +60,7 @@ def _note_origin(doing: Doing, act: Reply) -> None:
     if act.suggestion is not None:
         draft = _draft(doing, act.suggestion)
         is_same = act.text.strip() == draft.text.strip()
-        suggestions.settle(doing.connection, draft.id, SuggestionState.SENT if is_same else SuggestionState.EDITED)
+        _settle(doing, draft, SuggestionState.SENT if is_same else SuggestionState.EDITED)
 
 
 def amend(doing: Doing, act: Amend) -> Done:
@@ -109,8 +109,14 @@ def ask_to_verify(doing: Doing, act: AskToVerify) -> Done:  # noqa: ARG001 - it 
 
 def reject_suggestion(doing: Doing, act: RejectSuggestion) -> Done:
     """Keep that a draft of the bot was wrong, for trainers to see."""
-    suggestions.settle(doing.connection, _draft(doing, act.suggestion).id, SuggestionState.WRONG)
+    _settle(doing, _draft(doing, act.suggestion), SuggestionState.WRONG)
     return doing.done()
+
+
+def _settle(doing: Doing, draft: Suggestion, state: SuggestionState) -> None:
+    suggestions.settle(doing.connection, draft.id, state)
+    post = DeskPost(ticket_id=doing.ticket.id, kind=DeskPostKind.SUGGESTION, message_id=draft.message_id)
+    doing.post(post, "suggestion")
 
 
 def _draft(doing: Doing, suggestion_id: SuggestionId) -> Suggestion:

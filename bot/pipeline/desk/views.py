@@ -13,7 +13,8 @@ from bot.domain.customers import CustomerRecord
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
-from bot.store import clocks, conversations, searching, tickets, transcript
+from bot.pipeline.desk.identity import linked
+from bot.store import clocks, conversations, searching, suggestions, tickets, transcript
 from bot.store.database import Database
 
 #: Lines of the transcript that an agent sees at once.
@@ -57,16 +58,19 @@ class Views:
 
     async def _with_record(self, view: TicketView) -> TicketView:
         assurance = await self._database.read(conversations.read_assurance, view.conversation.id)
+        link = await self._database.read(linked, view.ticket) if assurance.customer_id is None else None
+        customer_id = link.customer_id if link else assurance.customer_id
         record: CustomerRecord | None = None
         note = "The customer has not been identified."
-        if assurance.customer_id is not None:
+        if customer_id is not None:
             try:
-                record = await self._directory.record(assurance.customer_id)
+                record = await self._directory.record(customer_id)
                 note = "" if record else "The brand's records do not know this customer any more."
             except DirectoryUnavailableError as error:
                 note = f"The brand's records cannot be read now: {error}"
         level = assurance.level_at(self._clock.now())
-        return replace(view, record=record, record_note=note, level=level)
+        evidence = f"{link.evidence}, not proved" if link else ""
+        return replace(view, record=record, record_note=note, level=level, linked_evidence=evidence)
 
 
 def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
@@ -94,4 +98,5 @@ def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
         level=Level.L0,
         place_in_queue=tickets.place_in_queue(connection, ticket),
         clocks=clocks.of(connection, ticket.id),
+        suggestions=suggestions.of(connection, ticket.id),
     )
