@@ -37,6 +37,7 @@ class Outside:
     error: Exception | None = None
     received: list[WebhookRequest] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
 
     async def receive(self, _connector: Connector, request: WebhookRequest) -> None:
         """Keep the request, or fail."""
@@ -47,6 +48,10 @@ class Outside:
     async def find_unready(self) -> dict[str, str]:
         """Return what is missing."""
         return self.missing
+
+    async def find_warnings(self) -> dict[str, str]:
+        """Return what somebody should look at."""
+        return self.warnings
 
     async def run_action(self, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Say what was asked to run."""
@@ -82,7 +87,12 @@ async def public(outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def internal(outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of the internal port."""
-    parts = InternalParts(run_action=outside.run_action, actions_token="right", find_unready=outside.find_unready)
+    parts = InternalParts(
+        run_action=outside.run_action,
+        actions_token="right",
+        find_unready=outside.find_unready,
+        find_warnings=outside.find_warnings,
+    )
     async with served(internal_app(parts)) as client:
         yield client
 
@@ -140,6 +150,16 @@ async def test_both_ports_say_whether_they_are_ready(
         assert (await client.get("/healthz")).status_code == 200
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (503 if missing else 200, missing)
+
+
+async def test_what_should_be_looked_at_leaves_it_ready(
+    public: httpx.AsyncClient, internal: httpx.AsyncClient, outside: Outside
+) -> None:
+    """A desk that is gone stands in the answer of the internal port alone; customers are answered all the same."""
+    outside.warnings = {"slack/C1": "the channel is archived"}
+    answer = await internal.get("/readyz")
+    assert (answer.status_code, answer.json()["warnings"]) == (200, outside.warnings)
+    assert "warnings" not in (await public.get("/readyz")).json()
 
 
 async def test_only_the_engine_runs_actions(internal: httpx.AsyncClient) -> None:

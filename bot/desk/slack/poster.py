@@ -25,8 +25,11 @@ from bot.domain.tickets import TeamName, TicketView
 _REMEMBERED_MAX = 5_000
 #: A summary that may have been posted was posted within this.
 _SUMMARY_WITHIN = timedelta(hours=1)
-#: Slack's words for "it is so already", or "nobody could see it any more".
-_SO_ALREADY = {"already_reacted", "no_reaction", "message_not_found", "too_many_emoji", "too_many_reactions"}
+#: Slack's words for "it is so already", "nobody could see it any more", and "not here": a sign is no reason to wait.
+_SO_ALREADY = {
+    *("already_reacted", "no_reaction", "message_not_found", "too_many_emoji", "too_many_reactions"),
+    *("is_archived", "missing_scope", "not_reactable", "thread_locked"),
+}
 #: What is put on a message and what is taken off it.
 _SIGNS = {
     DeliveryState.SENT: ("white_check_mark", "x"),
@@ -160,7 +163,7 @@ class SlackPoster:
             case DeskPostKind.TRANSCRIPT:
                 shown = threads.transcript(view)
             case _:
-                shown = _noticed(post)
+                shown = _noticed(post, view)
         ts = await self._post(shown, place.channel, metadata(key, view.ticket.id), place.thread)
         return _sent(place.channel, ts)
 
@@ -342,19 +345,19 @@ class SlackPoster:
             self._parts.blocked(channel, failed.reason)
 
 
-def _noticed(post: DeskPost) -> Post:
-    """Return a remark of ours, with the people and groups it calls."""
-    shown = threads.notice(post.text)
-    if not post.mentions:
-        return shown
+def _noticed(post: DeskPost, view: TicketView) -> Post:
+    """Return a remark of ours, with what can be done about a reply that did not arrive, and whom it calls."""
+    shown, entry = threads.notice(post.text), _line_of(view, post.message_id)
+    made = list(shown.blocks)
+    if entry is not None and entry.author is Author.AGENT and entry.delivery is DeliveryState.FAILED:
+        made += threads.again(entry, view)
     called: list[Block] = [
         {"type": "usergroup", "usergroup_id": each} if each.startswith("S") else {"type": "user", "user_id": each}
         for each in post.mentions
     ]
-    return replace(
-        shown,
-        blocks=[*shown.blocks, {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": called}]}],
-    )
+    if called:
+        made.append({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": called}]})
+    return replace(shown, blocks=made)
 
 
 def _shown(entries: list[TranscriptLine], view: TicketView, remark: str) -> Post:

@@ -399,3 +399,21 @@ async def test_the_bots_own_lines_and_edits_are_told_apart(visit: Visit) -> None
 def _file(name: str, media_type: str) -> Attachment:
     kind = AttachmentKind.IMAGE if media_type.startswith("image/") else AttachmentKind.FILE
     return Attachment(kind=kind, name=name, media_type=media_type)
+
+
+async def test_a_desk_that_is_gone_is_told_of(floor: Floor) -> None:
+    """Who works here sees why Slack cannot be used, as plain text."""
+
+    async def find_troubles() -> dict[str, str]:
+        return {"slack/C1": "the channel is <archived>"}
+
+    floor.open()
+    parts = LocalDeskParts(acts=floor, media=MemoryMedia(), hub=DeskHub(), secret=SECRET, find_troubles=find_troubles)
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with serve(local_desk_blueprint(parts)) as url, aiohttp.ClientSession(cookie_jar=jar) as session:
+        visit = Visit(url, session, floor, MemoryMedia(), DeskHub())
+        await visit.sign_in()
+        for path in ("/desk/", f"/desk/tickets/{TICKET}"):
+            _, page = await visit.get(path)
+            assert "Slack cannot be used now." in page
+            assert "the channel is &lt;archived&gt;" in page

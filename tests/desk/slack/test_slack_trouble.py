@@ -166,3 +166,18 @@ async def test_each_team_has_its_channel_and_a_moved_ticket_its_history(rig: Rig
         await place.open("ann")
         await place.pass_(5)
         assert [len(place.roots(RETURNS)), len(place.roots(QUEUE))] == [1, 1]
+
+
+async def test_a_sign_that_cannot_be_put_holds_nothing_up(place: Workplace) -> None:
+    """Without the permission to put ✅ on messages, what customers write is shown all the same."""
+    ticket_id = await place.open("ann")
+    await place.pass_(5)
+    card = await place.card(ticket_id)
+    place.slack.fail("reactions.add", "missing_scope", times=5)
+    place.slack.fail("reactions.remove", "missing_scope", times=5)
+    await place.slack.write(ALICE, card, "&gt; Hello")
+    await place.pass_(5)
+    await place.says(ticket_id, "thank you")
+    await place.pass_(5)
+    assert "thank you" in visible(place.slack.thread(card)[-1])
+    assert await troubles(place) == {}
