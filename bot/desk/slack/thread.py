@@ -107,12 +107,17 @@ def failure(entry: TranscriptLine, view: TicketView) -> Post:
     why = clip(entry.delivery_detail, FACT_MAX) or "The channel gave no reason."
     quoted = blocks.short(words.said(entry), 120)
     said = [bold(f"❌ This {verb}: "), text(f"“{quoted}”\n"), text(f"{why}\n{words.WHAT_TO_DO}")]
-    made = [blocks.rich(blocks.section(*said))]
-    if view.ticket.state.is_open:
-        again = blocks.button(DeskAction.RESEND, "Try again", f"{view.ticket.id} {entry.id}")
-        other = blocks.button(DeskAction.REPLY, "Write something else", view.ticket.id)
-        made.append(blocks.buttons("tandem_failed", again, other))
+    made = [blocks.rich(blocks.section(*said)), *again(entry, view)]
     return blocks.post(f"Not delivered: {why}", made)
+
+
+def again(entry: TranscriptLine, view: TicketView) -> list[Block]:
+    """Return what can be done about an agent's message that did not arrive, while the ticket is open."""
+    if not view.ticket.state.is_open:
+        return []
+    resend = blocks.button(DeskAction.RESEND, "Try again", f"{view.ticket.id} {entry.id}")
+    other = blocks.button(DeskAction.REPLY, "Write something else", view.ticket.id)
+    return [blocks.buttons("tandem_failed", resend, other)]
 
 
 def refusal(reason: str, unsent: str = "") -> Post:
