@@ -252,8 +252,8 @@ class SlackDesk:
         return ChannelAddress(channel=CHANNEL, account=AccountId(team_of(body)), external_id=lane_of(event))
 
     async def _missed(self, count: int) -> None:
-        self._is_deaf = True
-        await self._report(EVENTS, DEAF.format(count=count), False)
+        self._is_deaf = count > 0
+        await self._report(EVENTS, DEAF.format(count=count) if count else None, False)
 
     async def _over_http(self, request: Request) -> HTTPResponse:
         if self._account.signing_secret is None:

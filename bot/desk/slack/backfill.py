@@ -67,10 +67,24 @@ class BackfillParts:
     ledger: Ledger
     #: makes an event durable; returns whether it is new
     keep: Callable[[Json], Awaitable[bool]]
-    #: told when something older than `USUAL_DELAY` was found that no event told of: how much
+    #: told after each look how much was found that is older than `USUAL_DELAY`, and that no event told of
     missed: Callable[[int], Awaitable[None]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What reading the changed threads of a channel came to."""
+
+    channel: str
+    #: seconds since 1970: what is older was read before
+    since: float
+    count: int
+    #: of those, how many no event will tell of any more
+    old_count: int
+    #: threads to read for edits
+    unread: frozenset[str]
 
 
 class Backfill:
@@ -109,12 +123,14 @@ class Backfill:
             channel, _, ts = reference.rpartition(":")
             if channel in self._parts.channels:
                 cards.setdefault(channel, set()).add(ts)
-        found = [await self._read_channel(team, channel, cards[channel]) for channel in cards]
-        if sum(found):
-            _log.warning("backfill_found", count=sum(found))
-        return sum(found)
+        looks = [await self._read_channel(team, channel, cards[channel]) for channel in cards]
+        await self._parts.missed(sum(look.old_count for look in looks))
+        count = sum(look.count for look in looks) + sum([await self._read_edits(team, look) for look in looks])
+        if count:
+            _log.warning("backfill_found", count=count)
+        return count
 
-    async def _read_channel(self, team: str, channel: str, cards: set[str]) -> int:
+    async def _read_channel(self, team: str, channel: str, cards: set[str]) -> _Look:
         began = self._parts.now()
         mark = await self._parts.ledger.read_to(channel)
         since = (mark - OVERLAP).timestamp() if mark else 0.0
@@ -127,20 +143,17 @@ class Backfill:
                     count += 1
                     old += began.timestamp() - _seconds(entry.get("ts")) > USUAL_DELAY.total_seconds()
         await self._parts.ledger.mark_read(channel, began)
-        if old:
-            await self._parts.missed(old)
-        if mark is not None and began - mark > THOROUGH_AFTER:
-            count += await self._read_edits(team, channel, (cards - set(changed), since))
-        return count
+        is_thorough = mark is not None and began - mark > THOROUGH_AFTER
+        unread = frozenset(cards - set(changed)) if is_thorough else frozenset[str]()
+        return _Look(channel=channel, since=since, count=count, old_count=old, unread=unread)
 
-    async def _read_edits(self, team: str, channel: str, where: tuple[set[str], float]) -> int:
-        """Read the threads in which nothing new was written, the newest first."""
-        cards, since = where
+    async def _read_edits(self, team: str, look: _Look) -> int:
+        """Read the threads in which nothing new was written, the newest first; return how many edits were new."""
         count = 0
-        for thread in sorted(cards, key=float, reverse=True):
+        for thread in sorted(look.unread, key=float, reverse=True):
             await self._parts.sleep(_THOROUGH_PAUSE)
-            async for entry in self._replies(channel, thread, since):
-                count += await self._take(team, channel, entry)
+            async for entry in self._replies(look.channel, thread, look.since):
+                count += await self._take(team, look.channel, entry)
         return count
 
     async def _changed(self, channel: str, cards: set[str], since: float) -> dict[str, float]:
