@@ -136,6 +136,10 @@ class DeskActs(Protocol):
         """Return a team's tickets that wait for a person, next one first."""
         ...
 
+    async def waiting(self, skip: int, limit: int) -> tuple[list[TicketView], int]:
+        """Return a part of all teams' queues, next one first, and how many wait in all; without records."""
+        ...
+
     async def find(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said; a handful at most."""
         ...

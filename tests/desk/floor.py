@@ -20,15 +20,16 @@ from bot.domain.desk import DeskPost, DeskPoster, DeskPostKind, PostResult
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, OutboundMessage, TranscriptLine
 from bot.domain.ports import CustomerDirectory
+from bot.domain.suggestions import Suggestion, SuggestionId, SuggestionState
 from bot.domain.tickets import TicketId, TicketView
 from bot.pipeline import effects
 from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.desk.views import read_one
 from bot.pipeline.outgoing import DeskAddress, Writer
-from bot.store import conversations, outbox, tickets, transcript
+from bot.store import conversations, outbox, suggestions, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND
 from bot.store.database import Database, open_engine
-from bot.store.ids import new_message_id
+from bot.store.ids import new_message_id, new_suggestion_id
 from bot.store.lanes import Ending
 from bot.store.outbox import OutboxKind, OutboxRow
 from bot.store.schema import messages, ticket_events
@@ -161,6 +162,28 @@ class Floor(Desk):
             self._writer().post(connection, post, f"receipt:{message_id}:{self.clock.now()}")
 
         self._write(body)
+
+    def offers(self, ticket_id: TicketId, text: str) -> SuggestionId:
+        """Let the bot offer agents a draft of an answer to the customer's newest message."""
+        said = [line for line in self.views[ticket_id].transcript if line.author is Author.CUSTOMER]
+        draft = Suggestion(
+            id=new_suggestion_id(),
+            message_id=said[-1].id,
+            text=text,
+            intent="refund_status",
+            confidence=0.9,
+            state=SuggestionState.OFFERED,
+            at=self.clock.now(),
+        )
+
+        def body(connection: Connection) -> None:
+            suggestions.add(connection, ticket_id, draft)
+            post = DeskPost(ticket_id=ticket_id, kind=DeskPostKind.SUGGESTION, message_id=draft.message_id)
+            self._writer().post(connection, post, f"suggestion:{draft.id}")
+            self._writer().post_card(connection, ticket_id)
+
+        self._write(body)
+        return draft.id
 
     def refer(self, ticket_id: TicketId, desk_reference: str | None) -> None:
         """Say what the desk calls a ticket's card."""

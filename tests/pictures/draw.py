@@ -89,6 +89,8 @@ def _modals(paper: Paper) -> str:
 def _home(paper: Paper) -> str:
     shown = Home(
         mine=[in_work(), other(112, "delivery problem", "Ravi Shah", ChannelName("whatsapp"), SAM)],
+        mine_count=2,
+        queue_count=2,
         queue=[
             other(116, "invoice", "Jo Miller", ChannelName("webchat")),
             other(120, "wholesale", "Ana Ruiz", ChannelName("instagram")),

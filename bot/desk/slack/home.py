@@ -24,10 +24,12 @@ TEAMS_MAX, AGENTS_MAX = 8, 25
 class Home:
     """What an agent's page shows."""
 
-    #: what is due first before the rest
+    #: of this page, what is due first before the rest, and how many there are in all
     mine: Sequence[TicketView] = ()
-    #: next one first
+    mine_count: int = 0
+    #: of this page, next one first, and how many wait in all
     queue: Sequence[TicketView] = ()
+    queue_count: int = 0
     #: none: nobody keeps count of who is there
     is_available: bool | None = None
     today: Numbers | None = None
@@ -48,12 +50,11 @@ def render(home: Home) -> Block:
         made.append(blocks.rich(blocks.section(text(blocks.clip(home.remark, blocks.FACT_MAX)))))
     if home.today is not None:
         made.append(blocks.remark(_day(home.today)))
-    pages = max(1, -(-max(len(home.mine), len(home.queue)) // PAGE))
-    page = min(max(home.page, 0), pages - 1)
-    made += _list("Yours", home.mine, page, home.workspace, "You have no tickets.")
-    made += _list("In the queue", home.queue, page, home.workspace, "Nobody is waiting.")
-    if pages > 1:
-        made.append(_pages(page, pages))
+    made += _list(f"Yours ({home.mine_count})", home.mine, home.workspace, "You have no tickets.")
+    made += _list(f"In the queue ({home.queue_count})", home.queue, home.workspace, "Nobody is waiting.")
+    pages = -(-max(home.mine_count, home.queue_count) // PAGE)
+    if pages > 1 or home.page:
+        made.append(_pages(home.page, pages))
     if home.load is not None:
         made += _load(home.load)
     return {"type": "home", "blocks": made[: blocks.VIEW_BLOCKS_MAX]}
@@ -81,11 +82,11 @@ def _first_row(home: Home) -> Block:
     return blocks.buttons("tandem_home", *row)
 
 
-def _list(name: str, views: Sequence[TicketView], page: int, workspace: str, otherwise: str) -> list[Block]:
-    made: list[Block] = [blocks.divider(), blocks.header(f"{name} ({len(views)})")]
+def _list(name: str, views: Sequence[TicketView], workspace: str, otherwise: str) -> list[Block]:
+    made: list[Block] = [blocks.divider(), blocks.header(name)]
     if not views:
         return [*made, blocks.remark(otherwise)]
-    for view in views[page * PAGE : (page + 1) * PAGE]:
+    for view in views[:PAGE]:
         made += entry(view, workspace)
     return made
 

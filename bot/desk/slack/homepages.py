@@ -13,7 +13,7 @@ from bot.desk.slack.parts import SlackParts
 from bot.desk.slack.whereabouts import act_key
 from bot.domain.errors import DeskError
 from bot.domain.shifts import Availability
-from bot.domain.tickets import Agent, TicketState
+from bot.domain.tickets import Agent
 
 NOBODY_WAITS = "Nobody is waiting for a person."
 NO_SHIFTS = "Nobody keeps count of who is there: anybody can take a ticket."
@@ -61,7 +61,7 @@ class HomePages:
                     await shifts.set_availability(agent, current)
                 done = await shifts.next_for(agent, key)
             else:
-                waiting = [v for v in await self._parts.acts.open_tickets() if v.ticket.state is TicketState.QUEUED]
+                waiting, _ = await self._parts.acts.waiting(0, 1)
                 done = await self._doer.claim(waiting[0].ticket.id, agent, key) if waiting else None
         except DeskError as error:
             return str(error)
@@ -83,11 +83,14 @@ class HomePages:
 
     async def _home(self, agent: Agent, user: str, page: int, remark: str) -> Home:
         shifts = self._parts.resources.shifts
-        queue = [view for view in await self._parts.acts.open_tickets() if view.ticket.state is TicketState.QUEUED]
+        mine = await self._parts.acts.mine(agent)
+        queue, count = await self._parts.acts.waiting(page * home.PAGE, home.PAGE)
         is_lead = await self._parts.people.is_lead(user)
         return Home(
-            mine=await self._parts.acts.mine(agent),
+            mine=mine[page * home.PAGE : (page + 1) * home.PAGE],
+            mine_count=len(mine),
             queue=queue,
+            queue_count=count,
             is_available=(await shifts.availability(agent)).is_there(self._parts.resources.now()) if shifts else None,
             today=await shifts.numbers(agent) if shifts else None,
             load=await shifts.load() if shifts and is_lead else None,

@@ -18,7 +18,7 @@ from bot.desk.slack.thread import refusal
 from bot.desk.slack.whereabouts import act_key
 from bot.domain.acts import Assign, Note, Reply
 from bot.domain.errors import DeskError
-from bot.domain.tickets import Agent, TicketState, TicketView
+from bot.domain.tickets import Agent, TicketView
 
 _log = structlog.get_logger(__name__)
 
@@ -73,8 +73,8 @@ class Slash:
             case "find":
                 return await self._list(await acts.find(command.text), "Nothing was found.")
             case _:
-                waiting = [view for view in await acts.open_tickets() if view.ticket.state is TicketState.QUEUED]
-                return await self._list(waiting, "Nobody is waiting.")
+                waiting, count = await acts.waiting(0, SHOWN_MAX)
+                return await self._list(waiting, "Nobody is waiting.", count)
 
     async def _about(self, command: Command, agent: Agent, key: str) -> Post:
         view = await self._ticket(command, agent)
@@ -91,22 +91,23 @@ class Slash:
             if len(mine) != 1:
                 raise DeskError(WHICH.format(name=command.name, count=len(mine) or "none"))
             return mine[0]
-        views = await self._parts.acts.open_tickets()
+        views = await self._parts.acts.find(f"#{command.number}")
         found = next((view for view in views if view.ticket.number == command.number), None)
-        if found is None:
+        if found is None or not found.ticket.state.is_open:
             raise DeskError(NO_SUCH.format(number=command.number))
         return found
 
-    async def _list(self, views: list[TicketView], otherwise: str) -> Post:
+    async def _list(self, views: list[TicketView], otherwise: str, count: int | None = None) -> Post:
         if not views:
             return refusal(otherwise)
+        count = count or len(views)
         workspace = await self._parts.people.workspace()
         made: list[Block] = []
         for view in views[:SHOWN_MAX]:
             made += home.entry(view, workspace)
-        if len(views) > SHOWN_MAX:
-            made.append(blocks.remark(f"and {len(views) - SHOWN_MAX} more: see the app's Home tab"))
-        return blocks.post(f"{len(views)} tickets", made)
+        if count > SHOWN_MAX:
+            made.append(blocks.remark(f"and {count - SHOWN_MAX} more: see the app's Home tab"))
+        return blocks.post(f"{count} tickets", made)
 
     async def _answer(self, event: SlashCommand, post: Post) -> None:
         """Answer where Slack says, if that is Slack; who cannot be answered is not waited for."""

@@ -86,6 +86,10 @@ class Desk:
         """Return a team's tickets that wait for a person, next one first."""
         return await self._views.queue(team)
 
+    async def waiting(self, skip: int, limit: int) -> tuple[list[TicketView], int]:
+        """Return a part of all teams' queues, next one first, and how many wait in all; without records."""
+        return await self._views.waiting(skip, limit)
+
     async def find(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said."""
         return await self._views.found(words)

@@ -110,6 +110,7 @@ def ask_to_verify(doing: Doing, act: AskToVerify) -> Done:  # noqa: ARG001 - it 
 def reject_suggestion(doing: Doing, act: RejectSuggestion) -> Done:
     """Keep that a draft of the bot was wrong, for trainers to see."""
     _settle(doing, _draft(doing, act.suggestion), SuggestionState.WRONG)
+    doing.show()
     return doing.done()
 
 

@@ -51,6 +51,10 @@ class Views:
         """Return a team's tickets that wait for a person, next one first."""
         return await self.all_open(lambda ticket: ticket.state is TicketState.QUEUED and ticket.team == team)
 
+    async def waiting(self, skip: int, limit: int) -> tuple[list[TicketView], int]:
+        """Return a part of all teams' queues, next one first, and how many wait in all; without records."""
+        return await self._database.read(_waiting_views, skip, limit)
+
     async def found(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said."""
         views = await self._database.read(_found_views, words)
@@ -77,6 +81,11 @@ def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
     """Return the ticket without what only the brand's records know; a transaction body."""
     ticket = tickets.get(connection, ticket_id)
     return _view_of(connection, ticket) if ticket else None
+
+
+def _waiting_views(connection: Connection, skip: int, limit: int) -> tuple[list[TicketView], int]:
+    queued = tickets.waiting(connection)
+    return [_view_of(connection, ticket) for ticket in queued[skip : skip + limit]], len(queued)
 
 
 def _found_views(connection: Connection, words: str) -> list[TicketView]:

@@ -85,7 +85,9 @@ def homes(text: str) -> list[Block]:
     )
     full = Home(
         mine=views,
+        mine_count=25,
         queue=waiting,
+        queue_count=60,
         is_available=True,
         today=day,
         load=[team] * 12,

@@ -144,6 +144,46 @@ async def test_a_failed_reply_is_tried_again_from_its_post(desk: Desk) -> None:
     assert [text for _, text, _ in desk.acts.sent] == ["Hello", "Hello"]
 
 
+# ---- drafts of the bot
+
+
+@pytest.mark.parametrize("action", [DeskAction.SEND_SUGGESTION, DeskAction.SUGGESTED, DeskAction.REJECT_SUGGESTION])
+async def test_a_draft_is_sent_changed_or_marked_as_wrong(desk: Desk, action: DeskAction) -> None:
+    """Each button does its thing once, and what became of the draft stands on its post."""
+    card = await desk.post_card()
+    desk.acts.offers(TICKET, "It takes three to five days.")
+    await desk.work()
+    assert "Suggested answer" in visible(desk.slack.message(card))
+    post = desk.slack.thread(card)[-1]
+    assert "It takes three to five days." in visible(post)
+    click = desk.slack.click_body(ALICE, post["ts"], action)
+    await desk.slack.deliver(click)
+    if action is DeskAction.SUGGESTED:
+        await desk.slack.submit(ALICE, desk.slack.views[-1], "It takes five days.")
+        await desk.slack.submit(ALICE, desk.slack.views[-1])
+    await desk.work()
+    await desk.slack.deliver(click)
+    await desk.work()
+    sent = {DeskAction.SEND_SUGGESTION: ["It takes three to five days."], DeskAction.SUGGESTED: ["It takes five days."]}
+    assert [text for _, text, _ in desk.acts.sent] == sent.get(action, [])
+    states = {DeskAction.SEND_SUGGESTION: "sent", DeskAction.SUGGESTED: "edited", DeskAction.REJECT_SUGGESTION: "wrong"}
+    assert [draft.state for draft in desk.acts.views[TICKET].suggestions] == [states[action]]
+    assert "Suggested answer" not in visible(desk.slack.message(card))
+
+
+async def test_the_cards_button_begins_with_the_newest_draft(desk: Desk) -> None:
+    """It can be changed before it is sent, like any reply."""
+    card = await desk.post_card()
+    desk.acts.offers(TICKET, "It takes three to five days.")
+    await desk.work()
+    await desk.slack.click(ALICE, card, DeskAction.SUGGESTED)
+    assert "It takes three to five days." in str(desk.slack.views[-1]["blocks"])
+    await desk.slack.submit(ALICE, desk.slack.views[-1])
+    await desk.slack.submit(ALICE, desk.slack.views[-1])
+    await desk.work()
+    assert [text for _, text, _ in desk.acts.sent] == ["It takes three to five days."]
+
+
 # ---- modals
 
 
