@@ -36,7 +36,7 @@ from bot.desk.slack.people import People
 from bot.desk.slack.poster import PosterParts, SlackPoster
 from bot.desk.slack.prompts import Prompts
 from bot.desk.slack.signature import is_slacks, stamp_of
-from bot.desk.slack.watch import Report, SlackWatch
+from bot.desk.slack.watch import CLOCK, Report, SlackWatch
 from bot.desk.slack.whereabouts import Whereabouts
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.desk import DeskActs
@@ -59,7 +59,7 @@ CALL_WITHIN_SECONDS = 15
 #: Seconds between two looks whether the socket stands.
 CONNECT_EVERY = 5.0
 #: Where trouble is, beside the channels.
-SOCKET, EVENTS, CLOCK = "slack/socket", "slack/events", "slack/clock"
+SOCKET, EVENTS = "slack/socket", "slack/events"
 NO_SOCKET = "Socket Mode is not connected: what agents do in Slack waits there, and is read once it is"
 DEAF = (
     "Slack did not tell us of {count} messages in tickets' threads: look at Event Subscriptions on the app's page, as "

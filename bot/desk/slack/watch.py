@@ -14,8 +14,8 @@ from bot.domain.errors import SettingsError
 
 _log = structlog.get_logger(__name__)
 
-#: Where trouble is when the app is not set up right.
-SETUP = "slack/setup"
+#: Where trouble is when the app is not set up right, and when our clock is not.
+SETUP, CLOCK = "slack/setup", "slack/clock"
 #: Seconds between two looks at how the app is set up.
 CHECK_EVERY = 300.0
 #: Keeps (where, why in plain words or none when all is well, whether somebody has to mend it).
@@ -58,7 +58,8 @@ class SlackWatch:
             is_blocked = not isinstance(cause, Exception) or _is_permanent(cause)
             await self._report(SETUP, str(error), is_blocked)
         else:
-            await self._report(SETUP, None, False)
+            for where in (SETUP, CLOCK):
+                await self._report(where, None, False)
 
 
 def _is_permanent(error: Exception) -> bool:

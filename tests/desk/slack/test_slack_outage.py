@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 
 from bot.desk.slack import app
 from bot.desk.slack.app import SlackAccount, SlackDesk
-from bot.desk.slack.backfill import Backfill
-from bot.desk.slack.watch import SlackWatch
-from bot.domain.tickets import TicketId
+from bot.desk.slack.check import skew
 from bot.pipeline.alarms import Troubles
 from bot.store.hints import Hint
 from bot.store.reading import StoredReading
+from tests.desk.outages import prepare, watching
 from tests.desk.workplace import Workplace
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import visible
 
 ALICE, BOB = "U0ALICE", "U0BOB"
-
-
-def watching(place: Workplace) -> tuple[SlackWatch, Backfill]:
-    """Return what looks after the connection, in virtual time."""
-    ledger = StoredReading(place.rig.database, place.rig.clock, Hint())
-    watch = place.app.watch(ledger, Troubles(place.rig.database, place.rig.clock).report)
-    backfill = watch._backfill
-
-    async def sleep(seconds: float) -> None:
-        place.rig.clock.pass_(seconds=seconds)
-
-    object.__setattr__(backfill._parts, "sleep", sleep)
-    object.__setattr__(backfill._parts, "now", place.rig.clock.now)
-    return watch, backfill
-
-
-async def prepare(place: Workplace, count: int) -> list[tuple[TicketId, str]]:
-    """Open tickets and post their cards; return each with its thread."""
-    made = []
-    for number in range(count):
-        ticket_id = await place.open(f"c{number}")
-        made.append(ticket_id)
-    await place.drain(within=3 * count + 60)
-    return [(ticket_id, await place.card(ticket_id)) for ticket_id in made]
 
 
 async def test_what_was_written_in_an_outage_is_found_and_sent_once(place: Workplace) -> None:
@@ -129,40 +106,6 @@ async def test_edits_of_an_outage_are_found(place: Workplace) -> None:
     assert [name.partition(":")[0] for name in handled] == ["change"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_five_hundred_threads_after_seventeen_hours(place: Workplace) -> None:
-    """Of 500 open threads the 45 that changed are read within a minute of Slack's return, within its limits."""
-    tickets = await prepare(place, 500)
-    _, backfill = watching(place)
-    await backfill.look()
-    await place.pass_(3600, step=600)
-    place.slack.is_down = True
-    place.rig.clock.pass_(hours=16, minutes=57)
-    changed = list(range(0, 495, 11))
-    for number in changed:
-        await place.slack.write(ALICE if number % 2 else BOB, tickets[number][1], f"&gt; answer {number}")
-    place.rig.clock.pass_(minutes=3)
-    place.slack.is_down = False
-    assert place.slack.limits is not None
-    place.slack.limits.broken.clear()
-    back_at = place.rig.clock.now()
-    kept_at: list[datetime] = []
-    real = place.app._persist
-
-    async def persist(external_id: str, address: object, raw: dict[str, object]) -> bool:
-        kept_at.append(place.rig.clock.now())
-        return await real(external_id, address, raw)  # type: ignore[arg-type]
-
-    place.app._persist = persist
-    assert await backfill.look() == len(changed)
-    assert max(kept_at) - back_at <= timedelta(seconds=60)
-    await place.work()
-    for number in changed:
-        assert place.rig.seen(f"c{number}")[-1] == f"answer {number}"
-    assert await backfill.look() == 0
-
-
 async def test_a_connection_that_tells_nothing_is_noticed(place: Workplace) -> None:
     """When history shows what no event told of, the operator hears where to look, and the next event ends that."""
     ((_, card),) = await prepare(place, 1)
@@ -227,3 +170,26 @@ async def test_socket_mode_waits_for_slack_and_reads_what_it_missed(
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_clock_that_is_wrong_is_told_of_before_events_are_lost(place: Workplace) -> None:
+    """An event that is Slack's and looks too old is refused, the operator hears why, and a look finds it over."""
+    watch, _ = watching(place)
+    raw, headers = place.slack.signed(place.slack.event({"type": "message"}), at=time.time() - 400)
+    async with aiohttp.ClientSession() as session:
+        async with session.post(str(place.slack.events_url), data=raw, headers=headers) as answer:
+            assert answer.status == 401
+        forged = {**headers, "x-slack-signature": "v0=0"}
+        async with session.post(str(place.slack.events_url), data=raw, headers=forged) as answer:
+            assert answer.status == 401
+    troubles = Troubles(place.rig.database, place.rig.clock)
+    assert "set it right (NTP)" in (await troubles.alarming())["slack/clock"]
+    await watch.look_once()
+    assert await troubles.alarming() == {}
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("Sun, 22 Nov 2026 12:03:00 GMT", 180), ("yesterday", None)])
+def test_every_answer_of_slack_tells_the_time(said: str, seconds: int | None) -> None:
+    """How far our clock is behind stands in the header that each answer carries; nonsense there tells nothing."""
+    behind = skew({"date": said}, datetime(2026, 11, 22, 12, tzinfo=UTC))
+    assert behind == (None if seconds is None else timedelta(seconds=seconds))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import statistics
-
-import pytest
-
 from bot.domain.rules import Rules, Team
 from bot.domain.tickets import EVERYBODY, Priority, TeamName
+from tests.desk.storms import check_storm
 from tests.desk.workplace import Workplace, workplace
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack_api import QUEUE
@@ -22,46 +18,6 @@ TEAMS = Rules(
         Team(name=EVERYBODY, title="Everybody"),
     )
 )
-
-
-async def storm(place: Workplace, count: int) -> list[str]:
-    """Open tickets within a minute, every twentieth urgent and every third low; return the urgent ones' topics."""
-    urgent = []
-    for number in range(count):
-        priority = Priority.URGENT if number % 20 == 19 else Priority.LOW if number % 3 == 0 else Priority.NORMAL
-        await place.open(f"c{number}", priority)
-        if priority is Priority.URGENT:
-            urgent.append(f"topic c{number}")
-        if number % (count // 60) == 0:
-            await place.pass_(1)
-    return urgent
-
-
-async def check_storm(place: Workplace, count: int) -> None:
-    """Let a storm come, and look at what agents saw of it."""
-    urgent = await storm(place, count)
-    await place.pass_(60)
-    taken = await place.drain(within=3 * count)
-    assert place.slack.limits is not None
-    assert place.slack.limits.broken == []
-    roots = [visible(root) for root in place.roots()]
-    summaries = [root for root in roots if "new tickets are on their way" in root]
-    cards = [root for root in roots if root not in summaries]
-    assert len(cards) == len(set(cards)) == count
-    threads = {m["thread_ts"] for m in place.slack.messages if m.get("thread_ts")}
-    assert len(threads) == count
-    assert (await place.rig.outbox_states())["dead"] == 0
-    # Two posts a ticket at one a second.
-    assert taken <= 2 * count + 60
-    assert len(summaries) == 1
-    # What was opened in the last second of the storm waits for nothing but its equals.
-    topics = [str(re.search(r"topic c\d+", card)[0]) for card in cards]  # type: ignore[index]
-    last = max(topics.index(topic) for topic in urgent)
-    assert last <= 60 + 2 * len(urgent)
-    low = {f"topic c{number}" for number in range(0, count, 3)} - set(urgent)
-    places_of_low = [index for index, topic in enumerate(topics) if topic in low]
-    places_of_others = [index for index, topic in enumerate(topics) if topic not in low]
-    assert statistics.mean(places_of_others) < statistics.mean(places_of_low)
 
 
 async def test_a_storm_is_shown_at_slacks_pace(place: Workplace) -> None:
@@ -79,13 +35,6 @@ async def test_a_summary_names_what_is_urgent(place: Workplace) -> None:
     assert "Urgent: #14 topic c13." in summary
     # What goes in one burst goes at once.
     assert "topic c13" in said[0] + said[1] + said[2]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_a_thousand_tickets_in_a_minute(place: Workplace) -> None:
-    """The same holds for a thousand."""
-    await check_storm(place, 1_000)
 
 
 async def test_lines_that_wait_for_one_thread_become_one_post(place: Workplace) -> None:
