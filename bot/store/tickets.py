@@ -14,7 +14,7 @@ from bot.domain.routing import Route
 from bot.domain.tickets import NEVER, Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
 from bot.store.database import Moment, insert_once
 from bot.store.ids import new_ticket_id
-from bot.store.schema import ticket_events, tickets
+from bot.store.schema import conversations, identities, ticket_events, tickets
 
 _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
 # `Ticket.urgency`
@@ -94,9 +94,14 @@ def waiting(connection: Connection) -> list[Ticket]:
 
 
 def last_agent_of(connection: Connection, conversation_id: ConversationId) -> Agent | None:
-    """Return who had the newest ticket of a conversation that anybody had, or none."""
-    mine = (tickets.c.conversation_id == conversation_id) & tickets.c.agent_id.is_not(None)
-    row = connection.execute(select(tickets).where(mine).order_by(tickets.c.number.desc()).limit(1)).first()
+    """Return who had the newest ticket of this customer that anybody had, on whatever channel, or none."""
+    address = select(conversations.c.address).where(conversations.c.id == conversation_id).scalar_subquery()
+    customer = select(identities.c.customer_id).where(identities.c.address == address).scalar_subquery()
+    theirs = select(conversations.c.id).join(identities, identities.c.address == conversations.c.address)
+    of_customer = tickets.c.conversation_id.in_(theirs.where(identities.c.customer_id == customer))
+    mine = (tickets.c.conversation_id == conversation_id) | of_customer
+    had = select(tickets).where(mine, tickets.c.agent_id.is_not(None)).order_by(tickets.c.number.desc()).limit(1)
+    row = connection.execute(had).first()
     return _agent(row.agent_id, row.agent_name) if row else None
 
 

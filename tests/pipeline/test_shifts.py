@@ -6,6 +6,7 @@ from datetime import time, timedelta
 import pytest
 
 from bot.domain.acts import Claim, Note, Release, Reply, Resolve, Transfer
+from bot.domain.customers import CustomerId
 from bot.domain.desk import DeskPostKind
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.hours import BusinessHours, Span
@@ -15,6 +16,7 @@ from bot.domain.shifts import Availability
 from bot.domain.tickets import AgentId, TeamName, Ticket, TicketState
 from bot.pipeline.desk.acts import DeskParts
 from bot.pipeline.desk.shifts import Shifts
+from bot.store import conversations
 from tests.pipeline.rig import KIM, PLAIN, SAM, Rig, handoff, turn
 
 CARE, ORDERS = TeamName("care"), TeamName("orders")
@@ -141,6 +143,24 @@ async def test_a_customer_comes_back_to_who_knows_them(rig: Rig, shifts: Shifts)
     await rig.writes("order", "ann")
     await rig.sweep()
     assert await _owner(rig, "ann") == SAM.id
+
+
+async def test_a_customer_is_known_on_every_channel(rig: Rig, shifts: Shifts) -> None:
+    """Whoever had a customer's last ticket gets the next one, from wherever the customer writes."""
+    await shifts.set_availability(SAM, THERE)
+    await rig.writes("order", "ann")
+    await rig.sweep()
+    await rig.desk.do((await _ticket(rig, "ann")).id, SAM, Resolve(outcome="done"), "r1")
+    await rig.writes("hello", "ann at work")
+    for address in ("ann", "ann at work"):
+        conversation = await rig.conversation(address)
+        await rig.database.write(
+            conversations.bind_customer, conversation.address, CustomerId("c1"), "a proof", rig.clock.now()
+        )
+    await shifts.set_availability(KIM, THERE)
+    await rig.writes("order", "ann at work")
+    await rig.sweep()
+    assert await _owner(rig, "ann at work") == SAM.id
 
 
 async def test_only_who_works_for_a_team_is_given_its_tickets(rig: Rig, shifts: Shifts) -> None:
