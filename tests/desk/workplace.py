@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.desk.slack.envelope import Json
+from bot.desk.slack.parts import Resources
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
@@ -52,7 +53,7 @@ class Workplace:
             signing_secret=SECRET,
             base_url=slack.base_url,
         )
-        self.app = SlackDesk(account, rig.desk, rig.media, self.persist)
+        self.app = SlackDesk(account, rig.desk, rig.media, self.persist, Resources(rules=rules))
         self.address = DeskAddress(name="slack", channel=QUEUE)
         self.watch = DeskWatch(rig.database, alarmed=self._alarmed)
         for parts in (rig.desk._parts, rig.converse_parts, rig.deliver_parts, rig.worker._parts):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
+from bot.desk.slack.app import SlackAccount, SlackDesk
+from bot.domain.acts import Transfer
+from bot.domain.errors import SettingsError
 from bot.domain.rules import Rules, Team
 from bot.domain.tickets import EVERYBODY, TeamName
 from bot.pipeline.alarms import Troubles
 from tests.desk.workplace import Workplace, workplace
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import BOT_TOKEN, FakeSlack
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import visible
-from tests.pipeline.rig import Rig
+from tests.pipeline.rig import SAM, Rig
 
 FALLBACK, RETURNS = "C0FALLBACK", "C0RETURNS"
 ALICE = "U0ALICE"
@@ -154,8 +157,8 @@ async def test_a_post_slack_never_takes_is_given_up_on_alone(place: Workplace) -
     assert (await place.rig.outbox_states())["held"] == 1
 
 
-async def test_each_team_has_its_channel_and_a_moved_ticket_its_history(rig: Rig, slack: FakeSlack) -> None:
-    """A ticket's card stands in its team's channel."""
+async def test_a_ticket_goes_to_another_teams_channel_with_its_history(rig: Rig, slack: FakeSlack) -> None:
+    """A card stands in its team's channel; when the team changes a new one does, and the old one says where it went."""
     slack.add_channel(RETURNS, "returns")
     teams = (
         Team(name=TeamName("returns"), title="Returns", slack_channel=RETURNS, topics=frozenset({"topic r"})),
@@ -166,6 +169,15 @@ async def test_each_team_has_its_channel_and_a_moved_ticket_its_history(rig: Rig
         await place.open("ann")
         await place.pass_(5)
         assert [len(place.roots(RETURNS)), len(place.roots(QUEUE))] == [1, 1]
+        (view,) = [view for view in await rig.desk.open_tickets() if view.ticket.team == EVERYBODY]
+        await place.says(view.ticket.id, "since then.")
+        await place.pass_(5)
+        await rig.desk.do(view.ticket.id, SAM, Transfer(team=TeamName("returns")), "t")
+        await place.pass_(15)
+        assert [len(place.roots(RETURNS)), len(place.roots(QUEUE))] == [2, 1]
+        assert "went to Returns" in visible(place.roots(QUEUE)[0])
+        said = "".join(visible(post) for post in slack.thread(await place.card(view.ticket.id)))
+        assert said.count("It is about ann") == said.count("since then.") == 1
 
 
 async def test_a_sign_that_cannot_be_put_holds_nothing_up(place: Workplace) -> None:
@@ -181,3 +193,26 @@ async def test_a_sign_that_cannot_be_put_holds_nothing_up(place: Workplace) -> N
     await place.pass_(5)
     assert "thank you" in visible(place.slack.thread(card)[-1])
     assert await troubles(place) == {}
+
+
+async def test_doctor_names_all_there_is_to_fix(rig: Rig, slack: FakeSlack) -> None:
+    """Every team's channel and group is looked at, and everything that is wrong is said at once."""
+    slack.add_channel(RETURNS, "returns")
+    slack.channels[RETURNS]["is_archived"] = True
+    slack.channels[QUEUE]["is_member"] = False
+    account = SlackAccount(
+        bot_token=BOT_TOKEN,
+        channel=QUEUE,
+        team_channels={TeamName("returns"): RETURNS},
+        fallback_channel="C0NOWHERE",
+        user_groups=("S0NONE",),
+        base_url=slack.base_url,
+    )
+
+    async def persist(*_: object) -> bool:
+        return True
+
+    with pytest.raises(SettingsError) as told:
+        await SlackDesk(account, rig.desk, rig.media, persist).check()
+    for words in ("/invite @tandem", "#returns is archived", "C0NOWHERE", "'S0NONE'"):
+        assert words in str(told.value)
