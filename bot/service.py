@@ -299,6 +299,8 @@ class Service:
                     secret=self._secret,
                     brand=self.settings.brand.name,
                     is_secure=self.settings.service.home.startswith("https:"),
+                    teams=self.rules.teams,
+                    shifts=self.shifts,
                     find_troubles=self.troubles.alarming,
                 )
             ),

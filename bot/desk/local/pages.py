@@ -12,15 +12,38 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.desk import words
-from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
-from bot.domain.tickets import TicketEvent, TicketId, TicketView
+from bot.desk.local.forms import HOURS
+from bot.domain.customers import Candidate
+from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
+from bot.domain.rules import Team
+from bot.domain.suggestions import Suggestion, SuggestionState
+from bot.domain.tickets import Agent, TicketEvent, TicketId, TicketState, TicketView
 
 _HERE = Path(__file__).parent
 #: Pictures that cannot carry a script; anything else is downloaded.
 RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _EVENTS = {
     "opened": "Ticket opened",
+    "reopened": "Ticket opened again",
     "claimed": "claimed the ticket",
+    "release": "gave the ticket back to the queue",
+    "assign": "gave the ticket",
+    "transfer": "passed the ticket on",
+    "snooze": "put the ticket aside",
+    "wake": "took the ticket up again",
+    "set_priority": "set the priority",
+    "set_tags": "set the tags",
+    "promise": "promised",
+    "promise_broken": "A promise was not kept",
+    "amend": "changed a message",
+    "resend": "sent a message again",
+    "ask_to_verify": "had the customer asked for a proof",
+    "link_customer": "said whose record this is",
+    "unlink_customer": "took the customer's record back",
+    "reject_suggestion": "called the bot's draft wrong",
+    "macro": "used a canned reply",
+    "reopen": "opened the ticket again",
+    "undo": "took that back",
     "resolved": "resolved the ticket",
     "handed_back": "handed back to the bot",
     "delivery_failed": "A message did not arrive",
@@ -50,6 +73,10 @@ class Entry:
     edited_from: str | None = None
     delivery: DeliveryState | None = None
     delivery_detail: str = ""
+    #: of what an agent said
+    message_id: MessageId | None = None
+    #: whether it was taken back by who did it
+    is_undone: bool = False
 
     @property
     def is_lost(self) -> bool:
@@ -65,6 +92,11 @@ class Typed:
     text: str = ""
     #: why it was refused
     error: str = ""
+    #: what was done just now, and the second until which it can be taken back
+    did: str = ""
+    until: str = ""
+    #: whom the customer may be; none: that was not asked
+    candidates: list[Candidate] | None = None
 
 
 class Pages:
@@ -93,6 +125,12 @@ class Pages:
             size=size,
             state=words.STATES.__getitem__,
             who=words.customer_name,
+            clocks=words.clocks,
+            clock=words.CLOCKS.__getitem__,
+            priority=words.PRIORITIES.__getitem__,
+        )
+        self._templates.globals.update(
+            hours=HOURS, priorities=words.PRIORITIES, closings=words.CLOSINGS, draft_of=draft_of
         )
 
     def refused(self, reason: str) -> str:
@@ -108,13 +146,15 @@ class Pages:
         return self._templates.get_template("desk.html").render(
             troubles=form.troubles,
             queue=queue,
-            waiting=[view for view in queue if view.ticket.agent is None],
-            claimed=[view for view in queue if view.ticket.agent is not None],
+            waiting=[view for view in queue if view.ticket.state is TicketState.QUEUED],
+            claimed=[view for view in queue if view.ticket.state is TicketState.CLAIMED],
             chosen=ticket,
             timeline=timeline(ticket) if ticket else [],
             form=form,
             typed=typed,
             what_to_do=words.WHAT_TO_DO,
+            people=people(queue),
+            can_undo=typed.until.isdecimal() and int(typed.until[:12]) > self._clock().timestamp(),
         )
 
     def gone(self, queue: list[TicketView], form: Form) -> str:
@@ -141,8 +181,24 @@ class Form:
     key: str
     #: number of the last change that the page knows of
     change: int
+    #: whom tickets can be passed on to
+    teams: tuple[Team, ...] = ()
+    #: whether who is signed in takes tickets; none: nobody keeps count
+    is_there: bool | None = None
     #: why the other desk cannot be used now, in plain words
     troubles: tuple[str, ...] = ()
+
+
+def people(queue: list[TicketView]) -> list[Agent]:
+    """Return who has open tickets, each once: those a ticket can be given to."""
+    owners = {view.ticket.agent.id: view.ticket.agent for view in queue if view.ticket.agent is not None}
+    return sorted(owners.values(), key=lambda agent: agent.name)
+
+
+def draft_of(view: TicketView) -> Suggestion | None:
+    """Return the bot's draft for the customer's last message, while nobody has used or refused it."""
+    newest = view.suggestions[-1] if view.suggestions else None
+    return newest if newest is not None and newest.state is SuggestionState.OFFERED else None
 
 
 def timeline(view: TicketView) -> list[Entry]:
@@ -183,6 +239,7 @@ def _said(entry: TranscriptLine, view: TicketView) -> Entry:
         edited_from=entry.edited_from,
         delivery=None if entry.author is Author.CUSTOMER else entry.delivery,
         delivery_detail=entry.delivery_detail,
+        message_id=entry.id if entry.author is Author.AGENT else None,
     )
 
 
@@ -191,4 +248,4 @@ def _happened(event: TicketEvent) -> Entry:
     if event.kind == "note":
         return Entry(kind="note", name=name or "Bot", text=event.detail, at=event.at)
     what = f"{name} {_EVENTS.get(event.kind, event.kind.replace('_', ' '))}".strip()
-    return Entry(kind="event", name=what, text=event.detail, at=event.at)
+    return Entry(kind="event", name=what, text=event.detail, at=event.at, is_undone=event.is_undone)

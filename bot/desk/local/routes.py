@@ -11,26 +11,28 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import sanic
 from sanic.request import File, Request
 from sanic.response import HTTPResponse, html, raw, redirect, text
 
+from bot.desk.local.forms import Filled, act_of, is_act
 from bot.desk.local.hub import DeskHub
-from bot.desk.local.pages import Form, Pages, Typed, disposition, ticket_path
+from bot.desk.local.pages import Form, Pages, Typed, disposition, people, ticket_path
 from bot.desk.local.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
-from bot.domain.acts import Act, Claim, HandBack, Note, Reply, Resolve
 from bot.domain.desk import DeskActs
 from bot.domain.errors import DeskError, MediaError
 from bot.domain.messages import Attachment, AttachmentKind, MediaId
 from bot.domain.ports import MediaStore
+from bot.domain.rules import Team
+from bot.domain.shifts import DeskShifts
 from bot.domain.tickets import Agent, AgentId, TicketId
 
 _Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 COOKIE = "tandem_desk"
-TEXT_MAX = 8_000
 FILES_MAX = 5
 #: Of one form with its files.
 UPLOAD_MAX = 24 * 1024 * 1024
@@ -69,6 +71,10 @@ class LocalDeskParts:
     brand: str = "Tandem"
     #: whether browsers come over HTTPS
     is_secure: bool = False
+    #: whom tickets can be passed on to; fewer than two: nobody
+    teams: tuple[Team, ...] = ()
+    #: who is there, and what comes next; none: each looks after themselves
+    shifts: DeskShifts | None = None
     #: why the other desk cannot be used now, by where that is
     find_troubles: Callable[[], Awaitable[dict[str, str]]] = _find_none
 
@@ -92,6 +98,8 @@ def local_desk_blueprint(parts: LocalDeskParts) -> sanic.Blueprint:
         ("GET", "/", desk.queue),
         ("GET", "/tickets/<ticket_id:str>", desk.ticket),
         ("POST", "/tickets/<ticket_id:str>/<act:str>", desk.act),
+        ("POST", "/next", desk.next),
+        ("POST", "/availability", desk.availability),
         ("GET", "/changes", desk.changes),
         ("GET", "/media/<media_id:str>", desk.file),
         ("GET", "/static/<name:str>", desk.static),
@@ -152,7 +160,8 @@ class _LocalDesk:
     async def ticket(self, request: Request, ticket_id: str) -> HTTPResponse:
         """Return one ticket beside the queue."""
         session = self._session(request)
-        return await self._show(session, TicketId(ticket_id), Typed())
+        done = Typed(did=str(request.args.get("did") or ""), until=str(request.args.get("until") or ""))
+        return await self._show(session, TicketId(ticket_id), done, is_asking_who="who" in request.args)
 
     async def changes(self, request: Request) -> None:
         """Stream a counter that grows with each change (server-sent events)."""
@@ -192,39 +201,47 @@ class _LocalDesk:
         await _receive(request, UPLOAD_MAX)
         self._check_form(request, session)
         key = _field(request, "key")
-        if not _FORM_KEY.fullmatch(key) or act not in {"claim", "reply", "note", "resolve", "hand-back"}:
+        if not _FORM_KEY.fullmatch(key) or not is_act(act):
             raise _Refused(text("This form is not one of ours: reload the page.", status=400))
-        typed = _field(request, "text").replace("\r\n", "\n").strip()
+        chosen, typed = TicketId(ticket_id), Typed(act=act, text=_field(request, "text").replace("\r\n", "\n").strip())
         try:
-            await self._perform(request, act, TicketId(ticket_id), session, typed)
+            asked = act_of(act, await self._filled(request, session))
+            done = await self._acts.do(chosen, _agent(session), asked, f"local:{session.id}:{key}:{act}")
         except (DeskError, MediaError) as error:
-            return await self._show(session, TicketId(ticket_id), Typed(act=act, text=typed, error=str(error)))
-        return redirect(f"{ticket_path(TicketId(ticket_id))}#latest", status=303)
+            return await self._show(session, chosen, replace(typed, error=str(error)))
+        undo = f"?did={key}:{act}&until={int(done.can_undo_until.timestamp())}" if done.can_undo_until else ""
+        return redirect(f"{ticket_path(chosen)}{undo}#latest", status=303)
 
-    async def _perform(self, request: Request, act: str, ticket_id: TicketId, session: Session, typed: str) -> None:
-        agent = Agent(id=AgentId(f"local:{session.name}"), name=session.name)
-        key = f"local:{session.id}:{_field(request, 'key')}:{act}"
-        files = _files(request)
-        if len(typed) > TEXT_MAX:
-            raise DeskError(f"That is too long: {TEXT_MAX:,} characters are the most.")
-        if not typed and not (act == "reply" and files) and act in {"reply", "note", "hand-back"}:
-            raise DeskError(
-                "Say what was done, so that the bot can go on." if act == "hand-back" else "Write something."
-            )
-        await self._acts.do(ticket_id, agent, await self._asked(act, typed, files), key)
+    async def _filled(self, request: Request, session: Session) -> Filled:
+        fields = {name: _field(request, name) for name in request.form or ()}
+        # What is taken back is what this browser did.
+        fields["undoes"] = f"local:{session.id}:{fields.get('undoes', '')}"
+        return Filled(
+            agent=_agent(session),
+            fields=fields,
+            attachments=await self._keep(_files(request)),
+            people={person.id: person for person in people(await self._acts.open_tickets())},
+            now=datetime.now(UTC),
+        )
 
-    async def _asked(self, act: str, typed: str, files: list[File]) -> Act:
-        match act:
-            case "claim":
-                return Claim()
-            case "reply":
-                return Reply(text=typed, attachments=await self._keep(files))
-            case "note":
-                return Note(text=typed)
-            case "resolve":
-                return Resolve(outcome=typed)
-            case _:
-                return HandBack(outcome=typed)
+    async def next(self, request: Request) -> HTTPResponse:
+        """Claim what is most urgent and show it."""
+        session = self._session(request)
+        self._check_form(request, session)
+        key = f"local:{session.id}:{_field(request, 'key')}:next"
+        done = await self._parts.shifts.next_for(_agent(session), key) if self._parts.shifts else None
+        return redirect(ticket_path(done.ticket.id) if done else "/desk/", status=303)
+
+    async def availability(self, request: Request) -> HTTPResponse:
+        """Note that the agent is there, or away."""
+        session = self._session(request)
+        self._check_form(request, session)
+        if self._parts.shifts is not None:
+            agent = _agent(session)
+            known = await self._parts.shifts.availability(agent)
+            there = replace(known, is_available=_field(request, "there") == "yes", back_at=None)
+            await self._parts.shifts.set_availability(agent, there)
+        return redirect("/desk/", status=303)
 
     async def _keep(self, files: list[File]) -> tuple[Attachment, ...]:
         if len(files) > FILES_MAX:
@@ -233,23 +250,35 @@ class _LocalDesk:
 
     # ---- what every page needs
 
-    async def _show(self, session: Session, ticket_id: TicketId, typed: Typed) -> HTTPResponse:
+    async def _show(
+        self, session: Session, ticket_id: TicketId, typed: Typed, *, is_asking_who: bool = False
+    ) -> HTTPResponse:
         form = await self._form(session)
         view = await self._acts.view(ticket_id)
         queue = await self._acts.open_tickets()
         if view is None:
             return html(self._pages.gone(queue, form), status=404)
-        page = self._pages.desk(queue, view, form, typed)
+        candidates = None
+        if is_asking_who:
+            try:
+                candidates = await self._acts.candidates(ticket_id)
+            except DeskError as error:
+                typed = replace(typed, act="link", error=str(error))
+        page = self._pages.desk(queue, view, form, replace(typed, candidates=candidates))
         return html(page, status=409 if typed.error else 200)
 
     async def _form(self, session: Session) -> Form:
         """Return what forms carry; call it before reading what the page shows, for its number of the last change."""
         change = self._parts.hub.count
+        shifts = self._parts.shifts
+        there = await shifts.availability(_agent(session)) if shifts is not None else None
         return Form(
             name=session.name,
             token=self._sessions.form_token(session),
             key=secrets.token_urlsafe(16),
             change=change,
+            teams=self._parts.teams,
+            is_there=there.is_there(datetime.now(UTC)) if there is not None else None,
             troubles=tuple((await self._parts.find_troubles()).values()),
         )
 
@@ -309,6 +338,10 @@ async def _receive(request: Request, at_most: int) -> None:
     if request.stream is not None:
         request.stream.request_max_size = at_most
         await request.receive_body()  # type: ignore[no-untyped-call]
+
+
+def _agent(session: Session) -> Agent:
+    return Agent(id=AgentId(f"local:{session.name}"), name=session.name)
 
 
 def _field(request: Request, name: str) -> str:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
@@ -13,7 +14,7 @@ from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import desk_link
 from bot.domain.acts import Note, Reply, Resolve
 from bot.domain.messages import DeliveryState
-from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
+from bot.domain.tickets import Agent, AgentId, Priority, TicketId, TicketState
 from tests.desk.floor import Floor
 from tests.desk.records import dana
 from tests.desk.serving import serve
@@ -88,7 +89,7 @@ async def test_a_ticket_is_worked_by_keys_alone(site: Site) -> None:
         await page.keyboard.press(key)
         await page.keyboard.type(text)
         await page.keyboard.press("Control+Enter")
-        await expect(page.get_by_label("Conversation").get_by_text(text)).to_be_visible()
+        await expect(page.locator("#timeline .text", has_text=text)).to_be_visible()
     await page.keyboard.press("e")
     await page.keyboard.type("refunded")
     await page.get_by_role("button", name="Hand back to bot").click()
@@ -104,7 +105,7 @@ async def test_the_page_follows_what_happens_and_keeps_what_is_being_typed(site:
     await page.get_by_label("Reply to Dana Fox").fill("half a")
     site.acts.customer_writes(TICKET, "are you there?")
     site.hub.wake()
-    await expect(page.get_by_label("Conversation").get_by_text("are you there?")).to_be_visible()
+    await expect(page.locator("#timeline .text", has_text="are you there?")).to_be_visible()
     site.acts.open(name="Noor")
     site.hub.wake()
     await expect(page.get_by_role("navigation").get_by_text("Noor")).to_be_visible()
@@ -121,13 +122,46 @@ async def test_the_page_follows_what_happens_and_keeps_what_is_being_typed(site:
     await expect(page.locator("pre.unsent")).to_have_text("half a")
 
 
+async def test_what_was_done_is_taken_back_by_a_key(site: Site) -> None:
+    """The box of further acts opens by a key, what it did can be undone by another, and the offer then goes."""
+    site.acts.clock.moment = datetime.now(UTC)
+    page = await site.open()
+    await page.goto(f"{site.url}/desk/tickets/{TICKET}")
+    await page.keyboard.press("m")
+    await page.get_by_label("Priority").select_option("urgent")
+    await page.locator("form[action$='/priority'] button").click()
+    await expect(page.get_by_text("set the priority: urgent")).to_be_visible()
+    await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    await page.locator("body").press("z")
+    await expect(page.locator(".event.undone")).to_have_count(1)
+    assert site.acts.views[TICKET].ticket.priority is Priority.NORMAL
+    await expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+
+
+async def test_a_change_of_a_message_is_not_lost_to_what_happens(site: Site) -> None:
+    """What is typed over a sent message stays there while the conversation goes on."""
+    message = (
+        await site.acts.do(TICKET, Agent(id=AgentId("local:Sam"), name="Sam"), Reply(text="Helo"), "r")
+    ).message_id
+    assert message is not None
+    site.acts.deliver(TICKET, message, DeliveryState.SENT)
+    page = await site.open()
+    await page.goto(f"{site.url}/desk/tickets/{TICKET}")
+    await page.get_by_text("change", exact=True).click()
+    await page.get_by_label("New text").fill("Hello")
+    site.acts.customer_writes(TICKET, "what?")
+    site.hub.wake()
+    await expect(page.locator("#timeline .text", has_text="what?")).to_be_visible()
+    assert await page.get_by_label("New text").input_value() == "Hello"
+
+
 async def test_a_double_click_sends_once(site: Site) -> None:
     """Two quick clicks on Send are one message."""
     page = await site.open()
     await page.goto(f"{site.url}/desk/tickets/{TICKET}")
     await page.get_by_label("Reply to Dana Fox").fill("once")
     await page.get_by_role("button", name="Send").dblclick()
-    await expect(page.get_by_label("Conversation").get_by_text("once")).to_be_visible()
+    await expect(page.locator("#timeline .text", has_text="once")).to_be_visible()
     assert len(site.acts.sent) == 1
 
 
@@ -142,7 +176,7 @@ async def test_everything_works_without_scripts(site: Site) -> None:
     await page.get_by_text("Note", exact=True).click()
     await page.get_by_label("Internal note").fill("plain")
     await page.get_by_role("button", name="Keep note").click()
-    await expect(page.get_by_label("Conversation").get_by_text("plain")).to_be_visible()
+    await expect(page.locator("#timeline .text", has_text="plain")).to_be_visible()
     assert [kind for kind, *_ in site.acts.log] == ["claimed", "note"]
 
 
@@ -161,7 +195,7 @@ async def test_it_fits_a_phone(site: Site) -> None:
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     await page.get_by_label("Reply to Dana Fox").fill("from the train")
     await page.get_by_role("button", name="Send").tap()
-    await expect(page.get_by_label("Conversation").get_by_text("from the train")).to_be_visible()
+    await expect(page.locator("#timeline .text", has_text="from the train")).to_be_visible()
     await page.get_by_label("Back to the queue").tap()
     await expect(page.get_by_text("Ravi")).to_be_visible()
 
@@ -177,7 +211,7 @@ async def test_nothing_a_customer_sends_runs(site: Site) -> None:
     await page.goto(f"{site.url}/desk/tickets/{ticket_id}")
     site.acts.customer_writes(ticket_id, evil + " again")
     site.hub.wake()
-    await expect(page.get_by_label("Conversation").get_by_text("again")).to_be_visible()
+    await expect(page.locator("#timeline .text", has_text="again")).to_be_visible()
     assert "owned" not in (await page.title()).replace(evil, "")
     assert await page.locator("img[src=x]").count() == 0
     assert site.acts.views[ticket_id].ticket.state is TicketState.QUEUED

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,10 +18,11 @@ from bot.desk.local.hub import DeskHub
 from bot.desk.local.pages import Pages, size
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import Session, Sessions, clean_name, desk_link
-from bot.domain.acts import Note, Reply, Resolve
+from bot.domain.acts import Claim, Note, Reply, Resolve
 from bot.domain.customers import Money
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId, MessageId
-from bot.domain.tickets import Agent, AgentId, TicketId, TicketState
+from bot.domain.rules import Rules, Team
+from bot.domain.tickets import EVERYBODY, Agent, AgentId, Priority, TeamName, Ticket, TicketId, TicketState
 from tests.desk.floor import START, Floor
 from tests.desk.records import dana
 from tests.desk.serving import serve
@@ -84,7 +85,7 @@ async def visit(floor: Floor) -> AsyncIterator[Visit]:
     """Return a browser before a desk with one ticket."""
     media, hub = MemoryMedia(), DeskHub()
     floor.open(record=dana())
-    parts = LocalDeskParts(acts=floor, media=media, hub=hub, secret=SECRET, brand="Copperleaf")
+    parts = LocalDeskParts(acts=floor, media=media, hub=hub, secret=SECRET, brand="Copperleaf", teams=TEAMS)
     jar = aiohttp.CookieJar(unsafe=True)
     async with serve(local_desk_blueprint(parts)) as url, aiohttp.ClientSession(cookie_jar=jar) as session:
         yield Visit(url, session, floor, media, hub)
@@ -108,6 +109,105 @@ async def test_a_ticket_is_worked_from_claim_to_hand_back(visit: Visit) -> None:
     assert visit.acts.views[TICKET].ticket.agent == Agent(id=AgentId("local:Sam"), name="Sam")
     assert "This ticket is handed back to the bot: refunded" in page
     assert "<textarea" not in page
+
+
+TEAMS = (Team(name=EVERYBODY, title="Everybody"), Team(name=TeamName("returns"), title="Returns"))
+SAM = Agent(id=AgentId("local:Sam"), name="Sam")
+
+
+@pytest.mark.parametrize(
+    ("act", "fields", "looks"),
+    [
+        ("release", {}, lambda t: (t.state, t.agent) == (TicketState.QUEUED, None)),
+        ("assign", {"agent": "slack:U1"}, lambda t: t.agent == ALEX),
+        ("transfer", {"team": "returns", "remark": "a return"}, lambda t: t.team == "returns"),
+        ("snooze", {"hours": "4"}, lambda t: t.snoozed_until is not None),
+        ("priority", {"priority": "urgent"}, lambda t: t.priority is Priority.URGENT),
+        ("tags", {"tags": "Mug, damaged"}, lambda t: t.tags == ("mug", "damaged")),
+        ("promise", {"promised": "a call", "hours": "24"}, lambda t: t.next_due_at is not None),
+        ("resolve", {"closing": "spam"}, lambda t: t.closing == "spam"),
+        ("hand-back", {"text": "done", "people_decide": "yes"}, lambda t: not t.bot_may_act),
+    ],
+)
+async def test_each_act_has_a_form_and_can_be_undone(
+    visit: Visit, act: str, fields: dict[str, str], looks: Callable[[Ticket], bool]
+) -> None:
+    """A claimed ticket is arranged and passed on by forms, and the page then offers to take that back."""
+    object.__setattr__(visit.acts._parts, "rules", Rules(teams=TEAMS))
+    other = visit.acts.open(name="Ravi")
+    await visit.acts.do(other, ALEX, Claim(), "other")
+    await visit.acts.do(TICKET, SAM, Claim(), "mine")
+    visit.acts.clock.moment = datetime.now(UTC)
+    await visit.sign_in()
+    assert not looks(visit.acts.views[TICKET].ticket)
+    status, page = await visit.act(act, **fields)
+    assert status == 200
+    assert looks(visit.acts.views[TICKET].ticket)
+    status, page = await visit.act("undo", undoes=fields_of(page)["undoes"])
+    assert status == 200
+    assert not looks(visit.acts.views[TICKET].ticket)
+
+
+async def test_somebody_elses_ticket_is_taken_over(visit: Visit) -> None:
+    """The page of another's ticket offers to take it over, and that of a closed one to open it again."""
+    await visit.acts.do(TICKET, ALEX, Claim(), "theirs")
+    await visit.sign_in()
+    assert "Take over" in (await visit.get(f"/desk/tickets/{TICKET}"))[1]
+    await visit.act("take-over")
+    assert visit.acts.views[TICKET].ticket.agent == SAM
+    _, page = await visit.act("resolve", "done")
+    assert "Reopen" in page
+    await visit.act("reopen")
+    assert visit.acts.views[TICKET].ticket.state is TicketState.CLAIMED
+
+
+async def test_a_reply_waits_for_what_was_written_meanwhile(visit: Visit) -> None:
+    """A line that the agent had not seen is shown first; nothing is sent, and their text is still there."""
+    await visit.sign_in()
+    form = {**await visit.form(), "text": "Which one?"}
+    form["seen"] = visit.acts.views[TICKET].transcript[-1].id
+    visit.acts.customer_writes(TICKET, "forget it")
+    status, page = await visit.post(f"/desk/tickets/{TICKET}/reply", form)
+    assert status == 409
+    assert "Which one?" in page
+    assert "forget it" in page
+    assert visit.acts.sent == []
+
+
+async def test_messages_are_changed_and_sent_again(visit: Visit) -> None:
+    """A sent message has a box to change it, and one that failed a button to send it again."""
+    await visit.sign_in()
+    await visit.act("reply", "Helo")
+    (line,) = [line for line in visit.acts.views[TICKET].transcript if line.author is Author.AGENT]
+    visit.acts.deliver(TICKET, line.id, DeliveryState.SENT)
+    assert "New text" in (await visit.get(f"/desk/tickets/{TICKET}"))[1]
+    assert (await visit.act("amend", "Hello", message=line.id))[0] == 200
+    visit.acts.deliver(TICKET, line.id, DeliveryState.FAILED, "blocked")
+    assert "Send again" in (await visit.get(f"/desk/tickets/{TICKET}"))[1]
+    assert (await visit.act("resend", message=line.id))[0] == 200
+    assert [kind for kind, *_ in visit.acts.log] == ["reply", "amend", "resend"]
+
+
+@pytest.mark.parametrize(
+    ("act", "fields"),
+    [
+        ("priority", {"priority": "asap"}),
+        ("snooze", {"hours": "5"}),
+        ("snooze", {}),
+        ("assign", {"agent": "slack:UNOBODY"}),
+        ("transfer", {"team": "nobody"}),
+        ("amend", {"message": "none"}),
+        ("undo", {"undoes": "x:y"}),
+        ("wrong", {"suggestion": "none"}),
+    ],
+)
+async def test_what_no_form_of_ours_says_is_refused(visit: Visit, act: str, fields: dict[str, str]) -> None:
+    """Values that were never offered change nothing, and the page says why."""
+    await visit.sign_in()
+    status, page = await visit.act(act, **fields)
+    assert status == 409
+    assert 'role="alert"' in page
+    assert visit.acts.log == []
 
 
 async def test_the_page_shows_all_an_agent_needs(visit: Visit) -> None:

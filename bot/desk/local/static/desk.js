@@ -34,7 +34,11 @@ function localTimes(root) {
 // ---- following what happens
 
 // What the server last said of each part: scripts change times and what is unfolded, so the page itself cannot tell.
-const shown = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
+// Each answer has keys of its own for its forms; they are no change.
+const told = (part) => part.innerHTML.replace(/name="key" value="[^"]*"/g, "");
+const shown = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, told(part)]));
+
+const typedIn = (part) => [...part.querySelectorAll("textarea")].filter((area) => area.value !== area.defaultValue);
 
 function swap(fresh) {
   const box = timeline();
@@ -45,11 +49,15 @@ function swap(fresh) {
   const focused = document.activeElement && document.activeElement.getAttribute("href");
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
-    if (other && other.innerHTML !== shown.get(part.id)) {
+    if (other && told(other) !== shown.get(part.id)) {
+      const typed = typedIn(part).map((area) => [area.id, area.value]);
+      const writing = part.contains(document.activeElement) && document.activeElement.id;
       const open = [...part.querySelectorAll("details")].map((details) => details.open);
       part.innerHTML = other.innerHTML;
-      shown.set(part.id, other.innerHTML);
+      shown.set(part.id, told(other));
       [...part.querySelectorAll("details")].forEach((details, n) => { if (n in open) details.open = open[n]; });
+      for (const [id, value] of typed) if (document.getElementById(id)) document.getElementById(id).value = value;
+      if (writing && document.getElementById(writing)) document.getElementById(writing).focus();
       localTimes(part);
     }
   }
@@ -126,14 +134,22 @@ function compose(key) {
   const details = document.querySelector(`.composer details[data-key="${key}"]`);
   if (!details) return;
   details.open = true;
-  details.querySelector("textarea").focus();
+  details.querySelector("textarea:not([hidden]), select, button").focus();
+}
+
+function press(id) {
+  const form = document.getElementById(id);
+  if (form) form.requestSubmit();
 }
 
 const keys = {
   j: () => step(1),
   k: () => step(-1),
   o: () => { const item = document.activeElement.closest(".item") || items()[0]; if (item) item.click(); },
-  c: () => { const form = document.getElementById("claim"); if (form) form.requestSubmit(); },
+  c: () => press("claim"),
+  g: () => press("next"),
+  z: () => press("undo"),
+  m: () => compose("m"),
   r: () => compose("r"),
   n: () => compose("n"),
   e: () => compose("e"),
@@ -142,7 +158,7 @@ const keys = {
 };
 
 addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest("textarea, input");
+  const isTyping = event.target.closest("textarea, input, select");
   if (event.key === "Escape") {
     document.getElementById("legend").open = false;
     if (isTyping) event.target.blur();
@@ -166,9 +182,24 @@ addEventListener("pageshow", () => {
 addEventListener("toggle", (event) => {
   if (event.target.matches(".composer details") && event.target.open && event.isTrusted && document.hasFocus()) {
     const area = event.target.querySelector("textarea");
-    if (document.activeElement && document.activeElement.tagName === "SUMMARY") area.focus();
+    if (area && document.activeElement && document.activeElement.tagName === "SUMMARY") area.focus();
   }
 }, true);
+
+// ---- what can be taken back for some seconds, and the bot's draft
+
+const undo = document.getElementById("undo");
+if (undo) setTimeout(() => undo.remove(), Math.max(0, undo.dataset.until * 1000 - Date.now()));
+
+for (const edit of document.querySelectorAll("[data-edit]")) {
+  edit.hidden = false;
+  edit.addEventListener("click", () => {
+    const reply = document.getElementById("reply");
+    reply.value = edit.form.elements.text.value;
+    reply.form.elements.suggestion.value = edit.form.elements.suggestion.value;
+    reply.focus();
+  });
+}
 
 localTimes(document);
 showEnd();
