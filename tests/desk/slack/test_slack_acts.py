@@ -11,6 +11,7 @@ from bot.domain.customers import CustomerId
 from bot.domain.macros import Macro
 from bot.domain.messages import DeliveryState
 from bot.domain.tickets import Agent, AgentId, Priority, TicketId, TicketState
+from bot.pipeline.desk.shifts import Shifts
 from tests.desk.conftest import Desk
 from tests.desk.floor import START
 from tests.desk.records import dana
@@ -480,6 +481,29 @@ async def test_home_claims_a_ticket_and_turns_pages(desk: Desk) -> None:
     await desk.slack.press(ALICE, home, f"{DeskAction.CLAIM}:1")
     await desk.work()
     assert "Yours (1)" in visible(desk.slack.homes[ALICE])
+
+
+async def test_home_says_who_is_there_and_shows_leads_the_load(desk: Desk) -> None:
+    """Away and back are kept and shown; a lead, named by group, sees every team's tickets and people."""
+    parts = desk.app._events._parts
+    object.__setattr__(parts.resources, "shifts", Shifts(desk.acts._parts, desk.acts))
+    object.__setattr__(parts.people, "_leads", ("S0LEADS",))
+    desk.slack.groups["S0LEADS"] = [BOB]
+    await desk.post_card()
+    for user in (ALICE, BOB):
+        await desk.slack.open_home(user)
+    await desk.work()
+    await desk.slack.press(ALICE, desk.slack.homes[ALICE], DeskAction.AVAILABLE)
+    await desk.work()
+    assert "You are available." in visible(desk.slack.homes[ALICE])
+    assert "I am away" in visible(desk.slack.homes[ALICE])
+    assert "Today: 0 closed" in visible(desk.slack.homes[ALICE])
+    assert "Load" not in visible(desk.slack.homes[ALICE])
+    assert "Everybody · 1 waiting" in visible(desk.slack.homes[BOB])
+    assert "You are away" in await answer(desk, ALICE, "away")
+    await desk.slack.press(BOB, desk.slack.homes[BOB], DeskAction.NEXT)
+    await desk.work()
+    assert "Bob: 1 ticket" in visible(desk.slack.homes[BOB])
 
 
 async def test_home_tells_strangers_that_it_is_not_theirs(desk: Desk) -> None:
