@@ -24,6 +24,7 @@ from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, receipts, tickets, transcript
 from bot.store.codec import DESK_POST, RECEIPT
+from bot.store.ids import new_message_id
 from bot.store.inbox import InboxRow
 from bot.store.lanes import Ending
 from bot.store.outbox import OutboxRow
@@ -121,7 +122,8 @@ def tell_undelivered(
     if ticket is not None:
         event = TicketEvent(at=writer.now, kind="delivery_failed", agent=None, detail=text)
         tickets.log(connection, ticket.id, event)
-        writer.post_notice(connection, ticket.id, text, f"undelivered:{line.id}")
+        notice = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.NOTICE, text=text, message_id=line.id)
+        writer.post(connection, notice, f"notice:undelivered:{line.id}:{new_message_id()}")
     elif line.author is not Author.SYSTEM:
         request = HandoffRequest(reason=Reason.FAILED_ACTION, topic="an answer that did not arrive", summary=text)
         writer.hand_off(connection, conversation, request)
