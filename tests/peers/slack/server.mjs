@@ -67,7 +67,9 @@ function seed() {
     strict_scopes: false,
     users: [
       { name: 'alice', real_name: 'Alice Agent', email: 'alice@example.com' },
-      { name: 'bob', real_name: 'Bob Lead', email: 'bob@example.com' },
+      { name: 'bob', real_name: 'Bob Agent', email: 'bob@example.com' },
+      { name: 'carol', real_name: 'Carol Lead', email: 'carol@example.com' },
+      { name: 'mallory', real_name: 'Mallory Sales', email: 'mallory@example.com' },
     ],
     channels: [{ name: 'care', topic: 'desk' }],
     oauth_apps: [{
@@ -78,6 +80,8 @@ function seed() {
       { token: 'xoxb-desk', type: 'bot', user_id: 'U0DESK', app_id: 'A1', ...bot },
       { token: 'xoxp-alice', type: 'user', user: 'alice' },
       { token: 'xoxp-bob', type: 'user', user: 'bob' },
+      { token: 'xoxp-carol', type: 'user', user: 'carol' },
+      { token: 'xoxp-mallory', type: 'user', user: 'mallory' },
     ],
   };
 }
