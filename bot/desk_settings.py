@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from bot.domain.acts import UNDO_FOR
 from bot.domain.channels import ChannelName
 from bot.domain.handoff import Reason
 from bot.domain.hours import BusinessHours, Span
@@ -209,6 +210,8 @@ class DeskSettings(_Section):
     reopen_within: Duration = timedelta(hours=72)
     #: whether customers are asked, once a ticket is closed, how it was
     asks_satisfaction: bool = True
+    #: seconds that a reply is held back, so that its agent can undo it; nought: it leaves at once and stays
+    hold_replies: int = Field(default=0, ge=0, le=int(UNDO_FOR.total_seconds()))
     #: file of canned replies; none: the sample brand's, and only those that agents make for another brand
     macros: Path | None = None
     #: working time after which a team's user group is asked to claim a ticket; none: never

@@ -7,6 +7,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from enum import Flag, auto
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,7 @@ class Service:
             directory=brand.directory,
             desk=self.desk_address,
             rules=self.rules,
+            hold_replies=timedelta(seconds=settings.desk.hold_replies),
             changed=self._acted,
         )
         self.acts = Desk(parts)
