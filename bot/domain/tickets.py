@@ -24,6 +24,8 @@ TeamName = NewType("TeamName", str)
 
 #: When something is due that is not.
 NEVER = datetime.max.replace(tzinfo=UTC)
+#: What the ids of those begin with who answer outside the desk.
+_ELSEWHERE = "channel:"
 #: The team of those who made no teams.
 EVERYBODY = TeamName("everybody")
 
@@ -67,6 +69,16 @@ class Agent:
     id: AgentId
     #: what the customer sees
     name: str
+
+    @classmethod
+    def elsewhere(cls, channel: str, account: str, name: str | None) -> Agent:
+        """Return whoever answers outside the desk, from the brand's phone or the page's own inbox."""
+        return cls(id=AgentId(f"{_ELSEWHERE}{channel}/{account}"), name=name or "answered on the channel")
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is nobody of the desk, so that any agent may take their ticket."""
+        return self.id.startswith(_ELSEWHERE)
 
     @property
     def mentions(self) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from bot.domain.clocks import ClockKind, TicketClock
 from bot.domain.rules import Team
 from bot.domain.tickets import Ticket
 
+EDITED_LATE = "Edited after you answered"
+#: Characters of a message that a remark quotes.
+_QUOTED_MAX = 300
 _WHAT = {
     ClockKind.FIRST_RESPONSE: "The first answer",
     ClockKind.NEXT_RESPONSE: "The next answer",
@@ -84,6 +87,16 @@ def not_proved(*, is_last: bool) -> str:
 def proof_not_checked() -> str:
     """Say that the records were out of reach."""
     return "⚠️ The customer's proof could not be checked: the records cannot be read now. Ask again in a while."
+
+
+def edited_late(before: str, after: str) -> str:
+    """Show a change that the answer does not know of."""
+    return f"✏️ {EDITED_LATE}. It said: “{before[:_QUOTED_MAX]}”. It says now: “{after[:_QUOTED_MAX]}”."
+
+
+def taken_back(text: str) -> str:
+    """Show what the customer does not want to have said."""
+    return f"↩️ The customer took a message back. It said: “{text[:_QUOTED_MAX]}”."
 
 
 def assigned(name: str) -> str:

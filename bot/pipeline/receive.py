@@ -14,11 +14,23 @@ from bot.domain.channels import ADDRESS_MAX
 from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.conversations import ConversationId
 from bot.domain.errors import MalformedWebhookError
-from bot.domain.messages import Author, InboundEvent, InboundMessage, MessageId, Receipt, TranscriptLine, Unsupported
+from bot.domain.messages import (
+    Author,
+    DeliveryState,
+    Echo,
+    InboundEvent,
+    InboundMessage,
+    MessageId,
+    Receipt,
+    TranscriptLine,
+    Unsupported,
+    Withdrawal,
+)
 from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
+from bot.pipeline.elsewhere import keep_edit, silence_bot
 from bot.store import choices, conversations, inbox, transcript
-from bot.store.codec import INBOUND, RECEIPT, to_json
+from bot.store.codec import ECHO, INBOUND, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
 from bot.store.ids import new_message_id
@@ -84,6 +96,10 @@ def _keep(connection: Connection, account: str, named: list[tuple[InboundEvent, 
             case Receipt():
                 receipt = replace(event, detail=clean(event.detail))
                 new_count += _keep_receipt(connection, account, (receipt, message_id), now)
+            case Withdrawal():
+                new_count += inbox.add(connection, _arrival(event, message_id, InboxKind.WITHDRAWAL, account), now)
+            case Echo():
+                new_count += _keep_echo(connection, account, (event, message_id), now)
             case Unsupported():
                 pass
     return new_count
@@ -116,8 +132,50 @@ def _keep_message(connection: Connection, account: str, named: tuple[InboundMess
         delivery=None,
         edited_from=edited.text if edited else None,
     )
+    keep_edit(connection, conversation, message, message_id)
     transcript.add(connection, conversation.id, line, message.edits or message.external_id)
     return True
+
+
+def _keep_echo(connection: Connection, account: str, named: tuple[Echo, MessageId], now: datetime) -> bool:
+    """Keep what a person of the brand wrote, and silence the bot with the same commit; what we sent is no news."""
+    echo, message_id = named
+    echo = replace(
+        echo,
+        text=clean(echo.text),
+        author_name=line(echo.author_name)[:200] if echo.author_name else None,
+        attachments=tuple(replace(item, name=line(item.name)[:200]) for item in echo.attachments),
+    )
+    known = conversations.find_by_address(connection, echo.address)
+    if known is not None and transcript.find_external(connection, known.id, echo.external_id) is not None:
+        return False
+    if not inbox.add(connection, _arrival(echo, message_id, InboxKind.ECHO, account), now):
+        return False
+    conversation = known or conversations.meet(connection, echo.address, None, now)
+    said = TranscriptLine(
+        id=message_id,
+        author=Author.AGENT,
+        author_name=echo.author_name,
+        text=echo.text,
+        attachments=echo.attachments,
+        choices=(),
+        at=now,
+        delivery=DeliveryState.SENT,
+    )
+    transcript.add(connection, conversation.id, said, echo.external_id)
+    silence_bot(connection, conversation)
+    return True
+
+
+def _arrival(event: Withdrawal | Echo, message_id: MessageId, kind: InboxKind, account: str) -> Arrival:
+    return Arrival(
+        account=f"{event.address.channel}/{account}",
+        external_id=event.external_id,
+        address=str(event.address),
+        kind=kind,
+        body=to_json(WITHDRAWAL if isinstance(event, Withdrawal) else ECHO, event),
+        message_id=message_id,
+    )
 
 
 def _tapped(connection: Connection, conversation_id: ConversationId, choice: str | None) -> str:

@@ -19,6 +19,7 @@ from bot.domain.suggestions import Suggestion, SuggestionState
 from bot.domain.tickets import TicketId, TicketState
 from bot.pipeline import phrases, promises, proving
 from bot.pipeline.background import Background
+from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.situation import Situation
 from bot.store import conversations, inbox, suggestions, tickets
@@ -112,6 +113,7 @@ def _relay(
     if ticket is not None:
         promises.customer_wrote(connection, writer, ticket)
         writer.post_line(connection, ticket.id, row.message_id)
+        show_edit(connection, writer, ticket, row)
         writer.post_card(connection, ticket.id)
         if checked is not None:
             proving.record_check(connection, writer, conversation, ticket, checked)

@@ -16,6 +16,7 @@ from bot.domain.messages import Author, MessageId, OutboundMessage
 from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline import phrases, promises
 from bot.pipeline.aftercare import is_courtesy
+from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.reopening import closed_lately
@@ -133,6 +134,7 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
     if ticket is not None and row.kind is InboxKind.MESSAGE:
         promises.customer_wrote(connection, writer, ticket)
         writer.post_line(connection, ticket.id, row.message_id)
+        show_edit(connection, writer, ticket, row)
     if is_sure:
         _record_turn(connection, writer, row, conversation, turn)
         for message_id in _say_answers(connection, writer, row, conversation, turn):

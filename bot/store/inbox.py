@@ -27,6 +27,10 @@ class InboxKind(StrEnum):
     MESSAGE = "message"
     #: a channel's report on a message of ours
     RECEIPT = "receipt"
+    #: a customer took back what they had written
+    WITHDRAWAL = "withdrawal"
+    #: a person of the brand answered on the channel itself
+    ECHO = "echo"
     #: a server-made intent: a timer that fired, a hand back
     TRIGGER = "trigger"
     #: something an agent did on the desk, as the desk told it

@@ -82,7 +82,7 @@ def require_mine(doing: Doing) -> None:
     owner = doing.ticket.agent
     is_had = doing.ticket.state is TicketState.CLAIMED
     # In the queue again, a ticket still names whose it was.
-    if is_had and owner is not None and owner.id != doing.agent.id:
+    if is_had and owner is not None and owner.id != doing.agent.id and not owner.is_elsewhere:
         raise DeskError(f"{owner.name} has claimed ticket {doing.ticket.number}.")
 
 

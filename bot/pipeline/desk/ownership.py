@@ -21,8 +21,8 @@ def claim(doing: Doing, _: Claim) -> Done:
 
 
 def take(doing: Doing) -> Doing:
-    """Make the agent the owner of a ticket that is theirs already, or waits in the queue."""
-    if doing.ticket.state is TicketState.CLAIMED:
+    """Make the agent the owner of a ticket that is theirs already, waits in the queue, or was answered elsewhere."""
+    if doing.ticket.is_of(doing.agent):
         return doing
     return _give_to_agent(doing, doing.agent)
 
