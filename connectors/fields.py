@@ -85,10 +85,17 @@ class Fields:
             return float(value)
         return self._wrong(name, "a number")
 
-    def moment(self, name: str) -> datetime:
-        """Return the moment that a count of seconds since 1970 names."""
+    def flag(self, name: str) -> bool:
+        """Return a truth value; false when it is absent."""
+        value = self._members.get(name)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        return self._wrong(name, "true or false")
+
+    def moment(self, name: str, per_second: int = 1) -> datetime:
+        """Return the moment that a count of seconds since 1970, or of parts of them, names."""
         try:
-            return datetime.fromtimestamp(self.integer(name), UTC)
+            return datetime.fromtimestamp(self.integer(name) / per_second, UTC)
         except (OverflowError, OSError, ValueError):
             self._wrong(name, "a moment")
 

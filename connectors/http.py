@@ -75,6 +75,16 @@ class Call:
     bytes_max: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    #: lower-case names; the last of those that come several times
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Line:
     """Kept connections to one channel, and the secret that its addresses hold.
 
@@ -91,12 +101,18 @@ class Line:
 
     async def call(self, call: Call) -> tuple[int, bytes]:
         """Return status and body of the answer, no redirect followed; raises `CallError`."""
+        answer = await self.answer(call)
+        return answer.status, answer.body
+
+    async def answer(self, call: Call) -> Answer:
+        """Return the whole answer, no redirect followed; raises `CallError`."""
         failure = None
         try:
             async with self._respond(call) as response:
-                if call.bytes_max is None:
-                    return response.status, await response.read()
-                return response.status, await _start(response, call.bytes_max + 1)
+                whole = call.bytes_max is None
+                body = await response.read() if whole else await _start(response, (call.bytes_max or 0) + 1)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(status=response.status, headers=headers, body=body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = CallError.of(error)
         # Raised out here, it does not drag along the error that holds the address.

@@ -15,6 +15,7 @@ from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, Unsupported
 from connectors.fields import Fields
+from connectors.places import map_link
 
 CHANNEL = ChannelName("telegram")
 #: What we ask Telegram to tell us; everything else is `Unsupported` where it comes all the same.
@@ -172,8 +173,7 @@ _READABLE: dict[str, Callable[[Fields], str]] = {
 
 
 def _map_link(location: Fields) -> str:
-    place = f"mlat={location.number('latitude'):.5f}&mlon={location.number('longitude'):.5f}"
-    return f"https://www.openstreetmap.org/?{place}"
+    return map_link(location.number("latitude"), location.number("longitude"))
 
 
 def _attachments(message: Fields) -> tuple[Attachment, ...]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import telegram, webchat
+from tests.contracts import instagram, messenger, telegram, webchat, whatsapp
 from tests.contracts.subject import Subject
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "instagram": instagram.subject,
+    "messenger": messenger.subject,
     "telegram": telegram.subject,
     "webchat": webchat.subject,
+    "whatsapp": whatsapp.subject,
 }

@@ -1,0 +1,53 @@
+"""Facebook Messenger: a page and the people who write to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from bot.domain.channels import ChannelName
+from bot.domain.connectors import Capabilities, TextUnit
+from bot.domain.messages import AttachmentKind
+from connectors.meta_messaging import MessagingAccount, MessagingConnector
+
+CHANNEL = ChannelName("messenger")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessengerAccount(MessagingAccount):
+    """One Facebook page; its token is a page access token."""
+
+    section: ClassVar[str] = "messenger"
+
+
+class MessengerConnector(MessagingConnector):
+    """Speaks for one page."""
+
+    object_name = "page"
+    has_metadata = True
+    webhook_fields = (
+        *("messages", "messaging_postbacks", "message_echoes", "message_deliveries", "message_reads"),
+        *("message_edits", "message_reactions"),
+    )
+
+    @property
+    def channel(self) -> ChannelName:
+        """The channel's name."""
+        return CHANNEL
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What a page can send."""
+        return Capabilities(
+            text_max=2000,
+            # Documented as characters; this fits whatever is counted.
+            text_unit=TextUnit.UTF16,
+            choices_max=13,
+            choice_title_max=20,
+            attachments=frozenset(AttachmentKind),
+            attachment_max_bytes=25_000_000,
+            has_edits=True,
+            reply_window=timedelta(hours=24),
+            people_window=timedelta(days=7) if self._account.has_human_agent else None,
+        )

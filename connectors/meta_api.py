@@ -1,0 +1,209 @@
+"""Calls of Meta's Graph API without the token in sight, and what each way to fail leaves certain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from bot.domain.connectors import Ambiguous, Permanent, Retry
+from bot.domain.errors import MalformedWebhookError, MediaError
+from connectors.fields import Fields, load, storable
+from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.meta import API_VERSION, MetaAccount
+from connectors.meta_errors import GraphError
+
+#: Stands for the token in addresses above the `Line`.
+HIDDEN = "hidden-token"
+_CONNECTIONS_MAX = 64
+_MESSAGE_MAX = 200
+_REDIRECTS_MAX = 3
+#: Seconds for one file, from the first to the last byte.
+_FETCHES_WITHIN = 60
+#: Where Meta keeps customers' files; nothing else is ever fetched.
+_MEDIA_HOSTS = (".fbcdn.net", ".fbsbx.com", ".cdninstagram.com")
+#: No user, nothing that two readers of addresses could take for different hosts.
+_ADDRESS = re.compile(r"(?P<origin>https?://(?P<host>[a-z0-9.-]+)(:[0-9]+)?)(/[!-~]*)?")
+_ANSWER_MAX = 1_000_000
+#: Longer pauses that a header asks for are taken for nonsense.
+_PAUSE_MAX = timedelta(days=1)
+
+Failure = Retry | Permanent | Ambiguous
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file on its way to Meta."""
+
+    #: what the form calls it
+    member: str
+    #: what the customer will see
+    name: str
+    #: MIME type
+    media_type: str
+    content: bytes
+
+
+class GraphApi:
+    """The calls of one account. Nothing it holds, logs or raises contains a secret."""
+
+    def __init__(self, account: MetaAccount) -> None:
+        """Connect to nothing before the first call."""
+        self._account = account
+        self._base_url = f"{account.base_url.rstrip('/')}/{API_VERSION}"
+        own = urlsplit(self._base_url)
+        self._origin = f"{own.scheme}://{own.netloc}"
+        self._line = Line(_CONNECTIONS_MAX, account.proxy_url, HIDDEN, account.token)
+
+    async def get(self, path: str, query: Mapping[str, str], *, as_app: bool = False) -> Fields | Failure:
+        """Return the answer to a question."""
+        url = f"{self._base_url}/{path}?{urlencode(query)}"
+        return await self._ask(Call(method="GET", url=url, headers=self._proof(as_app=as_app), bytes_max=_ANSWER_MAX))
+
+    async def post(self, path: str, body: Mapping[str, object], *, as_app: bool = False) -> Fields | Failure:
+        """Return the answer to a call with a JSON body."""
+        headers = self._proof(as_app=as_app) | {"Content-Type": "application/json"}
+        content = json.dumps(body).encode()
+        return await self._ask(self._post(path, headers, content))
+
+    async def upload(self, path: str, members: Mapping[str, str], file: File) -> Fields | Failure:
+        """Return the answer to a form with a file."""
+        boundary = secrets.token_hex(16)
+        content_type = f"multipart/form-data; boundary={boundary}"
+        headers = self._proof(as_app=False) | {"Content-Type": content_type}
+        return await self._ask(self._post(path, headers, _form(boundary, members, file)))
+
+    def _post(self, path: str, headers: dict[str, str], body: bytes) -> Call:
+        return Call(method="POST", url=f"{self._base_url}/{path}", headers=headers, body=body, bytes_max=_ANSWER_MAX)
+
+    def _proof(self, *, as_app: bool) -> dict[str, str]:
+        token = f"{self._account.app_id}|{self._account.app_secret}" if as_app else self._account.token
+        return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+    async def _ask(self, call: Call) -> Fields | Failure:
+        try:
+            answer = await self._line.answer(call)
+        except CallError as error:
+            return classify(error)
+        return read_answer(answer)
+
+    async def download(self, url: str, bytes_max: int, *, with_token: bool) -> bytes | None:
+        """Return a file's content; none if it cannot be had now.
+
+        Only addresses on Meta's own hosts are followed. Raises `MediaError` for a file that is elsewhere, gone or
+        larger than `bytes_max`.
+        """
+        headers = {"Accept-Encoding": "identity"} | (self._proof(as_app=False) if with_token else {})
+        try:
+            async with asyncio.timeout(_FETCHES_WITHIN):
+                return await self._follow(url, headers, bytes_max)
+        except (CallError, TimeoutError):
+            return None
+
+    async def _follow(self, url: str, headers: dict[str, str], bytes_max: int) -> bytes | None:
+        for _ in range(_REDIRECTS_MAX + 1):
+            self._check_host(url)
+            answer = await self._line.answer(
+                # The placeholder must not be looked for in an address that others made.
+                Call(method="GET", url=url.replace(HIDDEN, ""), headers=headers, read_timeout=30, bytes_max=bytes_max)
+            )
+            if answer.status in {301, 302, 303, 307, 308} and "location" in answer.headers:
+                url = urljoin(url, answer.headers["location"])
+                continue
+            if answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+                raise MediaError("Meta no longer has the file")
+            if answer.status != HTTPStatus.OK:
+                return None
+            if len(answer.body) > bytes_max:
+                raise MediaError(f"the file is larger than {bytes_max // 1_000_000} MB")
+            return answer.body
+        raise MediaError("the file's address leads nowhere")
+
+    def _check_host(self, url: str) -> None:
+        """Raise `MediaError` for an address that is not one of Meta's, or of whatever stands in for it."""
+        found = _ADDRESS.fullmatch(url)
+        is_metas = (
+            found is not None and found["origin"].startswith("https:") and f".{found['host']}".endswith(_MEDIA_HOSTS)
+        )
+        if found is None or not (is_metas or found["origin"] == self._origin):
+            raise MediaError("the file is not on a server of Meta's")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._line.close()
+
+
+def read_answer(answer: Answer) -> Fields | Failure:
+    """Return what Meta answered, or what is certain after it refused."""
+    try:
+        body = Fields(load(answer.body))
+    except MalformedWebhookError:
+        body = None
+    if body is not None and "error" not in body and answer.status == HTTPStatus.OK:
+        return body
+    asked = _asked_pause(answer.headers)
+    error = _error_in(body) if body is not None else None
+    if error is not None:
+        return error.outcome(answer.status, asked)
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Retry(reason="Meta asks for a pause", after=asked)
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return Permanent(reason="Meta refuses the access token", code=str(answer.status), is_account=True)
+    if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Permanent(reason=f"Meta refuses it (HTTP {answer.status})", code=str(answer.status))
+    return Ambiguous(reason=f"Meta's answer cannot be read (HTTP {answer.status})")
+
+
+def _error_in(body: Fields) -> GraphError | None:
+    try:
+        error = body.object("error")
+        return GraphError(
+            code=error.integer("code"),
+            subcode=error.integer("error_subcode") if "error_subcode" in error else 0,
+            message=storable(_message(error))[:_MESSAGE_MAX],
+            is_transient=error.flag("is_transient"),
+        )
+    except MalformedWebhookError:
+        return None
+
+
+def _message(error: Fields) -> str:
+    """Return Meta's words: the detail where there is one."""
+    data = error.object("error_data") if "error_data" in error else None
+    return (data.text("details", "") if data is not None else "") or error.text("message", "")
+
+
+def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
+    """Return how long Meta asks us to wait: in seconds, or in the minutes of its own usage header."""
+    pauses = []
+    if (after := headers.get("retry-after", "")).isascii() and after.isdigit() and len(after) <= 5:
+        pauses.append(timedelta(seconds=int(after)))
+    try:
+        usage = Fields(load(headers.get("x-business-use-case-usage", "{}").encode()))
+        for name in usage:
+            minutes = [item.size("estimated_time_to_regain_access") or 0 for item in usage.objects(name)]
+            pauses += [timedelta(minutes=each) for each in minutes if each]
+    except (MalformedWebhookError, OverflowError):
+        pass
+    fitting = [pause for pause in pauses if pause <= _PAUSE_MAX]
+    return max(fitting) if fitting else None
+
+
+def _form(boundary: str, members: Mapping[str, str], file: File) -> bytes:
+    """Return a multipart body; the file's name is written as browsers write it."""
+    head = b"".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, value in members.items()
+    )
+    name = storable(file.name).replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    part = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{file.member}"; filename="{name}"\r\n'
+        f"Content-Type: {file.media_type}\r\n\r\n"
+    )
+    return head + part.encode() + file.content + f"\r\n--{boundary}--\r\n".encode()

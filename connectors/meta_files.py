@@ -1,0 +1,72 @@
+"""Files on their way to and from Meta."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from bot.domain.connectors import Ambiguous, Permanent, Retry
+from bot.domain.errors import MalformedWebhookError, MediaError
+from bot.domain.messages import Attachment
+from bot.domain.ports import MediaStore
+from connectors.fields import Fields
+from connectors.meta_api import File, GraphApi
+
+#: What a customer sends is fetched up to here.
+FETCH_MAX_BYTES = 25_000_000
+#: Seconds before each attempt to fetch a file, which may be repeated safely.
+_FETCH_PAUSES = (0.0, 1.0, 4.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uploads:
+    """Where an account's files go."""
+
+    api: GraphApi
+    path: str
+    #: what the form calls the file, and what the answer calls its id
+    member: str
+    id_member: str
+
+    async def load(self, media: MediaStore, attachment: Attachment) -> tuple[Attachment, bytes] | Permanent | Retry:
+        """Return a file that we keep."""
+        if attachment.media_id is None:
+            return Permanent(reason="there is no file to send")
+        try:
+            found = await media.get(attachment.media_id)
+        except Exception as error:  # noqa: BLE001 - whatever keeps the files: nothing has left yet
+            return Retry(reason=f"the file cannot be read now ({type(error).__name__})")
+        return found if found is not None else Permanent(reason="the file is no longer kept")
+
+    async def upload(self, kept: Attachment, content: bytes, members: Mapping[str, str]) -> str | Permanent | Retry:
+        """Return what Meta calls a file from now on; no customer sees it yet, so what is uncertain may be repeated."""
+        file = File(
+            member=self.member,
+            name=kept.name or "file",
+            media_type=kept.media_type or "application/octet-stream",
+            content=content,
+        )
+        answer = await self.api.upload(self.path, members, file)
+        if isinstance(answer, Ambiguous):
+            return Retry(reason=answer.reason)
+        if not isinstance(answer, Fields):
+            return answer
+        try:
+            return answer.text(self.id_member)
+        except MalformedWebhookError:
+            return Retry(reason="Meta's answer to an upload cannot be read")
+
+
+def has_address(attachment: Attachment) -> bool:
+    """Whether Meta itself can fetch the file, which we do not keep."""
+    return attachment.media_id is None and attachment.reference.startswith(("https://", "http://"))
+
+
+async def fetch(attempt: Callable[[], Awaitable[bytes | None]], sleep: Callable[[float], Awaitable[None]]) -> bytes:
+    """Return what an attempt brings; raises `MediaError` when none does."""
+    for pause in _FETCH_PAUSES:
+        await sleep(pause)
+        content = await attempt()
+        if content is not None:
+            return content
+    raise MediaError("Meta does not hand the file out now")
