@@ -48,6 +48,13 @@ def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external
         show_receipt(connection, writer, row.conversation_id, row.message_id)
 
 
+def record_piece(connection: Connection, row: OutboxRow, progress: int, external_id: str) -> None:
+    """The channel has one of several pieces of the message, and the next is about to leave."""
+    outbox.advance(connection, row.lease, progress)
+    if row.message_id is not None:
+        transcript.add_part(connection, row.message_id, external_id)
+
+
 def record_desk_post(connection: Connection, writer: Writer, row: OutboxRow, external_id: str) -> None:
     """The desk shows the post; a card's reference, a new one if it had to be posted anew, is what finds its ticket."""
     outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
@@ -139,4 +146,5 @@ def show_receipt(
     ticket = tickets.last_of(connection, conversation_id)
     if ticket is not None:
         post = DeskPost(ticket_id=ticket.id, kind=DeskPostKind.RECEIPT, message_id=message_id)
-        writer.post(connection, post, f"receipt:{message_id}:{line.delivery}")
+        # What failed can be sent again, and fail again: each time is shown.
+        writer.post(connection, post, f"receipt:{message_id}:{new_message_id()}")
