@@ -242,6 +242,9 @@ class HandedBack(TandemAction):
     async def answer(self, context: TurnContext) -> Result:
         """Begin afresh, knowing the outcome."""
         outcome = context.entity("outcome")
+        promised, by = context.entity("promised"), context.entity("promised_by")
+        if outcome and promised:
+            outcome = f"{outcome.rstrip('.')}. Promised to you: {promised}" + (f", by {by}" if by else "")
         said = Say(response="say_handed_back", fields={"done": outcome}) if outcome else Say(response="say_back")
         slots = {**FORM_SLOTS, "wish": None, "offer": None, "outcome": outcome, "outcome_told": None}
         return Result(says=(said,), slots=slots, leaves_form=True)

@@ -137,6 +137,10 @@ async def test_coming_back_begins_afresh(sources: SampleSources) -> None:
     assert told.says[0].fields == {"done": "sent a new one"}
     assert (told.slots["wish"], told.slots["outcome"], told.leaves_form) == (None, "sent a new one", True)
     assert (await action.answer(turn())).says[0].response == "say_back"
+    promise = {"outcome": ("I refunded it.",), "promised": ("a new mug",), "promised_by": ("Friday 06 March, 12:00",)}
+    promised = await action.answer(turn(entities=promise))
+    words = "I refunded it. Promised to you: a new mug, by Friday 06 March, 12:00"
+    assert (promised.says[0].fields, promised.slots["outcome"]) == ({"done": words}, words)
 
 
 async def test_a_second_complaint_brings_a_person(sources: SampleSources) -> None:
