@@ -13,6 +13,7 @@ import json
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -64,6 +65,8 @@ class FakeSlack(Workspace):
         self.is_down = False
         #: events happen, and nobody is told
         self.is_silent = False
+        #: seconds that Slack's clock is ahead of ours
+        self.clock_ahead = 0.0
         #: none: calls are not limited
         self.limits: Limits | None = None
         self._faults: dict[str, list[Json]] = defaultdict(list)
@@ -355,7 +358,8 @@ class FakeSlack(Workspace):
         answer = {"ok": False, "error": error} if error else self.answer(method, arguments)
         if how == "accept_then_cut":
             return _cut(request)
-        return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
+        date = formatdate(time.time() + self.clock_ahead, usegmt=True)
+        return web.json_response(answer, headers={"x-oauth-scopes": self.scopes, "Date": date})
 
     async def _upload(self, request: web.Request) -> web.Response:
         file, _ = self.files[request.match_info["id"]]

@@ -25,7 +25,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import metrics
 from bot.desk.slack.backfill import Backfill, BackfillParts, Ledger
 from bot.desk.slack.channels import Channels
-from bot.desk.slack.check import Checked, check
+from bot.desk.slack.check import Checked, check, check_clock
 from bot.desk.slack.envelope import FOUND_AT, Json, lane_of, read, team_of
 from bot.desk.slack.errors import code_of
 from bot.desk.slack.events import Click, Shortcut, SlackEvent, Submission, Unknown
@@ -40,6 +40,7 @@ from bot.desk.slack.watch import CLOCK, Report, SlackWatch
 from bot.desk.slack.whereabouts import Whereabouts
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.desk import DeskActs
+from bot.domain.errors import SettingsError
 from bot.domain.ports import MediaStore
 from bot.domain.rules import Rules
 from bot.domain.tickets import TeamName
@@ -56,6 +57,8 @@ UNREADABLE = "not one of Slack's bodies"
 #: A modal has to be open three seconds after the click.
 MODAL_WITHIN_SECONDS = 2.5
 CALL_WITHIN_SECONDS = 15
+#: Seconds between two looks at the clock, however many requests look too old.
+CLOCK_EVERY = 60.0
 #: Seconds between two looks whether the socket stands.
 CONNECT_EVERY = 5.0
 #: Where trouble is, beside the channels.
@@ -160,6 +163,7 @@ class SlackDesk:
         self._report: Report = _report_to_nobody
         #: whether events are missing
         self._is_deaf = False
+        self._clock_looked_at = float("-inf")
         #: events that were acknowledged and not acted on, by kind
         self.ignored: Counter[str] = Counter()
         self._bolt = AsyncApp(
@@ -277,11 +281,16 @@ class SlackDesk:
         if stamp is None or not is_slacks(secret, request.headers, request.body, stamp):
             _log.warning("slack_request_refused")
             return
-        reason = (
-            f"this machine's clock and Slack's are {abs(time.time() - stamp):.0f} seconds apart: set it right (NTP)"
-        )
-        _log.error("slack_request_refused", reason=reason)
-        await self._report(CLOCK, reason, True)
+        _log.error("slack_request_too_old", seconds=round(abs(time.time() - stamp)))
+        # It may be an old one that somebody sends again: what Slack answers now tells the time.
+        if time.monotonic() - self._clock_looked_at < CLOCK_EVERY:
+            return
+        self._clock_looked_at = time.monotonic()
+        try:
+            await check_clock(self._client)
+        except SettingsError as error:
+            if error.__cause__ is None:
+                await self._report(CLOCK, str(error), True)
 
     async def _receive(self, body: object, next: Callable[[], Awaitable[None]]) -> BoltResponse | None:  # noqa: A002
         """Make a verified body durable and acknowledge it; where that fails answer 503, so that Slack repeats it."""

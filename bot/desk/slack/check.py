@@ -101,6 +101,11 @@ async def _check_group(client: AsyncWebClient, group: str) -> None:
         raise SettingsError(f"the user group {group}: {classify(error).reason}") from error
 
 
+async def check_clock(client: AsyncWebClient) -> None:
+    """Ask Slack what time it is; raise `SettingsError` when our clock is too wrong, or Slack does not say."""
+    _check_clock(await _ask(client.auth_test()))
+
+
 def _check_clock(identity: AsyncSlackResponse) -> None:
     """Refuse a clock so wrong that Slack's signatures will soon be taken for old ones."""
     behind = skew(identity.headers, datetime.now(UTC))
