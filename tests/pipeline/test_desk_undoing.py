@@ -200,7 +200,7 @@ async def test_a_resolution_is_not_undone_once_the_customer_is_back(claimed: Rig
     object.__setattr__(claimed.converse_parts, "rules", Rules())
     closed = (await claimed.act(Resolve(), SAM, key="resolve")).ticket
     await claimed.writes("person please")
-    with pytest.raises(DeskError, match="has been changed since|newer ticket"):
+    with pytest.raises(DeskError, match=r"has been changed since|newer ticket"):
         await claimed.desk.do(closed.id, SAM, Undo(key="resolve"), "undo")
     assert (await claimed.conversation()).owner is Owner.QUEUE
 
