@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from actions.server import ActionServer, build_actions
 from bot import metrics
 from bot.clock import SystemClock
+from bot.connecting import SITE, connectors_of
 from bot.desk.local.hub import DeskHub
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import desk_link
@@ -28,11 +29,9 @@ from bot.desk.slack.macros import load as load_macros
 from bot.desk.slack.parts import Resources
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
-from bot.domain.channels import AccountId
 from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
 from bot.domain.macros import Macro
-from bot.domain.ports import Clock
 from bot.instance import service_secret
 from bot.pipeline.alarms import DeskWatch, Troubles
 from bot.pipeline.background import Background, cancel, run_all
@@ -46,15 +45,14 @@ from bot.pipeline.worker import Worker, WorkerParts
 from bot.settings import Settings
 from bot.store import inbox
 from bot.store.alone import alone
-from bot.store.brand import Brand, keep_dated, open_brand, open_sample_brand
+from bot.store.brand import Brand, keep_dated
 from bot.store.conversations import StoredAssurances
-from bot.store.database import Database, open_engine
+from bot.store.database import Database
 from bot.store.feeds import StoredFeed
 from bot.store.hints import Hint, Hints
 from bot.store.listening import Hearer, listen
 from bot.store.macros import StoredMacros
 from bot.store.media import StoredMedia
-from bot.store.migrating import migrate
 from bot.store.reading import StoredReading
 from bot.store.sample_shop.cast import cast
 from bot.store.shared_clock import SharedClock
@@ -66,13 +64,10 @@ from bot.web.site.pages import SiteParts, site_blueprint
 from bot.web.streams import FeedHub
 from bot.web.webchat import WebChatParts, webchat_blueprint
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
-from connectors.telegram import TelegramAccount, TelegramConnector
 from connectors.webchat import VisitorKeys, WebChatConnector
 
 log = structlog.get_logger()
 
-#: The account name of the web chat on the brand's own site.
-SITE = AccountId("site")
 #: Canned replies of the sample brand.
 SAMPLE_MACROS = Path("deploy/macros.example.toml")
 
@@ -84,36 +79,6 @@ class Role(Flag):
     WEB = auto()
     #: works on the boxes, runs the engine and polls channels
     WORKER = auto()
-
-
-@asynccontextmanager
-async def open_records(settings: Settings, clock: Clock) -> AsyncIterator[Brand]:
-    """Open the brand's own database, or the sample shop; raises `SettingsError`."""
-    if settings.records.url is not None:
-        opening = open_brand(settings.records.url.get_secret_value(), settings.records.mapping)
-    else:
-        opening = open_sample_brand(settings.service.state_dir / "shop.db", clock)
-    async with opening as brand:
-        yield brand
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database at this version's schema; raises `SettingsError`."""
-    url = settings.service.database
-    engine = open_engine(url)
-    try:
-        revision = await asyncio.to_thread(migrate, engine)
-    except BaseException:
-        engine.dispose()
-        raise
-    if revision is not None:
-        log.info("database_migrated", revision=revision)
-    database = Database(engine)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 class Service:
@@ -139,7 +104,7 @@ class Service:
         self.webchat = WebChatConnector(
             account=SITE, keys=VisitorKeys(secret=self._secret.encode()), feed=self.feed, clock=clock
         )
-        self.connectors = ConnectorRegistry(connectors=self._connectors())
+        self.connectors = ConnectorRegistry(connectors=connectors_of(settings, self.webchat, self.media))
         self.rules = settings.rules(self.connectors.reply_windows())
         slack = settings.slack
         self.desk_address = DeskAddress(name="slack", channel=slack.channel) if slack.bot_token else None
@@ -162,24 +127,6 @@ class Service:
         self.actions = ActionServer(build_actions(brand.directory, StoredAssurances(database), clock))
         self.worker = self._worker()
         self.engine_process = self._engine_process()
-
-    def _connectors(self) -> tuple[Connector, ...]:
-        connectors: list[Connector] = []
-        if self.settings.webchat.is_enabled:
-            connectors.append(self.webchat)
-        telegram = self.settings.telegram
-        if telegram.token is not None:
-            public_url = self.settings.service.public_url
-            token = telegram.token.get_secret_value()
-            account = TelegramAccount(
-                token=token,
-                webhook_url=f"{public_url}/webhooks/telegram/{token.partition(':')[0]}" if public_url else None,
-                webhook_secret=telegram.webhook_secret.get_secret_value() if telegram.webhook_secret else "",
-                base_url=telegram.base_url,
-                proxy_url=telegram.proxy_url.get_secret_value() if telegram.proxy_url else None,
-            )
-            connectors.append(TelegramConnector(account, self.media))
-        return tuple(connectors)
 
     def _slack(self) -> SlackDesk | None:
         account = SlackAccount.of(self.settings.slack, self.rules)

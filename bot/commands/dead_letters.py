@@ -11,7 +11,7 @@ from rich.table import Table as Grid
 from sqlalchemy import Row, Table
 
 from bot.domain.errors import TandemError
-from bot.service import open_database
+from bot.opening import open_database
 from bot.settings import Settings
 from bot.store import lanes
 from bot.store.database import Database

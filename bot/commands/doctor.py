@@ -14,7 +14,8 @@ from bot.clock import SystemClock
 from bot.commands.models import find_model
 from bot.domain.connectors import Registering
 from bot.domain.errors import DirectoryUnavailableError, SettingsError
-from bot.service import Role, Service, open_database, open_records
+from bot.opening import open_database, open_records
+from bot.service import Role, Service
 from bot.settings import Settings
 
 NO_PROXIES = (

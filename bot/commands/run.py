@@ -17,7 +17,8 @@ from bot.clock import SystemClock
 from bot.commands.models import follow_promotions, prepare_model
 from bot.domain.errors import SettingsError
 from bot.instance import only_instance, only_user
-from bot.service import Role, Service, open_database, open_records
+from bot.opening import open_database, open_records
+from bot.service import Role, Service
 from bot.settings import Settings
 
 log = structlog.get_logger()

@@ -16,8 +16,9 @@ import httpx
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import service as composition
+from bot.opening import open_database, open_records
 from bot.pipeline import worker
-from bot.service import Role, Service, open_database, open_records
+from bot.service import Role, Service
 from bot.settings import Settings, load
 from bot.store import lanes
 from bot.store.schema import inbox, outbox
