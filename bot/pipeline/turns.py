@@ -125,6 +125,7 @@ def _tell_place(
         author=Author.SYSTEM, text=phrases.place_in_queue(place, outlook(connection, writer, ticket))
     )
     writer.say(connection, conversation, message, f"{row.message_id}:place")
+    tickets.note_told(connection, ticket.id, place, writer.now)
 
 
 def _while_queued(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn) -> str:

@@ -19,7 +19,7 @@ from bot.domain.errors import OwnerChangedError, StaleLeaseError
 from bot.domain.ports import Clock
 from bot.domain.retry import DESK_RETRY, SEND_RETRY, TURN_RETRY
 from bot.domain.rules import Rules
-from bot.pipeline import overdue, routing
+from bot.pipeline import overdue, places, routing
 from bot.pipeline.alarms import DeskWatch
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
@@ -313,7 +313,9 @@ class Worker:
     async def _keep_promises(self) -> None:
         """Do what tickets wait for, and give out what somebody has room for."""
         writer = self._writer()
-        if await overdue.sweep(self._parts.database, writer) + await routing.drain(self._parts.database, writer):
+        database = self._parts.database
+        due_count = await overdue.sweep(database, writer) + await routing.drain(database, writer)
+        if due_count + await places.tell(database, writer):
             self._parts.hints.outbox.give()
             self._parts.hints.desk.give()
             self._parts.changed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,14 @@ _NEWEST = (
     .order_by(tickets.c.state.in_(_OPEN).desc(), tickets.c.number.desc())
     .limit(1)
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldPlace:
+    """What a customer who waits was told about their place in the queue."""
+
+    place: int
+    at: datetime
 
 
 def open_ticket(
@@ -120,6 +129,25 @@ def place_in_queue(connection: Connection, ticket: Ticket) -> int | None:
         )
     )
     return int(ahead or 0) + 1
+
+
+def told_places(connection: Connection) -> dict[TicketId, ToldPlace]:
+    """Return what those who wait were told last about their place."""
+    is_told = (tickets.c.state == TicketState.QUEUED.value) & tickets.c.told_place.is_not(None)
+    rows = connection.execute(select(tickets.c.id, tickets.c.told_place, tickets.c.told_at).where(is_told))
+    return {TicketId(row.id): ToldPlace(place=row.told_place, at=row.told_at) for row in rows}
+
+
+def told_place(connection: Connection, ticket_id: TicketId) -> ToldPlace | None:
+    """Return what the customer of one ticket was told last about their place, or none."""
+    query = select(tickets.c.told_place, tickets.c.told_at).where(tickets.c.id == ticket_id)
+    row = connection.execute(query).one()
+    return ToldPlace(place=row.told_place, at=row.told_at) if row.told_place is not None else None
+
+
+def note_told(connection: Connection, ticket_id: TicketId, place: int, now: datetime) -> None:
+    """Remember what a customer was told about their place; that is no act, so the version stays."""
+    connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(told_place=place, told_at=now))
 
 
 def change(connection: Connection, ticket_id: TicketId, **values: object) -> Ticket:
