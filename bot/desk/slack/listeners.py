@@ -34,7 +34,7 @@ from bot.desk.slack.parts import Place, SlackParts, Voice
 from bot.desk.slack.prompts import GONE, MOVED
 from bot.desk.slack.slash import Slash
 from bot.desk.slack.text import Destination, Written
-from bot.desk.slack.whereabouts import FAILED, act_key, sent_key
+from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key
 from bot.domain.acts import (
     Act,
     Amend,
@@ -194,7 +194,7 @@ class DeskEvents:
             raise DeskError(EMPTY)
         key = key or act_key(message.external_id)
         attachments = tuple([await self._parts.files.keep(file) for file in message.files])
-        self._parts.whereabouts.put(message_id_of(key), message.thread, message.ts)
+        self._parts.whereabouts.put(message_id_of(key), message.thread, Standing(ts=message.ts))
         await self._doer.do(ticket_id, agent, Reply(text=said, attachments=attachments), key)
 
     async def _note(self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, written: Written) -> None:

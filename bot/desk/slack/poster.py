@@ -15,7 +15,10 @@ from bot.desk.slack.blocks import Block, Post
 from bot.desk.slack.card import card
 from bot.desk.slack.channels import Channels
 from bot.desk.slack.errors import CHANNEL_ERRORS, GONE_ERRORS, classify, classify_post, code_of
-from bot.desk.slack.whereabouts import PostFinder, Whereabouts, metadata
+from bot.desk.slack.parts import Place
+from bot.desk.slack.posts import Posts
+from bot.desk.slack.receipts import Receipts
+from bot.desk.slack.whereabouts import PostFinder, Standing, Whereabouts, metadata
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskActs, DeskPost, DeskPostKind, Moved, PostResult
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
@@ -25,19 +28,6 @@ from bot.domain.tickets import TeamName, TicketView
 _REMEMBERED_MAX = 5_000
 #: A summary that may have been posted was posted within this.
 _SUMMARY_WITHIN = timedelta(hours=1)
-#: Slack's words for "it is so already", "nobody could see it any more", and "not here": a sign is no reason to wait.
-_SO_ALREADY = {
-    *("already_reacted", "no_reaction", "message_not_found", "too_many_emoji", "too_many_reactions"),
-    *("is_archived", "missing_scope", "not_reactable", "thread_locked"),
-}
-#: What is put on a message and what is taken off it.
-_SIGNS = {
-    DeliveryState.SENT: ("white_check_mark", "x"),
-    DeliveryState.DELIVERED: ("white_check_mark", None),
-    DeliveryState.READ: ("eyes", None),
-    DeliveryState.FAILED: ("x", "white_check_mark"),
-    DeliveryState.WITHHELD: ("x", "white_check_mark"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +47,6 @@ class PosterParts:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Place:
-    """Where a ticket is shown."""
-
-    channel: str
-    #: the `ts` of its card
-    thread: str
-
-
 class SlackPoster:
     """Implements `bot.domain.desk.DeskPoster`."""
 
@@ -73,7 +54,9 @@ class SlackPoster:
         """Take what posting takes."""
         self._parts = parts
         self._client = parts.client
+        self._posts = Posts(parts.client)
         self._finder = PostFinder(parts.client, parts.whereabouts)
+        self._receipts = Receipts(self._posts, self._finder)
         self._uploaded: OrderedDict[str, None] = OrderedDict()
         #: of each channel the newest summary: its `ts`, and when it was first posted
         self._summaries: dict[str, tuple[str, datetime]] = {}
@@ -150,7 +133,7 @@ class SlackPoster:
                 return await self._move(key, view)
             raise
 
-    async def _show_below(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+    async def _show_below(self, post: DeskPost, key: str, view: TicketView, place: Place) -> PostResult:
         """Show something in the ticket's thread."""
         shown: Post
         match post.kind:
@@ -164,7 +147,7 @@ class SlackPoster:
                 shown = threads.transcript(view)
             case _:
                 shown = _noticed(post, view)
-        ts = await self._post(shown, place.channel, metadata(key, view.ticket.id), place.thread)
+        ts = await self._posts.make(shown, place.channel, metadata(key, view.ticket.id), place.thread)
         return _sent(place.channel, ts)
 
     async def _move(self, key: str, view: TicketView) -> PostResult:
@@ -180,7 +163,7 @@ class SlackPoster:
         if place.channel not in self._homes(view):
             return await self._post_card(key, view)
         try:
-            await self._update(place, card(view), metadata(key, view.ticket.id))
+            await self._posts.update(place, card(view), metadata(key, view.ticket.id))
         except Exception as error:
             code = code_of(error)
             if code in CHANNEL_ERRORS and place.channel != self._homes(view)[-1]:
@@ -197,12 +180,12 @@ class SlackPoster:
         shown, marks = card(view), metadata(key, view.ticket.id)
         for channel in before:
             try:
-                return _sent(channel, await self._post(shown, channel, marks))
+                return _sent(channel, await self._posts.make(shown, channel, marks))
             except Exception as error:
                 if code_of(error) not in CHANNEL_ERRORS:
                     raise
                 self._say_blocked(channel, error)
-        return _sent(last, await self._post(shown, last, marks))
+        return _sent(last, await self._posts.make(shown, last, marks))
 
     async def _say_moved(self, post: DeskPost, key: str, view: TicketView) -> PostResult:
         """Leave word on the card of a ticket that went to another team."""
@@ -210,47 +193,38 @@ class SlackPoster:
         left = threads.notice(
             f"#{view.ticket.number} went to {team}. It is worked on there; nothing here is read any more."
         )
-        old = _Place(channel=post.channel, thread=post.text.rpartition(":")[2])
+        old = Place(channel=post.channel, thread=post.text.rpartition(":")[2])
         try:
-            await self._update(old, left, metadata(key, view.ticket.id))
+            await self._posts.update(old, left, metadata(key, view.ticket.id))
         except Exception as error:
             if not isinstance(classify(error), Permanent):
                 raise
         return Sent(external_id=post.text)
 
-    async def _show_lines(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+    async def _show_lines(self, post: DeskPost, key: str, view: TicketView, place: Place) -> PostResult:
         """Show the lines of a post; what an agent wrote in this very thread stands there already."""
         wanted = [_line_of(view, message_id) for message_id in (post.message_id, *post.more)]
         entries = [entry for entry in wanted if entry is not None]
         if len(wanted) == 1 and entries and entries[0].author is Author.AGENT:
-            ts = await self._finder.of_message(entries[0].id, place.channel, place.thread)
-            if ts is not None:
-                return _sent(place.channel, ts)
+            known = await self._finder.of_message(entries[0].id, place.channel, place.thread)
+            if known is not None:
+                return _sent(place.channel, known.ts)
         files = [
             (entry, f"{key}:{entry.id}:{n}", file) for entry in entries for n, file in enumerate(entry.attachments)
         ]
         remarks = [await self._upload(file, name, place) for _, name, file in files]
         remark = "\n".join(filter(None, remarks))
-        marks = metadata(key, view.ticket.id, tuple(entry.id for entry in entries))
-        ts = await self._post(_shown(entries, view, remark), place.channel, marks, place.thread)
-        for entry in entries:
-            self._parts.whereabouts.put(entry.id, place.thread, ts)
+        shown = tuple(entry.id for entry in entries)
+        marks = metadata(key, view.ticket.id, shown, remark)
+        ts = await self._posts.make(threads.said(entries, view, remark), place.channel, marks, place.thread)
+        for message_id in shown:
+            self._parts.whereabouts.put(message_id, place.thread, Standing(ts=ts, shown=shown, remark=remark))
         return _sent(place.channel, ts)
 
-    async def _show_receipt(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+    async def _show_receipt(self, post: DeskPost, key: str, view: TicketView, place: Place) -> PostResult:
         entry = _line_of(view, post.message_id)
-        if entry is None or entry.delivery in {None, DeliveryState.PENDING}:
-            return _sent(place.channel, place.thread)
-        ts = await self._finder.of_message(entry.id, place.channel, place.thread)
-        shown, hidden = _SIGNS[entry.delivery]
-        if ts is not None:
-            await self._sign("reactions_add", shown, place.channel, ts)
-            if hidden is not None:
-                await self._sign("reactions_remove", hidden, place.channel, ts)
-        if entry.delivery not in {DeliveryState.FAILED, DeliveryState.WITHHELD} or _is_explained(entry, view):
-            return _sent(place.channel, ts or place.thread)
-        marks = metadata(key, view.ticket.id)
-        return _sent(place.channel, await self._post(threads.failure(entry, view), place.channel, marks, place.thread))
+        ts = place.thread if entry is None else await self._receipts.show(entry, view, place, key)
+        return _sent(place.channel, ts)
 
     async def _show_summary(self, post: DeskPost, key: str) -> PostResult:
         """Show what waits, in place of what was shown of the same storm."""
@@ -258,66 +232,32 @@ class SlackPoster:
         last = self._summaries.get(post.channel)
         if last is not None and self._parts.now() - last[1] < _SUMMARY_WITHIN:
             try:
-                await self._update(_Place(channel=post.channel, thread=last[0]), shown, marks)
+                await self._posts.update(Place(channel=post.channel, thread=last[0]), shown, marks)
             except Exception as error:
                 if code_of(error) not in GONE_ERRORS:
                     raise
             else:
                 return _sent(post.channel, last[0])
-        ts = await self._post(shown, post.channel, marks)
+        ts = await self._posts.make(shown, post.channel, marks)
         self._summaries[post.channel] = (ts, self._parts.now())
         return _sent(post.channel, ts)
 
-    async def _show_suggestion(self, post: DeskPost, key: str, view: TicketView, place: _Place) -> PostResult:
+    async def _show_suggestion(self, post: DeskPost, key: str, view: TicketView, place: Place) -> PostResult:
         """Show a draft of the bot, or what became of it where it stands."""
         offered = next((draft for draft in view.suggestions if draft.message_id == post.message_id), None)
         if offered is None:
             return _sent(place.channel, place.thread)
         shown = threads.suggestion(offered, view)
         marks = metadata(key, view.ticket.id, (offered.id,))
-        ts = await self._finder.of_message(MessageId(offered.id), place.channel, place.thread)
-        if ts is None:
-            ts = await self._post(shown, place.channel, marks, place.thread)
-            self._parts.whereabouts.put(offered.id, place.thread, ts)
-        else:
-            await self._update(_Place(channel=place.channel, thread=ts), shown, marks)
+        known = await self._finder.of_message(MessageId(offered.id), place.channel, place.thread)
+        if known is not None:
+            await self._posts.update(Place(channel=place.channel, thread=known.ts), shown, marks)
+            return _sent(place.channel, known.ts)
+        ts = await self._posts.make(shown, place.channel, marks, place.thread)
+        self._parts.whereabouts.put(offered.id, place.thread, Standing(ts=ts, shown=(offered.id,)))
         return _sent(place.channel, ts)
 
-    async def _sign(self, method: str, name: str, channel: str, ts: str) -> None:
-        try:
-            await getattr(self._client, method)(channel=channel, timestamp=ts, name=name)
-        except Exception as error:
-            if code_of(error) not in _SO_ALREADY:
-                raise
-
-    async def _post(self, post: Post, channel: str, marks: dict[str, object], thread: str | None = None) -> str:
-        """Make a post and return its `ts`."""
-        answer = await self._client.chat_postMessage(
-            channel=channel,
-            thread_ts=thread,
-            text=post.text,
-            blocks=post.blocks,
-            metadata=marks,
-            mrkdwn=False,
-            parse="none",
-            link_names=False,
-            unfurl_links=False,
-            unfurl_media=False,
-        )
-        return str(answer.get("ts"))
-
-    async def _update(self, place: _Place, post: Post, marks: dict[str, object]) -> None:
-        await self._client.chat_update(
-            channel=place.channel,
-            ts=place.thread,
-            text=post.text,
-            blocks=post.blocks,
-            metadata=marks,
-            link_names=False,
-            parse="none",
-        )
-
-    async def _upload(self, file: Attachment, key: str, place: _Place) -> str:
+    async def _upload(self, file: Attachment, key: str, place: Place) -> str:
         """Put a stored file into the thread; return why not, if it cannot be. A second copy would do no harm."""
         if key in self._uploaded:
             return ""
@@ -360,23 +300,13 @@ def _noticed(post: DeskPost, view: TicketView) -> Post:
     return replace(shown, blocks=made)
 
 
-def _shown(entries: list[TranscriptLine], view: TicketView, remark: str) -> Post:
-    match entries:
-        case []:
-            return threads.left_out_line()
-        case [entry]:
-            return threads.line(entry, view, remark)
-        case _:
-            return threads.lines(entries, view, remark)
-
-
-def _place(view: TicketView) -> _Place | None:
+def _place(view: TicketView) -> Place | None:
     """Return where the ticket's card stands, by its reference `channel:ts`."""
     reference = view.ticket.desk_reference
     if not reference:
         return None
     channel, _, ts = reference.rpartition(":")
-    return _Place(channel=channel, thread=ts)
+    return Place(channel=channel, thread=ts)
 
 
 def _sent(channel: str, ts: str) -> Sent:
@@ -385,12 +315,6 @@ def _sent(channel: str, ts: str) -> Sent:
 
 def _found(channel: str, ts: str | None) -> Sent | Retry:
     return _sent(channel, ts) if ts else Retry(reason="it is not in Slack")
-
-
-def _is_explained(entry: TranscriptLine, view: TicketView) -> bool:
-    """Whether the pipeline itself tells why: it does when it gave up, not when a channel reports a failure later."""
-    told = [event.detail for event in view.events if event.kind == "delivery_failed"]
-    return bool(entry.delivery_detail) and any(entry.delivery_detail in detail for detail in told)
 
 
 def _line_of(view: TicketView, message_id: MessageId | None) -> TranscriptLine | None:

@@ -23,14 +23,8 @@ SMALL_MAX = 160
 #: Of a customer's message folded into a draft.
 ASKED_MAX = 200
 
-#: What an agent's own post is marked with, for how far it has come.
-MARKS = {
-    DeliveryState.SENT: "white_check_mark",
-    DeliveryState.DELIVERED: "white_check_mark",
-    DeliveryState.READ: "eyes",
-    DeliveryState.FAILED: "x",
-    DeliveryState.WITHHELD: "x",
-}
+#: Before the word for how far a reply came, under one that we posted.
+_MARKS = {DeliveryState.READ: "👀", DeliveryState.FAILED: "❌", DeliveryState.WITHHELD: "❌"}
 
 
 def line(entry: TranscriptLine, view: TicketView, remark: str = "") -> Post:
@@ -50,6 +44,17 @@ def lines(entries: Sequence[TranscriptLine], view: TicketView, remark: str = "")
     made = [blocks.rich(*elements), *([blocks.remark(remark)] if remark else [])]
     summary = f"{words.author_name(entries[0], view)}: {words.said(entries[0])}" if entries else "–"
     return blocks.post(summary, made)
+
+
+def said(entries: Sequence[TranscriptLine], view: TicketView, remark: str = "") -> Post:
+    """Return some lines as one post; what stands in for them, when the ticket carries none of them any more."""
+    match entries:
+        case []:
+            return left_out_line()
+        case [entry]:
+            return line(entry, view, remark)
+        case _:
+            return lines(entries, view, remark)
 
 
 def left_out_line() -> Post:
@@ -162,7 +167,8 @@ def _small_print(entry: TranscriptLine, limit: int) -> list[str]:
     """Return what else is to be known of a line: what it said before, and how far it came."""
     made = [f"Edited. It said: {clip(entry.edited_from, limit)}"] if entry.edited_from is not None else []
     if entry.author is Author.AGENT and entry.delivery not in {None, DeliveryState.PENDING}:
-        made.append(f"{words.DELIVERIES[entry.delivery].capitalize()}")
+        why = f": {clip(entry.delivery_detail, limit - 20)}" if entry.delivery_detail else ""
+        made.append(f"{_MARKS.get(entry.delivery, '✅')} {words.DELIVERIES[entry.delivery].capitalize()}{why}")
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +31,26 @@ def sent_key(channel: str, ts: str) -> str:
     return act_key(f"sent:{channel}:{ts}")
 
 
-def metadata(key: str, ticket_id: str, shown: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return what a post carries: its key, its ticket, and the ids of the messages it shows."""
+def metadata(key: str, ticket_id: str, shown: tuple[str, ...] = (), remark: str = "") -> dict[str, object]:
+    """Return what a post carries: its key, its ticket, the ids of the messages it shows, and our remark on them."""
     payload: dict[str, object] = {"key": key, "ticket_id": ticket_id}
     if shown:
         payload["message_ids"] = list(shown)
+    if remark:
+        payload["remark"] = remark
     return {"event_type": METADATA, "event_payload": payload}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a message stands."""
+
+    #: of the post
+    ts: str
+    #: ids of all messages that a post of ours shows; empty: the agent wrote the post
+    shown: tuple[str, ...] = ()
+    #: what we said with them
+    remark: str = ""
 
 
 class Whereabouts:
@@ -43,17 +58,21 @@ class Whereabouts:
 
     def __init__(self) -> None:
         """Start with nothing remembered."""
-        self._timestamps: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._standings: OrderedDict[tuple[str, str], Standing] = OrderedDict()
 
-    def put(self, message_id: str, thread: str, ts: str) -> None:
-        """Remember that the message stands in the post `ts` of a thread."""
-        self._timestamps[message_id, thread] = ts
-        while len(self._timestamps) > _REMEMBERED_MAX:
-            self._timestamps.popitem(last=False)
+    def put(self, message_id: str, thread: str, standing: Standing) -> None:
+        """Remember where a message stands in a thread."""
+        self._standings[message_id, thread] = standing
+        while len(self._standings) > _REMEMBERED_MAX:
+            self._standings.popitem(last=False)
 
-    def get(self, message_id: str, thread: str) -> str | None:
-        """Return the post, if it is remembered."""
-        return self._timestamps.get((message_id, thread))
+    def get(self, message_id: str, thread: str) -> Standing | None:
+        """Return where it stands, if that is remembered."""
+        return self._standings.get((message_id, thread))
+
+    def forget(self) -> None:
+        """Forget everything, as a restart does."""
+        self._standings.clear()
 
 
 class PostFinder:
@@ -64,7 +83,7 @@ class PostFinder:
         self._client = client
         self._remembered = remembered
 
-    async def of_message(self, message_id: MessageId, channel: str, thread: str) -> str | None:
+    async def of_message(self, message_id: MessageId, channel: str, thread: str) -> Standing | None:
         """Return the post in which a message stands: an agent's own one, or the one we made for it."""
         known = self._remembered.get(message_id, thread)
         if known is not None:
@@ -72,9 +91,12 @@ class PostFinder:
         async for message in self._replies(channel, thread):
             ts = str(message.get("ts"))
             written = {message_id_of(act_key(f"message:{channel}:{ts}")), message_id_of(sent_key(channel, ts))}
-            if message_id in written or message_id in (_payload(message).get("message_ids") or ()):
-                self._remembered.put(message_id, thread, ts)
-                return ts
+            carried = _payload(message)
+            shown = tuple(carried.get("message_ids") or ())
+            if message_id in written or message_id in shown:
+                standing = Standing(ts=ts, shown=shown, remark=str(carried.get("remark") or ""))
+                self._remembered.put(message_id, thread, standing)
+                return standing
         return None
 
     async def in_thread(self, key: str, channel: str, thread: str) -> str | None:

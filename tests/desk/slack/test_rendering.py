@@ -232,8 +232,10 @@ def test_a_plain_ticket_has_a_calm_card() -> None:
 def test_what_came_of_a_reply_stands_under_it() -> None:
     """A line of an agent's says how far it came; while it is on its way it says nothing."""
     entry = replace(line_of("x", author=Author.AGENT), edited_from=None)
-    for state, said in ((DeliveryState.READ, "Read"), (DeliveryState.FAILED, "Not delivered")):
-        shown = as_slack_gets_it(thread.line(replace(entry, delivery=state), view_of("x")))
+    for state, said in ((DeliveryState.READ, "👀 Read"), (DeliveryState.FAILED, "❌ Not delivered: gone")):
+        detail = "gone" if state is DeliveryState.FAILED else ""
+        come = replace(entry, delivery=state, delivery_detail=detail)
+        shown = as_slack_gets_it(thread.line(come, view_of("x")))
         assert visible(shown).endswith(said)
     pending = as_slack_gets_it(thread.line(replace(entry, delivery=DeliveryState.PENDING), view_of("x")))
     assert [block["type"] for block in pending["blocks"]] == ["rich_text"]

@@ -80,7 +80,8 @@ async def test_a_reply_from_the_modal_is_shown_in_the_thread_with_its_delivery(d
     assert "Hello *Dana* <b> & :wave:" in visible(line)
     desk.acts.deliver(TICKET, desk.acts.views[TICKET].transcript[-1].id, DeliveryState.DELIVERED)
     await desk.work()
-    assert desk.slack.reactions(line["ts"]) == {"white_check_mark"}
+    assert visible(desk.slack.message(line["ts"])).endswith("✅ Delivered")
+    assert desk.slack.reactions(line["ts"]) == set()
 
 
 async def test_a_failed_delivery_says_why_and_what_to_do(desk: Desk) -> None:

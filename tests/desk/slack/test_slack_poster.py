@@ -13,7 +13,7 @@ from bot.desk.slack.errors import FIXES, classify
 from bot.domain.acts import Claim, Reply
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskPost, DeskPostKind, Moved
-from bot.domain.messages import DeliveryState
+from bot.domain.messages import Attachment, AttachmentKind, DeliveryState, MediaId
 from bot.domain.tickets import Agent, AgentId, TicketId
 from bot.pipeline.desk.views import TRANSCRIPT_MAX
 from tests.desk.conftest import Desk
@@ -121,19 +121,61 @@ async def test_a_receipt_finds_the_message_after_a_restart(desk: Desk) -> None:
     written = await desk.slack.write("U0ALICE", card, "&gt; Hello")
     for raw in desk.inbox.take():
         await desk.app.handle(raw)
-    desk.app.poster._parts.whereabouts._timestamps.clear()
+    desk.app.poster._parts.whereabouts.forget()
     await desk.acts.do(TICKET, ALICE, Reply(text="From the local desk"), "local:1")
     await desk.acts.drain(desk.app.poster)
     lines = [visible(message) for message in desk.slack.thread(card)]
     assert not any("Hello" in line for line in lines)
     assert "From the local desk" in lines[-1]
-    desk.app.poster._parts.whereabouts._timestamps.clear()
+    desk.app.poster._parts.whereabouts.forget()
     for entry in desk.acts.views[TICKET].transcript[-2:]:
         desk.acts.deliver(TICKET, entry.id, DeliveryState.SENT)
         desk.acts.deliver(TICKET, entry.id, DeliveryState.SENT)
     await desk.acts.drain(desk.app.poster)
     assert desk.slack.reactions(written) == {"white_check_mark"}
-    assert desk.slack.reactions(desk.slack.thread(card)[-1]["ts"]) == {"white_check_mark"}
+    assert visible(desk.slack.thread(card)[-1]).endswith("✅ Sent")
+
+
+async def test_what_came_of_a_reply_stands_under_the_post_that_we_made_for_it(desk: Desk) -> None:
+    """The post is changed in place as the reply comes on, for each line of it, and keeps what we remarked."""
+    card = await desk.post_card()
+    lost = Attachment(kind=AttachmentKind.IMAGE, name="cup.jpg", media_id=MediaId("nothing"))
+    for number, files in enumerate(((), (lost,))):
+        reply = Reply(text=f"part {number}", attachments=files)
+        await desk.acts.do(TICKET, SAM, reply, f"local:{number}")
+    first, second = (entry.id for entry in desk.acts.views[TICKET].transcript[-2:])
+    desk.acts.forget_posts()
+    both = DeskPost(ticket_id=TICKET, kind=DeskPostKind.LINE, message_id=first, more=(second,))
+    await desk.app.poster.send(both, "both")
+    post, count = desk.slack.thread(card)[-1], len(desk.slack.messages)
+    for state, shown in ((DeliveryState.DELIVERED, "✅ Delivered"), (DeliveryState.READ, "👀 Read")):
+        desk.app.poster._parts.whereabouts.forget()
+        desk.acts.deliver(TICKET, first, state)
+        await desk.acts.drain(desk.app.poster)
+        now = visible(desk.slack.message(post["ts"]))
+        assert shown in now
+        assert "part 0" in now
+        assert "part 1" in now
+        assert "cup.jpg] is not kept" in now
+    assert desk.slack.reactions(post["ts"]) == set()
+    desk.acts.deliver(TICKET, second, DeliveryState.FAILED, "The customer has blocked us.")
+    await desk.acts.drain(desk.app.poster)
+    assert "❌ Not delivered: The customer has blocked us." in visible(desk.slack.message(post["ts"]))
+    assert len(desk.slack.messages) == count + 1
+
+
+async def test_a_post_that_somebody_deleted_is_not_brought_back_by_a_receipt(desk: Desk) -> None:
+    """The receipt is done with, and what comes after it is shown."""
+    card = await desk.post_card()
+    await desk.acts.do(TICKET, SAM, Reply(text="Hello"), "local:1")
+    await desk.acts.drain(desk.app.poster)
+    post = desk.slack.thread(card)[-1]
+    desk.slack.messages.remove(post)
+    count = len(desk.slack.messages)
+    desk.acts.deliver(TICKET, desk.acts.views[TICKET].transcript[-1].id, DeliveryState.READ)
+    (result,) = await desk.acts.drain(desk.app.poster)
+    assert isinstance(result, Sent)
+    assert len(desk.slack.messages) == count
 
 
 async def test_a_line_that_fell_out_of_the_ticket_is_not_lost_silently(desk: Desk) -> None:

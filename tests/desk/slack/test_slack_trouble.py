@@ -140,14 +140,14 @@ async def test_a_post_slack_never_takes_is_given_up_on_alone(place: Workplace) -
     bad, good = await place.open("bad"), await place.open("good")
     await place.pass_(8)
     poster = place.app.poster
-    real = poster._post
+    real = poster._posts.make
 
     async def breaking(post: object, *rest: object) -> str:
         if "bad luck" in str(post):
             raise TimeoutError
         return await real(post, *rest)  # type: ignore[arg-type]
 
-    poster._post = breaking  # type: ignore[method-assign,assignment]
+    poster._posts.make = breaking  # type: ignore[method-assign,assignment]
     await place.says(bad, "bad luck")
     for number in range(20):
         await place.says(good, f"line {number}.")
