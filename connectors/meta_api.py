@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -31,6 +31,8 @@ _MEDIA_HOSTS = (".fbcdn.net", ".fbsbx.com", ".cdninstagram.com")
 #: No user, nothing that two readers of addresses could take for different hosts.
 _ADDRESS = re.compile(r"(?P<origin>https?://(?P<host>[a-z0-9.-]+)(:[0-9]+)?)(/[!-~]*)?")
 _ANSWER_MAX = 1_000_000
+#: Seconds without a byte of an answer.
+_READ_TIMEOUT = 20.0
 #: Longer pauses that a header asks for are taken for nonsense.
 _PAUSE_MAX = timedelta(days=1)
 
@@ -64,7 +66,7 @@ class GraphApi:
     async def get(self, path: str, query: Mapping[str, str], *, as_app: bool = False) -> Fields | Failure:
         """Return the answer to a question."""
         url = f"{self._base_url}/{path}?{urlencode(query)}"
-        return await self._ask(Call(method="GET", url=url, headers=self._proof(as_app=as_app), bytes_max=_ANSWER_MAX))
+        return await self._ask(Call(method="GET", url=url, headers=self._proof(as_app=as_app)))
 
     async def post(self, path: str, body: Mapping[str, object], *, as_app: bool = False) -> Fields | Failure:
         """Return the answer to a call with a JSON body."""
@@ -80,7 +82,7 @@ class GraphApi:
         return await self._ask(self._post(path, headers, _form(boundary, members, file)))
 
     def _post(self, path: str, headers: dict[str, str], body: bytes) -> Call:
-        return Call(method="POST", url=f"{self._base_url}/{path}", headers=headers, body=body, bytes_max=_ANSWER_MAX)
+        return Call(method="POST", url=f"{self._base_url}/{path}", headers=headers, body=body)
 
     def _proof(self, *, as_app: bool) -> dict[str, str]:
         token = f"{self._account.app_id}|{self._account.app_secret}" if as_app else self._account.token
@@ -88,7 +90,7 @@ class GraphApi:
 
     async def _ask(self, call: Call) -> Fields | Failure:
         try:
-            answer = await self._line.answer(call)
+            answer = await self._line.answer(replace(call, read_timeout=_READ_TIMEOUT, bytes_max=_ANSWER_MAX))
         except CallError as error:
             return classify(error)
         return read_answer(answer)

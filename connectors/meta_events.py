@@ -189,7 +189,8 @@ def _content(message: Fields) -> Content:
     """Return what a message holds; raises `NotForUsError` when that is nothing we can show."""
     if message.flag("is_unsupported"):
         raise NotForUsError("message.unsupported")
-    attachments, lines = [], [message.text("text", "")]
+    attachments: list[Attachment] = []
+    lines = [message.text("text", "")]
     for item in message.objects("attachments"):
         kind = item.text("type", "")
         payload = item.object("payload") if "payload" in item else item

@@ -97,10 +97,11 @@ class Registration:
 
     async def _check_subscription(self) -> None:
         answer = self._known(await self._api.get(f"{self._wanted.node}/subscribed_apps", {}))
-        heard = {field for app in answer.objects("data") for field in app.texts("subscribed_fields", 1000)}
+        apps = answer.objects("data")
+        heard = {field for app in apps for field in app.texts("subscribed_fields", 1000)}
         missing = [field for field in self._wanted.node_fields if field not in heard]
-        if not answer.objects("data") or missing:
-            what = f"does not send us {', '.join(missing)}" if missing else "sends us nothing"
+        if not apps or missing:
+            what = f"does not send us {', '.join(missing)}" if apps else "sends us nothing"
             raise SettingsError(f"the account {what}: start Tandem, which subscribes to it")
 
     async def _check_token(self) -> str:

@@ -68,3 +68,13 @@ def test_place_is_named() -> None:
 
     with pytest.raises(MalformedWebhookError, match=r"\$\.entry\[0\]\.messaging\.id must be a string"):
         fields.objects("entry")[0].object("messaging").text("id")
+
+
+def test_flags_and_parts_of_seconds() -> None:
+    """A truth value is false when it is absent and never a number; moments come in seconds or parts of them."""
+    fields = Fields({"yes": True, "no": False, "one": 1, "at": 1_795_408_477_123})
+
+    assert (fields.flag("yes"), fields.flag("no"), fields.flag("absent")) == (True, False, False)
+    with pytest.raises(MalformedWebhookError, match=r"\$\.one must be true or false"):
+        fields.flag("one")
+    assert fields.moment("at", 1000).isoformat() == "2026-11-23T04:34:37.123000+00:00"

@@ -32,7 +32,7 @@ def subject() -> Subject:
     )
 
 
-def _connector(**more: str) -> InstagramConnector:
+def _connector(**more: Any) -> InstagramConnector:
     account = InstagramAccount(**proof("instagram", PAGE), has_human_agent=True, page="100000000000001", **more)
     return InstagramConnector(account, MemoryMedia())
 

@@ -32,7 +32,7 @@ def subject() -> Subject:
     )
 
 
-def _connector(**more: str) -> MessengerConnector:
+def _connector(**more: Any) -> MessengerConnector:
     account = MessengerAccount(**proof("messenger", PAGE), has_human_agent=True, **more)
     return MessengerConnector(account, MemoryMedia())
 

@@ -31,7 +31,7 @@ def subject() -> Subject:
     )
 
 
-def _connector(**more: str) -> WhatsAppConnector:
+def _connector(**more: Any) -> WhatsAppConnector:
     account = WhatsAppAccount(
         **proof("whatsapp", NUMBER),
         business_account_id=BUSINESS,
