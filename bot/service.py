@@ -33,6 +33,7 @@ from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling
 from bot.domain.errors import SettingsError
 from bot.domain.macros import Macro
 from bot.instance import service_secret
+from bot.pipeline.accounts import Accounts
 from bot.pipeline.alarms import DeskWatch, Troubles
 from bot.pipeline.background import Background, cancel, run_all
 from bot.pipeline.converse import ConverseParts, Conversing
@@ -121,6 +122,7 @@ class Service:
         self.shifts = Shifts(parts, self.acts)
         self.reading = StoredReading(database, clock, self.hints.inbox)
         self.troubles = Troubles(database, clock)
+        self.accounts = Accounts()
         self.slack = self._slack()
         self.slack_watch = self.slack.watch(self.reading, self.troubles.report) if self.slack else None
         self.desk_hub = DeskHub()
@@ -176,7 +178,6 @@ class Service:
 
     def _worker(self) -> Worker:
         dice = random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        resending = frozenset({"telegram"}) if self.settings.telegram.on_ambiguous == "resend" else frozenset()
         conversing = Conversing(
             ConverseParts(
                 database=self.database,
@@ -201,7 +202,8 @@ class Service:
                 desk=self.desk_address,
                 rules=self.rules,
                 dice=dice,
-                resending=resending,
+                resending=self.settings.resending,
+                accounts=self.accounts,
                 changed=self._changed,
             )
         )
@@ -293,6 +295,10 @@ class Service:
         metrics.ENGINE_READY.set(self.engine.is_ready)
         return missing
 
+    async def find_warnings(self) -> dict[str, str]:
+        """Return what somebody should look at, by where it is: the desk, and accounts on channels."""
+        return {**await self.troubles.alarming(), **self.accounts.alarming()}
+
     @asynccontextmanager
     async def serving(self, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
         """Listen, work and poll while the context lasts; the task ends early, with its error, if a part breaks.
@@ -310,7 +316,7 @@ class Service:
                 run_action=self.actions.run,
                 actions_token=self._actions_token,
                 find_unready=self.find_unready,
-                find_warnings=self.troubles.alarming,
+                find_warnings=self.find_warnings,
             )
             await stack.enter_async_context(serve(internal_app(parts), internal))
             stack.push_async_callback(self.close)

@@ -20,12 +20,13 @@ from bot.desk_settings import DeskSettings, HoursSettings, PromiseSettings, Team
 from bot.domain.errors import SettingsError
 from bot.domain.hours import ALWAYS
 from bot.domain.rules import Rules
+from bot.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 
 PREFIX = "TANDEM_"
 #: Environment variables of ours that are not settings.
 FILE_VARIABLE = "TANDEM_SETTINGS"
 #: Sections that are channels, by the names that rules call them.
-CHANNELS = frozenset({"webchat", "telegram"})
+CHANNELS = frozenset({"webchat", "telegram", "messenger", "instagram", "whatsapp"})
 #: What the environment writes with commas.
 _LISTS = frozenset(
     {("service", "trusted_proxies"), ("webchat", "allowed_origins"), ("hours", "holidays"), ("desk", "leads")}
@@ -179,6 +180,9 @@ class Settings(_Section):
     brand: BrandSettings = BrandSettings()
     webchat: WebChatSettings = WebChatSettings()
     telegram: TelegramSettings = TelegramSettings()
+    messenger: MessengerSettings = MessengerSettings()
+    instagram: InstagramSettings = InstagramSettings()
+    whatsapp: WhatsAppSettings = WhatsAppSettings()
     slack: SlackSettings = SlackSettings()
     records: RecordsSettings = RecordsSettings()
     engine: EngineSettings = EngineSettings()
@@ -197,6 +201,9 @@ class Settings(_Section):
             raise ValueError(
                 "telegram.webhook_secret is missing: with service.public_url Telegram calls us, and must prove it"
             )
+        for channel in (self.messenger, self.instagram, self.whatsapp):
+            if channel.token and not self.service.public_url:
+                raise ValueError(f"service.public_url is missing: Meta calls us, {channel.section} cannot be polled")
         if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
             raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
         check_rules(self.desk, self.teams, self.promises, CHANNELS)
@@ -218,9 +225,16 @@ class Settings(_Section):
             **chosen,
         )
 
+    @property
+    def resending(self) -> frozenset[str]:
+        """Return the channels on which a message that may have arrived is sent again."""
+        known = {name: getattr(self, name) for name in CHANNELS}
+        return frozenset(name for name, each in known.items() if getattr(each, "on_ambiguous", "hold") == "resend")
+
     def secrets(self) -> list[str]:
         """Return every secret value, for the logs to leave out."""
-        sections = (self.service, self.telegram, self.slack, self.records)
+        channels = (self.telegram, self.messenger, self.instagram, self.whatsapp)
+        sections = (self.service, *channels, self.slack, self.records)
         values = [value for section in sections for _, value in section]
         secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
         # A library names a password without the URL it stood in.

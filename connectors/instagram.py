@@ -19,8 +19,6 @@ from bot.domain.messages import AttachmentKind
 from connectors.meta_messaging import MessagingAccount, MessagingConnector
 
 CHANNEL = ChannelName("instagram")
-#: Where accounts live that are not linked to a page.
-INSTAGRAM_URL = "https://graph.instagram.com"
 
 
 @dataclass(frozen=True, kw_only=True)

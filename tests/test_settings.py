@@ -9,6 +9,9 @@ import pytest
 from bot.domain.errors import SettingsError
 from bot.settings import Settings, load
 
+#: What an account of Messenger needs.
+META = ("TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID")
+
 
 def written(folder: Path, text: str) -> Path:
     """Return a settings file."""
@@ -124,6 +127,9 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
         ({"SLACK__BOT_TOKEN": "xoxb-1", "SLACK__CHANNEL": "C1"}, "app_token"),
         ({"SLACK__BOT_TOKEN": "xoxb-1", "SLACK__CHANNEL": "C1", "SLACK__SIGNING_SECRET": "s"}, "service.public_url"),
         ({"TELEGRAM__TOKEN": "1:a", "SERVICE__PUBLIC_URL": "https://x.example"}, "telegram.webhook_secret"),
+        ({"MESSENGER__TOKEN": "EAAG"}, r"messenger\.app_secret.*messenger\.page_id.*docs/connect-messenger\.md"),
+        ({"WHATSAPP__TOKEN": "EAAG"}, r"whatsapp\.phone_number_id and whatsapp\.business_account_id"),
+        ({f"MESSENGER__{name}": "1" for name in META}, "service.public_url is missing: Meta calls us, messenger"),
         ({"RECORDS__URL": "postgresql://x"}, "records.mapping"),
         ({"RECORDS__MAPPING": "m.toml"}, "records.url"),
     ],
@@ -139,6 +145,8 @@ def test_secrets_are_not_shown() -> None:
     environ = {
         "TANDEM_TELEGRAM__TOKEN": "1:telegram-token",
         "TANDEM_TELEGRAM__WEBHOOK_SECRET": "webhook-secret",
+        **{f"TANDEM_MESSENGER__{name}": f"meta-{name.lower()}" for name in META},
+        "TANDEM_SERVICE__PUBLIC_URL": "https://care.example.com",
         "TANDEM_SERVICE__SECRET": "the-signing-secret-itself",
         "TANDEM_SERVICE__DATABASE": "postgresql://me:p%40ssword@host/tandem",
         "TANDEM_RECORDS__URL": "postgresql://me:records-password@host/shop",
@@ -153,6 +161,9 @@ def test_secrets_are_not_shown() -> None:
     for secret in (
         "1:telegram-token",
         "webhook-secret",
+        "meta-token",
+        "meta-app_secret",
+        "meta-verify_token",
         "the-signing-secret-itself",
         "p@ssword",
         "records-password",

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.clock import SystemClock
+from bot.connecting import SITE, connectors_of
+from bot.domain.connectors import Challenging, Connector, FetchesMedia, Registering, ShowsTyping
+from bot.settings import load
+from connectors.webchat import VisitorKeys, WebChatConnector
+from tests.fakes.feed import MemoryFeed
+from tests.fakes.media import MemoryMedia
+
+META = {"TOKEN": "EAAG", "APP_SECRET": "9f2c", "VERIFY_TOKEN": "hello"}
+ACCOUNTS: dict[str, dict[str, str]] = {
+    "TELEGRAM": {"TOKEN": "123:abc", "WEBHOOK_SECRET": "shh"},
+    "MESSENGER": META | {"PAGE_ID": "11"},
+    "INSTAGRAM": META | {"ACCOUNT_ID": "22"},
+    "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
+}
+
+
+def connected(*channels: str, **more: str) -> dict[str, Connector]:
+    """Return the connectors that settings for these channels make, by name."""
+    named = {f"{channel}__{name}": value for channel in channels for name, value in ACCOUNTS[channel].items()}
+    environ = named | {"SERVICE__PUBLIC_URL": "https://care.example.com"} | more
+    settings = load({f"TANDEM_{name}": value for name, value in environ.items()})
+    keys = VisitorKeys(secret=b"a secret of the service, 32 bytes")
+    webchat = WebChatConnector(account=SITE, keys=keys, feed=MemoryFeed(), clock=SystemClock())
+    return {str(each.channel): each for each in connectors_of(settings, webchat, MemoryMedia())}
+
+
+def test_nothing_but_the_chat() -> None:
+    """Without settings there is the web chat alone, and not even that where it is switched off."""
+    assert set(connected()) == {"webchat"}
+    assert connected(WEBCHAT__IS_ENABLED="false") == {}
+
+
+def test_all() -> None:
+    """Each section with a token is a channel, for the account it names."""
+    made = connected(*ACCOUNTS)
+
+    assert {name: str(each.account) for name, each in made.items()} == {
+        "webchat": "site",
+        "telegram": "123",
+        "messenger": "11",
+        "instagram": "22",
+        "whatsapp": "33",
+    }
+
+
+@pytest.mark.parametrize("channel", ["MESSENGER", "INSTAGRAM", "WHATSAPP"])
+def test_powers_of_meta(channel: str) -> None:
+    """The channels of Meta's shake hands, register, fetch files and show typing, and are never polled."""
+    made = connected(channel)[channel.lower()]
+
+    assert all(isinstance(made, power) for power in (Challenging, Registering, FetchesMedia, ShowsTyping))
+    assert not hasattr(made, "poll")
+
+
+def test_windows_follow_the_settings() -> None:
+    """People may write for longer only where the settings say that Meta allows it."""
+    assert connected("MESSENGER")["messenger"].capabilities.people_window is None
+    granted = connected("MESSENGER", MESSENGER__HAS_HUMAN_AGENT="true")["messenger"]
+    assert granted.capabilities.people_window == timedelta(days=7)
+    assert connected("WHATSAPP")["whatsapp"].capabilities.people_window == timedelta.max
+
+
+def test_instagram_with_or_without_a_page() -> None:
+    """An account linked to a page can send files; one of Instagram's own log-in has a server of its own."""
+    assert connected("INSTAGRAM")["instagram"].capabilities.attachments == frozenset()
+    assert connected("INSTAGRAM", INSTAGRAM__PAGE_ID="55")["instagram"].capabilities.attachments
+    alone = load(
+        {f"TANDEM_INSTAGRAM__{name}": value for name, value in ACCOUNTS["INSTAGRAM"].items()}
+        | {"TANDEM_SERVICE__PUBLIC_URL": "https://care.example.com"}
+    ).instagram
+    assert alone.url == "https://graph.instagram.com"
+    assert alone.model_copy(update={"page_id": "55"}).url == "https://graph.facebook.com"
+    assert alone.model_copy(update={"base_url": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
