@@ -84,6 +84,12 @@ CHANNELS = {
 #: What to do about a message that did not arrive.
 WHAT_TO_DO = "The customer has not seen it. Reply again, or reach them another way and note that here."
 
+#: Of a customer who is known nowhere else, and of one who is, in the opinion of colleagues.
+NO_OTHER_WAY = "No other channel of this customer is known."
+WAY_NOT_PROVED = (
+    "That it is the same customer on the other channel is not proved: write nothing there that only they may read."
+)
+
 _RUNNING = frozenset({ClockState.RUNNING, ClockState.WARNED})
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
 

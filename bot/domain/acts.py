@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.domain.conversations import ConversationId
 from bot.domain.customers import CustomerId
 from bot.domain.messages import Attachment, MessageId
 from bot.domain.suggestions import SuggestionId
@@ -72,6 +73,14 @@ class Resend:
     """Send a reply again that did not arrive."""
 
     message_id: MessageId
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplyElsewhere:
+    """Send the customer a message in another conversation of theirs, in that one's ticket, which the agent takes."""
+
+    conversation_id: ConversationId
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +204,7 @@ Act = (
     | Reply
     | Amend
     | Resend
+    | ReplyElsewhere
     | Note
     | Snooze
     | Wake

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NewType
 
 from bot.domain.assurance import Level
+from bot.domain.channels import ChannelAddress
 from bot.domain.clocks import TicketClock
 from bot.domain.conversations import Conversation, ConversationId
 from bot.domain.customers import CustomerRecord
@@ -152,6 +153,16 @@ class TicketEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherWay:
+    """Another conversation of the same customer."""
+
+    conversation_id: ConversationId
+    address: ChannelAddress
+    #: whether the customer proved in both who they are; else people think so
+    is_proved: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class TicketView:
     """A ticket with everything an agent needs to see on one screen."""
 
@@ -173,3 +184,5 @@ class TicketView:
     suggestions: tuple[Suggestion, ...] = ()
     #: whose record agents are shown without a proof, and why; empty: nobody's
     linked_evidence: str = ""
+    #: where else the customer can be reached, what they used last first; in a list of tickets: nowhere
+    other_ways: tuple[OtherWay, ...] = ()

@@ -45,6 +45,11 @@ def broken(clock: TicketClock, now: datetime, zone: tzinfo) -> str:
             return f"🔴 {_WHAT[clock.kind]} was promised by {due} and is late."
 
 
+def answered_elsewhere(number: int) -> str:
+    """Say where a customer is answered whom a reply did not reach."""
+    return f"The customer is answered on another channel of theirs, in ticket {number}."
+
+
 def unclaimed(ticket: Ticket, team: Team, now: datetime, *, is_last: bool) -> str:
     """Ask more people for somebody who takes a ticket."""
     waited = _left(now - ticket.opened_at)

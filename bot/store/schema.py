@@ -142,6 +142,8 @@ identities = Table(
     Column("last_seen_at", Moment, nullable=False),
 )
 
+_partial_index("ix_channel_identities_customer", identities.c.customer_id, where="customer_id IS NOT NULL")
+
 conversations = Table(
     "conversations",
     metadata,
@@ -296,6 +298,7 @@ identity_links = Table(
     Column("undone_by", String(100)),
 )
 _partial_index("uq_identity_links_live", identity_links.c.address, unique=True, where="undone_at IS NULL")
+_partial_index("ix_identity_links_customer", identity_links.c.customer_id, where="undone_at IS NULL")
 
 # Every text that a message ever had; rows are only added.
 message_revisions = Table(

@@ -23,6 +23,8 @@ class DeskAction(StrEnum):
     REJECT_SUGGESTION = "tandem_reject_suggestion"
 
     REPLY = "tandem_reply"
+    #: to the same customer in another conversation
+    ELSEWHERE = "tandem_elsewhere"
     #: a draft of the bot, to be changed first
     SUGGESTED = "tandem_suggested"
     MACRO = "tandem_macro"
@@ -64,6 +66,7 @@ class DeskAction(StrEnum):
 _WITH_MODAL = frozenset(
     {
         DeskAction.REPLY,
+        DeskAction.ELSEWHERE,
         DeskAction.SUGGESTED,
         DeskAction.MACRO,
         DeskAction.NOTE,

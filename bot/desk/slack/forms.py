@@ -35,12 +35,14 @@ from bot.domain.acts import (
     Note,
     Promise,
     Reply,
+    ReplyElsewhere,
     Resolve,
     SetPriority,
     SetTags,
     Snooze,
     Transfer,
 )
+from bot.domain.conversations import ConversationId
 from bot.domain.customers import CustomerId
 from bot.domain.errors import SettingsError
 from bot.domain.macros import Macro, check_macro
@@ -88,6 +90,9 @@ def wishes(sent: Submission, now: datetime) -> tuple[Wish, ...]:
 
 
 def _reply(sent: Submission, _: datetime) -> tuple[Wish, ...]:
+    elsewhere = sent.memory.get("elsewhere")
+    if elsewhere:
+        return (ReplyElsewhere(conversation_id=ConversationId(elsewhere), text=_said(sent)),)
     seen, draft = sent.memory.get("seen"), sent.memory.get("suggestion")
     return (
         Reply(

@@ -36,6 +36,8 @@ class Draft:
     text: str = ""
     macro: str | None = None
     suggestion: SuggestionId | None = None
+    #: id of the other conversation of this customer that it goes to; none: the ticket's own
+    elsewhere: str | None = None
     #: digest of the text whose preview the agent was shown; empty: none yet
     shown: str = ""
 
@@ -62,6 +64,8 @@ def reply(view: TicketView, draft: Draft, seen: str, preview: Sequence[str] = ()
         made += [blocks.rich(blocks.quote(clip(piece, INPUT_MAX) or "–")) for piece in preview[:20]]
         made.append(blocks.remark("Change the text above if something is not right; you will see it again."))
     more = {"seen": seen, "macro": draft.macro, "suggestion": draft.suggestion, "shown": draft.shown}
+    if draft.elsewhere is not None:
+        more["elsewhere"] = draft.elsewhere
     labels = ("Reply to the customer", "Send" if preview else "Preview")
     return _modal(DeskAction.REPLY, view, labels, made, more)
 

@@ -6,6 +6,7 @@ Nothing is done here that would have to be kept; Slack gives three seconds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from bot.desk import words
@@ -28,6 +29,7 @@ from bot.domain.tickets import Agent, TicketView
 
 CLOSED = "This ticket is closed. Press Reopen on its card to take it up again."
 MOVED = "This ticket has another card now, where it is worked on."
+NO_WAY = "That is not known to be a channel of this customer's any more."
 GONE = "There is no such ticket any more."
 MORNING = 9
 
@@ -119,6 +121,8 @@ class Prompts:
             case DeskAction.LINK:
                 found = await self._parts.acts.candidates(view.ticket.id)
                 return modals.link(view, [(c.customer.id, c.customer.name, "; ".join(c.evidence)) for c in found])
+            case DeskAction.ELSEWHERE:
+                return modals.reply(_on(view, click.argument), Draft(elsewhere=click.argument), _seen(view))
         made = _PLAIN.get(click.action)
         return made(view) if made else modals.reply(view, _draft(click, view), _seen(view))
 
@@ -128,12 +132,18 @@ class Prompts:
         refusal = refused(view, "")
         if view is None or refusal:
             return _errors({TEXT: refusal})
-        suggestion = sent.memory.get("suggestion")
+        suggestion, elsewhere = sent.memory.get("suggestion"), sent.memory.get("elsewhere")
+        if elsewhere:
+            try:
+                view = _on(view, elsewhere)
+            except DeskError as error:
+                return _errors({TEXT: str(error)})
         said = sent.one(TEXT)
         kept = Draft(
             text=said,
             macro=sent.memory.get("macro"),
             suggestion=SuggestionId(suggestion) if suggestion else None,
+            elsewhere=elsewhere,
             shown=modals.digest(said),
         )
         pieces = self._pieces(view, agent, said)
@@ -185,6 +195,14 @@ def refused(view: TicketView | None, channel: str) -> str:
     if channel and not (view.ticket.desk_reference or channel).startswith(f"{channel}:"):
         return MOVED
     return "" if view.ticket.state.is_open else CLOSED
+
+
+def _on(view: TicketView, conversation_id: str) -> TicketView:
+    """Return the view with the address of another conversation of the customer; raises `DeskError`."""
+    way = next((way for way in view.other_ways if way.conversation_id == conversation_id), None)
+    if way is None:
+        raise DeskError(NO_WAY)
+    return replace(view, conversation=replace(view.conversation, address=way.address))
 
 
 def presets(now: datetime, zone: tzinfo) -> list[tuple[datetime, str]]:

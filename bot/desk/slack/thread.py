@@ -122,7 +122,18 @@ def again(entry: TranscriptLine, view: TicketView) -> list[Block]:
         return []
     resend = blocks.button(DeskAction.RESEND, "Try again", f"{view.ticket.id} {entry.id}")
     other = blocks.button(DeskAction.REPLY, "Write something else", view.ticket.id)
-    return [blocks.buttons("tandem_failed", resend, other)]
+    ways = [
+        blocks.button(
+            f"{DeskAction.ELSEWHERE}:{number}",
+            f"Answer on {words.channel(way.address.channel)}",
+            f"{view.ticket.id} {way.conversation_id}",
+        )
+        for number, way in enumerate(view.other_ways)
+    ]
+    remarks = [words.NO_OTHER_WAY] if not ways else []
+    if not all(way.is_proved for way in view.other_ways):
+        remarks.append(words.WAY_NOT_PROVED)
+    return [blocks.buttons("tandem_failed", resend, other, *ways), *map(blocks.remark, remarks)]
 
 
 def refusal(reason: str, unsent: str = "") -> Post:

@@ -16,7 +16,7 @@ from bot.domain.messages import message_id_of
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.rules import Rules
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketEvent, TicketId, TicketView
-from bot.pipeline.desk import arranging, closing, identity, ownership, talking, undoing
+from bot.pipeline.desk import another_way, arranging, closing, identity, ownership, talking, undoing
 from bot.pipeline.desk.handling import Doing, Handlers
 from bot.pipeline.desk.history import name_of, words_of
 from bot.pipeline.desk.views import Views
@@ -28,6 +28,7 @@ _HANDLERS: Handlers = {
     **ownership.HANDLERS,
     **arranging.HANDLERS,
     **talking.HANDLERS,
+    **another_way.HANDLERS,
     **closing.HANDLERS,
     **identity.HANDLERS,
     **undoing.HANDLERS,

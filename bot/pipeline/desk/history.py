@@ -17,6 +17,7 @@ from bot.domain.acts import (
     Note,
     Promise,
     Reply,
+    ReplyElsewhere,
     Resolve,
     SetPriority,
     SetTags,
@@ -48,6 +49,7 @@ def _moment(at: datetime) -> str:
 
 _WORDS: dict[type[Act], Callable[[Any], str]] = {
     Note: lambda act: act.text.strip(),
+    ReplyElsewhere: lambda act: act.text.strip(),
     Reply: lambda act: act.text.strip(),
     Amend: lambda act: (act.text or "").strip(),
     Resolve: lambda act: act.outcome.strip(),

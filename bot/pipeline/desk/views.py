@@ -14,7 +14,7 @@ from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
 from bot.pipeline.desk.identity import linked
-from bot.store import clocks, conversations, searching, suggestions, tickets, transcript
+from bot.store import clocks, conversations, searching, suggestions, tickets, transcript, ways
 from bot.store.database import Database
 
 #: Lines of the transcript that an agent sees at once.
@@ -80,7 +80,9 @@ class Views:
 def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
     """Return the ticket without what only the brand's records know; a transaction body."""
     ticket = tickets.get(connection, ticket_id)
-    return _view_of(connection, ticket) if ticket else None
+    if ticket is None:
+        return None
+    return replace(_view_of(connection, ticket), other_ways=ways.of(connection, ticket.conversation_id))
 
 
 def _waiting_views(connection: Connection, skip: int, limit: int) -> tuple[list[TicketView], int]:

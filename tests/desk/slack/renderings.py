@@ -42,6 +42,7 @@ def all_modals(view: TicketView, text: str) -> list[Block]:
     return [
         modals.reply(view, Draft(text=text), "1"),
         modals.reply(view, Draft(text=text, shown=modals.digest(text)), "1", [text[:3_000]] * 3, text),
+        modals.reply(view, Draft(text=text, elsewhere="1" * 32), "1"),
         modals.note(view, text),
         modals.pick_macro(view, [macro_of(f"{number} {text}") for number in range(120)]),
         modals.pick_macro(view, []),

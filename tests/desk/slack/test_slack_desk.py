@@ -6,6 +6,7 @@ import io
 import aiohttp
 import pytest
 
+from bot.desk import words
 from bot.desk.slack import listeners, prompts
 from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.domain.errors import SettingsError
@@ -13,6 +14,7 @@ from bot.domain.messages import Attachment, AttachmentKind, DeliveryState
 from bot.domain.rules import Team
 from bot.domain.tickets import EVERYBODY, TeamName, TicketId, TicketState
 from tests.desk.conftest import Desk
+from tests.desk.records import dana
 from tests.desk.serving import serve
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
 from tests.fakes.slack_api import QUEUE
@@ -118,6 +120,46 @@ async def test_what_does_not_clearly_go_out_stays_internal(desk: Desk, text: str
     await desk.work()
     assert desk.acts.sent == []
     assert [kind for kind, *_ in desk.acts.log] == ["note"]
+
+
+async def test_what_did_not_arrive_can_be_said_on_another_channel_of_the_same_customer(desk: Desk) -> None:
+    """The button opens the reply for the other conversation; its ticket is the agent's, and the thread says where."""
+    record = dana()
+    other = desk.acts.open(record=record)
+    here = desk.acts.open(record=record)
+    desk.acts.open()
+    await desk.work()
+    card = str(desk.acts.views[here].ticket.desk_reference).rpartition(":")[2]
+    await desk.slack.write(ALICE, card, "&gt; Hello")
+    await desk.work()
+    failed = desk.acts.views[here].transcript[-1].id
+    desk.acts.deliver(here, failed, DeliveryState.FAILED, "The customer has blocked us.")
+    await desk.work()
+    told = desk.slack.thread(card)[-1]
+    assert "Answer on Telegram" in visible(told)
+    assert words.NO_OTHER_WAY not in visible(told)
+    assert words.WAY_NOT_PROVED not in visible(told)
+    await desk.slack.click(ALICE, told["ts"], "tandem_elsewhere:0")
+    await desk.slack.submit(ALICE, desk.slack.views[-1], "Hello again")
+    assert desk.acts.sent[-1][1] == "Hello"
+    await desk.slack.submit(ALICE, desk.slack.views[-1])
+    await desk.work()
+    assert desk.acts.sent[-1] == (other, "Hello again", ())
+    assert desk.acts.views[other].ticket.agent == desk.acts.views[here].ticket.agent
+    assert "on another channel of theirs, in ticket 1." in visible(desk.slack.thread(card)[-1])
+
+
+async def test_that_there_is_no_other_channel_is_said_plainly(desk: Desk) -> None:
+    """A customer whom nobody knows anywhere else cannot be reached another way from here."""
+    card = await desk.post_card()
+    desk.acts.open()
+    await desk.slack.write(ALICE, card, "&gt; Hello")
+    await desk.work()
+    desk.acts.deliver(TICKET, desk.acts.views[TICKET].transcript[-1].id, DeliveryState.FAILED, "Blocked.")
+    await desk.work()
+    told = desk.slack.thread(card)[-1]
+    assert words.NO_OTHER_WAY in visible(told)
+    assert "Answer on" not in visible(told)
 
 
 async def test_a_message_that_could_be_either_is_explained(desk: Desk) -> None:

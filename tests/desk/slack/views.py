@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
+from bot.domain.conversations import ConversationId
 from bot.domain.customers import Customer, CustomerId, CustomerRecord
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.macros import Macro
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MessageId, TranscriptLine
 from bot.domain.suggestions import Suggestion, SuggestionId, SuggestionState
-from bot.domain.tickets import Agent, AgentId, Priority, TeamName, TicketState, TicketView
+from bot.domain.tickets import Agent, AgentId, OtherWay, Priority, TeamName, TicketState, TicketView
 from tests.desk.floor import START
 from tests.desk.records import dana, queued_view
 
@@ -115,4 +116,10 @@ def view_of(text: str, state: TicketState = TicketState.QUEUED, *, is_known: boo
         clocks=clocks(),
         suggestions=(suggestion_of(text),),
         linked_evidence=text,
+        other_ways=tuple(
+            OtherWay(
+                conversation_id=ConversationId(f"{number:032x}"), address=view.conversation.address, is_proved=False
+            )
+            for number in range(3)
+        ),
     )

@@ -87,6 +87,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("undone_at IS NULL"),
             postgresql_where=sa.text("undone_at IS NULL"),
         )
+        batch_op.create_index(
+            "ix_identity_links_customer",
+            ["customer_id"],
+            unique=False,
+            sqlite_where=sa.text("undone_at IS NULL"),
+            postgresql_where=sa.text("undone_at IS NULL"),
+        )
 
     op.create_table(
         "message_revisions",
@@ -173,6 +180,13 @@ def upgrade() -> None:
 
     with op.batch_alter_table("channel_identities", schema=None) as batch_op:
         batch_op.add_column(sa.Column("language", sa.String(length=20), nullable=True))
+        batch_op.create_index(
+            "ix_channel_identities_customer",
+            ["customer_id"],
+            unique=False,
+            sqlite_where=sa.text("customer_id IS NOT NULL"),
+            postgresql_where=sa.text("customer_id IS NOT NULL"),
+        )
 
 
 def downgrade() -> None:
@@ -181,6 +195,11 @@ def downgrade() -> None:
         batch_op.drop_column("outage_count")
 
     with op.batch_alter_table("channel_identities", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_channel_identities_customer",
+            sqlite_where=sa.text("customer_id IS NOT NULL"),
+            postgresql_where=sa.text("customer_id IS NOT NULL"),
+        )
         batch_op.drop_column("language")
 
     with op.batch_alter_table("tickets", schema=None) as batch_op:
@@ -229,6 +248,11 @@ def downgrade() -> None:
 
     op.drop_table("message_revisions")
     with op.batch_alter_table("identity_links", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_identity_links_customer",
+            sqlite_where=sa.text("undone_at IS NULL"),
+            postgresql_where=sa.text("undone_at IS NULL"),
+        )
         batch_op.drop_index(
             "uq_identity_links_live",
             sqlite_where=sa.text("undone_at IS NULL"),
