@@ -29,7 +29,7 @@ from bot.domain.messages import (
 from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
 from bot.pipeline.elsewhere import keep_edit, silence_bot
-from bot.store import choices, conversations, inbox, transcript
+from bot.store import choices, conversations, inbox, receipts, transcript
 from bot.store.codec import ECHO, INBOUND, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
@@ -146,11 +146,11 @@ def _keep_echo(connection: Connection, account: str, named: tuple[Echo, MessageI
         author_name=line(echo.author_name)[:200] if echo.author_name else None,
         attachments=tuple(replace(item, name=line(item.name)[:200]) for item in echo.attachments),
     )
-    known = conversations.find_by_address(connection, echo.address)
-    if known is not None and transcript.find_external(connection, known.id, echo.external_id) is not None:
+    if receipts.is_ours(connection, echo):
         return False
     if not inbox.add(connection, _arrival(echo, message_id, InboxKind.ECHO, account), now):
         return False
+    known = conversations.find_by_address(connection, echo.address)
     conversation = known or conversations.meet(connection, echo.address, None, now)
     said = TranscriptLine(
         id=message_id,

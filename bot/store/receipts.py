@@ -1,4 +1,4 @@
-"""Which of our messages a channel's receipt speaks of. All functions are transaction bodies."""
+"""Which of our messages a channel speaks of, in receipts and echoes. All functions are transaction bodies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from sqlalchemy import Connection, select
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
-from bot.domain.messages import DeliveryState, MessageId, Receipt, ReceiptKind, TranscriptLine
+from bot.domain.messages import Author, DeliveryState, Echo, MessageId, Receipt, ReceiptKind, TranscriptLine
 from bot.store import conversations, transcript
 from bot.store.schema import messages, outbox
 
 #: One of our messages, and the conversation it belongs to.
 Meant = tuple[ConversationId, TranscriptLine]
+#: Of our last messages in a conversation, those that may have been cut.
+_LOOKED_BACK = 100
 _ARRIVING = (DeliveryState.SENT.value, DeliveryState.DELIVERED.value)
 
 
@@ -65,3 +67,34 @@ def _by_key(connection: Connection, receipt: Receipt) -> list[Meant]:
 
 def _is_same_account(one: ChannelAddress, other: ChannelAddress) -> bool:
     return (one.channel, one.account) == (other.channel, other.account)
+
+
+def is_ours(connection: Connection, echo: Echo) -> bool:
+    """Whether what a channel tells of was sent by us: it has told us the id, or a call of ours is just on its way.
+
+    Some channels repeat everything that is sent for the brand, and say of nothing by whom.
+    """
+    conversation = conversations.find_by_address(connection, echo.address)
+    if conversation is None:
+        return False
+    if transcript.find_external(connection, conversation.id, echo.external_id) is not None:
+        return True
+    cut = select(messages.c.parts).where(
+        messages.c.conversation_id == conversation.id, messages.c.author != Author.CUSTOMER.value
+    )
+    for parts in connection.scalars(cut.order_by(messages.c.position.desc()).limit(_LOOKED_BACK)):
+        if parts and echo.external_id in parts:
+            return True
+    leaving = select(outbox.c.body).where(
+        outbox.c.address == str(echo.address), outbox.c.state == "claimed", outbox.c.kind == "message"
+    )
+    return any(_says(body, echo.text) for body in connection.scalars(leaving))
+
+
+def _says(body: dict[str, object], text: str) -> bool:
+    """Whether a message that leaves may show this text; choices and files are shown in the channel's own words."""
+    return (
+        not text
+        or bool(body["choices"] or body["attachments"])
+        or " ".join(text.split()) in " ".join(str(body["text"]).split())
+    )

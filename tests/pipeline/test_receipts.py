@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain.messages import DeliveryState, Receipt, ReceiptKind
+from bot.domain.connectors import SendOperation, SendText
+from bot.domain.conversations import Owner
+from bot.domain.messages import DeliveryState, Echo, Receipt, ReceiptKind
 from tests.fakes.connector import LOST_ANSWER, message
-from tests.pipeline.rig import Rig
+from tests.pipeline.rig import Rig, turn
 
 LONG = " ".join(f"word{n:03}" for n in range(60))
 
@@ -81,3 +83,38 @@ async def test_key_of_nobody(rig: Rig) -> None:
     await rig.settle()
 
     assert await states(rig) == [DeliveryState.SENT]
+
+
+async def test_echoes_of_our_own(rig: Rig) -> None:
+    """The bot is not silenced by its own words, be they a piece of a message or an echo that overtakes the answer."""
+    address = rig.connector.address("ann")
+    early: list[Echo] = []
+
+    async def told_before_we_are_answered(operation: SendOperation) -> None:
+        assert isinstance(operation, SendText)
+        early.append(Echo(address=address, external_id=f"early-{len(early)}", text=operation.text.strip()))
+        await rig.bring(early[-1])
+
+    rig.connector.during_send = told_before_we_are_answered
+    rig.engine.by_text["tell me all"] = turn(LONG)
+    await rig.writes("tell me all")
+    rig.connector.during_send = None
+    await rig.bring(*(Echo(address=address, external_id=f"ann-{n}", text="a piece") for n in range(1, len(early) + 1)))
+    await rig.settle()
+
+    assert len(early) > 2
+    assert (await rig.conversation()).owner is Owner.BOT
+    assert len(await rig.transcript()) == 2
+
+
+async def test_echo_of_a_person_while_we_send(rig: Rig) -> None:
+    """What a person writes on the channel just then is theirs, and they have the conversation from then on."""
+
+    async def somebody_writes(_: SendOperation) -> None:
+        await rig.bring(Echo(address=rig.connector.address("ann"), external_id="inbox-1", text="Lou here, I have it."))
+
+    rig.connector.during_send = somebody_writes
+    await rig.writes("hello")
+
+    assert (await rig.conversation()).owner is not Owner.BOT
+    assert [line.text for line in await rig.transcript()][-1] == "Lou here, I have it."
