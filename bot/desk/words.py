@@ -10,6 +10,7 @@ from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.customers import Money, Order
 from bot.domain.handoff import Reason
 from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
+from bot.domain.moods import Mood
 from bot.domain.tickets import Priority, TicketState, TicketView
 
 REASONS = {
@@ -28,6 +29,13 @@ STATES = {
     TicketState.CLAIMED: "claimed",
     TicketState.RESOLVED: "resolved",
     TicketState.HANDED_BACK: "handed back to the bot",
+}
+
+MOODS = {
+    Mood.ANGRY: "😠 angry",
+    Mood.UNHAPPY: "🙁 unhappy",
+    Mood.THANKFUL: "🙂 thankful",
+    Mood.PLEASED: "😀 pleased",
 }
 
 LEVELS = {

@@ -14,6 +14,7 @@ from bot.domain.conversations import Conversation, ConversationId
 from bot.domain.customers import CustomerRecord
 from bot.domain.handoff import HandoffRequest
 from bot.domain.messages import TranscriptLine
+from bot.domain.moods import Mood
 from bot.domain.suggestions import Suggestion
 
 #: Opaque random hex.
@@ -184,5 +185,7 @@ class TicketView:
     suggestions: tuple[Suggestion, ...] = ()
     #: whose record agents are shown without a proof, and why; empty: nobody's
     linked_evidence: str = ""
+    #: how the customer seems to feel; none: nobody knows
+    mood: Mood | None = None
     #: where else the customer can be reached, what they used last first; in a list of tickets: nowhere
     other_ways: tuple[OtherWay, ...] = ()

@@ -70,6 +70,20 @@ def add(connection: Connection, turn: TurnRecord, now: datetime) -> None:
     connection.execute(_ADDING, values)
 
 
+def intents(
+    connection: Connection, conversation_id: ConversationId, since: datetime, limit: int
+) -> list[tuple[datetime, str]]:
+    """Return the last intents that the bot was sure of in a conversation, with their moments, oldest first."""
+    query = (
+        select(turns.c.created_at, turns.c.intent)
+        .where(turns.c.conversation_id == conversation_id, turns.c.created_at >= since)
+        .where(turns.c.intent.is_not(None), turns.c.is_fallback.is_(False))
+        .order_by(turns.c.number.desc())
+        .limit(limit)
+    )
+    return [(row.created_at, row.intent) for row in reversed(connection.execute(query).all())]
+
+
 def history(connection: Connection, conversation_id: ConversationId) -> History:
     """Return the last `TURNS_KEPT` turns of a conversation and the state before them."""
     rows = connection.execute(_LAST_TURNS, {"conversation": conversation_id}).all()

@@ -121,6 +121,7 @@ class Pages:
             moment=words.moment,
             money=words.money,
             reason=words.REASONS.__getitem__,
+            mood=words.MOODS.__getitem__,
             delivered=words.DELIVERIES.__getitem__,
             size=size,
             state=words.STATES.__getitem__,

@@ -48,8 +48,9 @@ def _status(view: TicketView) -> list[Block]:
     team = [] if ticket.team == EVERYBODY else [plain(f"Team {blocks.short(ticket.team, 60)}")]
     sign = _SIGNS.get(ticket.priority)
     urgency = [plain(f"{sign} {words.PRIORITIES[ticket.priority].capitalize()}")] if sign else []
+    mood = [plain(f"{words.MOODS[view.mood]}, by their words")] if view.mood and ticket.state.is_open else []
     tags = " ".join(f"#{tag}" for tag in ticket.tags[:TAGS_MAX])
-    return [*urgency, *_state(view), *team, *([plain(clip(tags, 300))] if tags else [])]
+    return [*urgency, *_state(view), *mood, *team, *([plain(clip(tags, 300))] if tags else [])]
 
 
 def _state(view: TicketView) -> list[Block]:

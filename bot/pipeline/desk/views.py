@@ -9,12 +9,15 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from bot.domain.assurance import Level
+from bot.domain.conversations import Conversation
 from bot.domain.customers import CustomerRecord
 from bot.domain.errors import DirectoryUnavailableError
+from bot.domain.moods import LOOKED_BACK, LOOKED_BACK_FOR, Mood, mood
 from bot.domain.ports import Clock, CustomerDirectory
+from bot.domain.suggestions import Suggestion
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
 from bot.pipeline.desk.identity import linked
-from bot.store import clocks, conversations, searching, suggestions, tickets, transcript, ways
+from bot.store import clocks, conversations, searching, suggestions, tickets, transcript, turns, ways
 from bot.store.database import Database
 
 #: Lines of the transcript that an agent sees at once.
@@ -99,9 +102,11 @@ def _open_views(connection: Connection, is_wanted: Callable[[Ticket], bool]) -> 
 
 
 def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
+    conversation = conversations.get(connection, ticket.conversation_id)
+    drafts = suggestions.of(connection, ticket.id)
     return TicketView(
         ticket=ticket,
-        conversation=conversations.get(connection, ticket.conversation_id),
+        conversation=conversation,
         transcript=tuple(transcript.last(connection, ticket.conversation_id, TRANSCRIPT_MAX)),
         events=tuple(tickets.events(connection, ticket.id)),
         record=None,
@@ -109,5 +114,14 @@ def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
         level=Level.L0,
         place_in_queue=tickets.place_in_queue(connection, ticket),
         clocks=clocks.of(connection, ticket.id),
-        suggestions=suggestions.of(connection, ticket.id),
+        suggestions=drafts,
+        mood=_mood(connection, conversation, drafts),
     )
+
+
+def _mood(connection: Connection, conversation: Conversation, drafts: tuple[Suggestion, ...]) -> Mood | None:
+    """Return how the customer seems to feel, from what was said to the bot and what it read along."""
+    since = conversation.last_inbound_at - LOOKED_BACK_FOR
+    said = turns.intents(connection, conversation.id, since, LOOKED_BACK)
+    read = [(draft.at, draft.intent) for draft in drafts if draft.intent and draft.at >= since]
+    return mood([intent for _, intent in sorted([*said, *read])])

@@ -218,13 +218,14 @@ def test_a_card_shows_what_is_due_and_how_urgent_it_is() -> None:
     assert parsed[3] == "⏸ Solved: the customer is awaited"
     assert len(parsed) == 4
     assert "🔴 Urgent" in visible({"blocks": shown})
+    assert "😠 angry, by their words" in visible({"blocks": shown})
 
 
 def test_a_plain_ticket_has_a_calm_card() -> None:
-    """A ticket of no team, priority, tags or clocks says nothing about them."""
+    """A ticket of no team, priority, tags, clocks or mood says nothing about them."""
     view = view_of("x")
     ticket = replace(view.ticket, team=EVERYBODY, priority=Priority.NORMAL, tags=())
-    shown = card(replace(view, ticket=ticket, clocks=(), suggestions=())).blocks
+    shown = card(replace(view, ticket=ticket, clocks=(), suggestions=(), mood=None)).blocks
     assert [block["type"] for block in shown[:2]] == ["header", "context"]
     assert len(shown[1]["elements"]) == 1  # type: ignore[arg-type]
 

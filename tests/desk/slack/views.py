@@ -11,6 +11,7 @@ from bot.domain.customers import Customer, CustomerId, CustomerRecord
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.macros import Macro
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MessageId, TranscriptLine
+from bot.domain.moods import Mood
 from bot.domain.suggestions import Suggestion, SuggestionId, SuggestionState
 from bot.domain.tickets import Agent, AgentId, OtherWay, Priority, TeamName, TicketState, TicketView
 from tests.desk.floor import START
@@ -116,6 +117,7 @@ def view_of(text: str, state: TicketState = TicketState.QUEUED, *, is_known: boo
         clocks=clocks(),
         suggestions=(suggestion_of(text),),
         linked_evidence=text,
+        mood=Mood.ANGRY,
         other_ways=tuple(
             OtherWay(
                 conversation_id=ConversationId(f"{number:032x}"), address=view.conversation.address, is_proved=False
