@@ -232,6 +232,8 @@ class Service:
 
     def _changed(self) -> None:
         self.desk_hub.wake()
+        if self.slack is not None:
+            self.slack.homes.touch()
 
     def _called(self) -> ConnectorRegistry:
         """Return the connectors that channels call; the web chat has routes and limits of its own."""
@@ -346,6 +348,8 @@ class Service:
                 works.append(_register(connector))
             if isinstance(connector, Polling) and not self.settings.service.public_url:
                 works.append(self._poll(connector, connector))
+        if self.slack is not None:
+            works.append(self.slack.homes.run())
         if self.slack is not None and self.settings.slack.app_token is not None:
             works.append(self.slack.run_socket_mode())
         if self.slack_watch is not None:

@@ -30,6 +30,7 @@ from bot.desk.slack.envelope import FOUND_AT, Json, lane_of, read, team_of
 from bot.desk.slack.errors import code_of
 from bot.desk.slack.events import Click, Shortcut, SlackEvent, Submission, Unknown
 from bot.desk.slack.files import SlackFiles
+from bot.desk.slack.freshness import FreshHomes
 from bot.desk.slack.listeners import DeskEvents
 from bot.desk.slack.parts import Resources, SlackParts
 from bot.desk.slack.people import People
@@ -146,6 +147,8 @@ class SlackDesk:
         )
         self._events = DeskEvents(parts)
         self._prompts = Prompts(parts)
+        #: to be touched when anything changes on the desk, and run beside it
+        self.homes = FreshHomes(self._events.home, resources.now)
         #: implements `DeskPoster`
         self.poster = SlackPoster(
             PosterParts(

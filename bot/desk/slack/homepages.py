@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.desk.slack import home
+from bot.desk.slack.blocks import Block
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
 from bot.desk.slack.events import Click
@@ -19,6 +22,22 @@ NOBODY_WAITS = "Nobody is waiting for a person."
 NO_SHIFTS = "Nobody keeps count of who is there: anybody can take a ticket."
 
 
+#: Pages that are kept up to date.
+_OPEN_MAX = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """A page as somebody sees it."""
+
+    at: datetime
+    #: as it was asked for
+    page: int
+    remark: str
+    #: as it was published
+    view: Block
+
+
 class HomePages:
     """Shows each agent their page."""
 
@@ -26,15 +45,43 @@ class HomePages:
         """Read tickets, and publish as the bot."""
         self._parts = parts
         self._doer = Doer(parts)
+        #: by who sees it, the one who looked last at the end
+        self._shown: OrderedDict[str, _Shown] = OrderedDict()
 
     async def show(self, user: str, page: int = 0, remark: str = "") -> None:
         """Publish somebody's page; who is no agent is told so there."""
+        view = await self._view(user, page, remark)
+        self._shown.pop(user, None)
+        self._shown[user] = _Shown(at=self._parts.resources.now(), page=page, remark=remark, view=view)
+        if len(self._shown) > _OPEN_MAX:
+            self._shown.popitem(last=False)
+        await self._parts.client.views_publish(user_id=user, view=view)
+
+    def open_since(self, moment: datetime) -> list[str]:
+        """Return who has looked at their page since then, the last one first."""
+        return [user for user, shown in reversed(self._shown.items()) if shown.at >= moment]
+
+    async def refresh(self, user: str) -> bool:
+        """Publish somebody's page as they had it, if it has changed since; return whether it has."""
+        shown = self._shown.get(user)
+        if shown is None:
+            return False
+        view = await self._view(user, shown.page, shown.remark)
+        # Whoever has looked meanwhile has a newer one.
+        if view == shown.view or self._shown.get(user) is not shown:
+            return False
+        await self._parts.client.views_publish(user_id=user, view=view)
+        if self._shown.get(user) is shown:
+            self._shown[user] = replace(shown, view=view)
+        return True
+
+    async def _view(self, user: str, page: int, remark: str) -> Block:
         verdict = await self._parts.people.verdict(user)
         if verdict.agent is None:
             shown = Home(remark=verdict.refusal)
         else:
             shown = await self._home(verdict.agent, user, page, remark)
-        await self._parts.client.views_publish(user_id=user, view=home.render(shown))
+        return home.render(shown)
 
     async def pressed(self, click: Click) -> None:
         """Do what was pressed on the page, and show it anew."""

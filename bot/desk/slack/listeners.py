@@ -92,7 +92,8 @@ class DeskEvents:
         self._acts = parts.acts
         self._voice = Voice(parts)
         self._doer = Doer(parts)
-        self._home = HomePages(parts)
+        #: their pages
+        self.home = HomePages(parts)
         self._slash = Slash(parts)
         self._late = LateReplies(parts, self._doer)
 
@@ -109,7 +110,7 @@ class DeskEvents:
             case ThreadChange():
                 await self._changed(event)
             case Click(action=action) if action.is_of_home:
-                await self._home.pressed(event)
+                await self.home.pressed(event)
             case Click():
                 await self._clicked(event)
             case Submission():
@@ -121,7 +122,7 @@ class DeskEvents:
             case SlashCommand():
                 await self._slash.handle(event)
             case HomeOpened():
-                await self._home.show(event.user)
+                await self.home.show(event.user)
 
     # ---- buttons and modals
 
@@ -143,7 +144,7 @@ class DeskEvents:
         except DeskError as error:
             await self._voice.tell(click.user, place, str(error))
         if not click.channel and not click.view_id:
-            await self._home.show(click.user)
+            await self.home.show(click.user)
 
     async def _submitted(self, sent: Submission) -> None:
         view = await self._acts.view(sent.ticket_id) if sent.ticket_id else None
