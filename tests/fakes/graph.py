@@ -306,7 +306,7 @@ class FakeGraph:
         return self._whatsapp_file(kind, content, message_id, given)
 
     def _whatsapp_file(self, kind: str, content: Json, message_id: str, given: str) -> Shown:
-        name = str(content.get("filename", ""))
+        name, caption = str(content.get("filename", "")), str(content.get("caption", ""))
         if "link" in content:
             return Shown(message_id=message_id, kind=kind, text=content["link"], name=name, given=given)
         media_type, kept = self.files.get(str(content.get("id")), ("", b""))
@@ -314,7 +314,7 @@ class FakeGraph:
             raise RefusedError(131009, "Parameter value is not valid: the media id is not known")
         if kind == "image" and (media_type not in {"image/jpeg", "image/png"} or len(kept) > PICTURE_MAX_BYTES):
             raise RefusedError(131053, "Media upload error: unsupported image")
-        return Shown(message_id=message_id, kind=kind, content=kept, name=name, given=given)
+        return Shown(message_id=message_id, kind=kind, text=caption, content=kept, name=name, given=given)
 
     def _keep(self, file: tuple[str, str, bytes]) -> str:
         _, media_type, content = file
