@@ -32,6 +32,7 @@ from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling, Registering
 from bot.domain.errors import SettingsError
 from bot.domain.macros import Macro
+from bot.domain.tickets import Agent
 from bot.instance import service_secret
 from bot.pipeline.accounts import Accounts
 from bot.pipeline.alarms import DeskWatch, Troubles
@@ -116,6 +117,7 @@ class Service:
             desk=self.desk_address,
             rules=self.rules,
             hold_replies=timedelta(seconds=settings.desk.hold_replies),
+            may_work=self._may_work,
             changed=self._acted,
         )
         self.acts = Desk(parts)
@@ -220,10 +222,14 @@ class Service:
                 dice=dice,
                 concurrency=self.settings.service.concurrency,
                 watch=self._desk_watch(),
+                may_work=self._may_work,
                 has_engine=lambda: self.engine.is_ready,
                 changed=self._changed,
             )
         )
+
+    async def _may_work(self, agent: Agent) -> bool:
+        return self.slack is None or await self.slack.may_work(agent)
 
     def _acted(self) -> None:
         self.hints.inbox.give()

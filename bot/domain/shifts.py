@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,6 +26,15 @@ class Availability:
     def is_there(self, now: datetime) -> bool:
         """Whether they take tickets at that moment."""
         return self.is_available or (self.back_at is not None and self.back_at <= now)
+
+
+#: Tells whether an agent may still work here: people leave without saying so.
+MayWork = Callable[[Agent], Awaitable[bool]]
+
+
+async def anybody(_: Agent) -> bool:
+    """Say that everybody may: nobody knows better."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import structlog
 from sqlalchemy import Connection
 
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.routing import choose
 from bot.domain.rules import Assignment, Team
+from bot.domain.shifts import MayWork, anybody
 from bot.domain.tickets import TicketId, TicketState
 from bot.pipeline import notices
 from bot.pipeline.outgoing import Writer
@@ -15,22 +17,36 @@ from bot.store import agents, conversations, tickets
 from bot.store.database import Database
 from bot.store.ids import new_message_id
 
+log = structlog.get_logger()
 
-async def drain(database: Database, writer: Writer) -> int:
+
+async def drain(database: Database, writer: Writer, may_work: MayWork = anybody) -> int:
     """Give what waits to those who are there and have room, one ticket in a transaction; return how many that were.
 
-    Out of hours nothing is given out: whoever forgot to say that they have left is not there.
+    Out of hours nothing is given out: whoever forgot to say that they have left is not there. Who may not work here any
+    more is away from then on.
     """
     given_count = 0
     if not writer.rules.hours.is_open(writer.now):
         return given_count
     for team in writer.rules.teams:
         if team.assign is Assignment.ROUND_ROBIN:
-            for ticket_id in await database.read(_given_out, writer, team):
+            waiting = await database.read(_given_out, writer, team)
+            if waiting:
+                await _dismiss(database, writer, team, may_work)
+            for ticket_id in waiting:
                 if not await database.write(give_out, writer, ticket_id):
                     break
                 given_count += 1
     return given_count
+
+
+async def _dismiss(database: Database, writer: Writer, team: Team, may_work: MayWork) -> None:
+    """Note that those are away who may not work here any more."""
+    for colleague in await database.read(agents.colleagues, team, writer.now):
+        if not await may_work(colleague.agent):
+            log.warning("agent_gone", agent=colleague.agent.id)
+            await database.write(agents.dismiss, colleague.agent.id)
 
 
 def give_out(connection: Connection, writer: Writer, ticket_id: TicketId) -> bool:

@@ -19,6 +19,7 @@ from bot.domain.errors import OwnerChangedError, StaleLeaseError
 from bot.domain.ports import Clock
 from bot.domain.retry import DESK_RETRY, SEND_RETRY, TURN_RETRY
 from bot.domain.rules import Rules
+from bot.domain.shifts import MayWork, anybody
 from bot.pipeline import overdue, places, routing
 from bot.pipeline.alarms import DeskWatch
 from bot.pipeline.converse import Conversing
@@ -79,6 +80,8 @@ class WorkerParts:
     rules: Rules = field(default_factory=Rules)
     #: none: nobody is told how the desk is
     watch: DeskWatch | None = None
+    #: whether an agent whom a ticket could be given to still works here
+    may_work: MayWork = anybody
     #: whether this worker's engine answers now
     has_engine: Callable[[], bool] = lambda: True
     #: called after each commit that changed what agents see
@@ -314,7 +317,7 @@ class Worker:
         """Do what tickets wait for, and give out what somebody has room for."""
         writer = self._writer()
         database = self._parts.database
-        due_count = await overdue.sweep(database, writer) + await routing.drain(database, writer)
+        due_count = await overdue.sweep(database, writer) + await routing.drain(database, writer, self._parts.may_work)
         if due_count + await places.tell(database, writer):
             self._parts.hints.outbox.give()
             self._parts.hints.desk.give()

@@ -37,6 +37,12 @@ def set_availability(connection: Connection, agent: Agent, availability: Availab
         connection.execute(update(agents).where(agents.c.id == agent.id).values(**values))
 
 
+def dismiss(connection: Connection, agent_id: AgentId) -> None:
+    """Note that an agent is away until they say otherwise."""
+    gone = {"is_available": False, "available_at": None}
+    connection.execute(update(agents).where(agents.c.id == agent_id).values(**gone))
+
+
 def known(connection: Connection) -> list[tuple[Agent, Availability]]:
     """Return everybody who ever said whether they are there, by name."""
     rows = connection.execute(select(agents).order_by(agents.c.name, agents.c.id))

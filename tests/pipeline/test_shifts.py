@@ -13,7 +13,7 @@ from bot.domain.hours import BusinessHours, Span
 from bot.domain.promises import PromisePolicy
 from bot.domain.rules import Assignment, Rules, Team
 from bot.domain.shifts import Availability
-from bot.domain.tickets import AgentId, TeamName, Ticket, TicketState
+from bot.domain.tickets import Agent, AgentId, TeamName, Ticket, TicketState
 from bot.pipeline.desk.acts import DeskParts
 from bot.pipeline.desk.shifts import Shifts
 from bot.store import conversations
@@ -65,6 +65,24 @@ async def _ticket(rig: Rig, customer: str) -> Ticket:
 async def _owner(rig: Rig, customer: str) -> AgentId | None:
     agent = (await _ticket(rig, customer)).agent
     return agent.id if agent else None
+
+
+async def test_who_left_is_given_nothing_and_is_away(rig: Rig, shifts: Shifts) -> None:
+    """When a ticket is to be given out, it is asked who still works here; the others have it."""
+
+    async def may_work(agent: Agent) -> bool:
+        return agent.id != SAM.id
+
+    for parts in (shifts._parts, rig.worker._parts):
+        object.__setattr__(parts, "may_work", may_work)
+    await shifts.set_availability(SAM, THERE)
+    await shifts.set_availability(KIM, THERE)
+    assert await shifts.availability(SAM) == THERE
+    await rig.writes("order")
+    await rig.worker._keep_promises()
+    assert await _owner(rig, "ann") == KIM.id
+    assert await shifts.availability(SAM) == AWAY
+    assert await shifts.availability(KIM) == THERE
 
 
 async def test_who_says_nothing_is_away(rig: Rig, shifts: Shifts) -> None:

@@ -27,7 +27,7 @@ from bot.desk.slack.backfill import Backfill, BackfillParts, Ledger
 from bot.desk.slack.channels import Channels
 from bot.desk.slack.check import Checked, check, check_clock
 from bot.desk.slack.envelope import FOUND_AT, Json, lane_of, read, team_of
-from bot.desk.slack.errors import code_of
+from bot.desk.slack.errors import classify, code_of
 from bot.desk.slack.events import Click, Shortcut, SlackEvent, Submission, Unknown
 from bot.desk.slack.files import SlackFiles
 from bot.desk.slack.freshness import FreshHomes
@@ -44,7 +44,7 @@ from bot.domain.desk import DeskActs
 from bot.domain.errors import SettingsError
 from bot.domain.ports import MediaStore
 from bot.domain.rules import Rules
-from bot.domain.tickets import TeamName
+from bot.domain.tickets import Agent, TeamName
 from bot.settings import SlackSettings
 
 _log = structlog.get_logger(__name__)
@@ -91,6 +91,8 @@ class SlackAccount:
     user_groups: tuple[str, ...] = ()
     #: ids of the people and user groups who see what everybody has to do
     leads: tuple[str, ...] = ()
+    #: ids of the people and user groups who are asked when nobody claims a ticket
+    on_call: tuple[str, ...] = ()
     base_url: str = "https://slack.com/api/"
 
     @classmethod
@@ -108,6 +110,7 @@ class SlackAccount:
             app_token=slack.app_token.get_secret_value() if slack.app_token else None,
             user_groups=tuple(dict.fromkeys(group for group in groups if group)),
             leads=rules.leads,
+            on_call=tuple(dict.fromkeys(each for team in rules.teams for each in team.on_call)),
             base_url=slack.base_url,
         )
 
@@ -135,12 +138,13 @@ class SlackDesk:
         self._client = AsyncWebClient(
             token=account.bot_token, base_url=account.base_url, timeout=CALL_WITHIN_SECONDS, retry_handlers=[]
         )
+        self._people = People(self._client, account.user_groups, leads=account.leads)
         whereabouts = Whereabouts()
         parts = SlackParts(
             client=self._client,
             channel=account.channel,
             acts=acts,
-            people=People(self._client, account.user_groups, leads=account.leads),
+            people=self._people,
             files=SlackFiles(account.bot_token, account.base_url, media),
             whereabouts=whereabouts,
             resources=resources,
@@ -184,6 +188,18 @@ class SlackDesk:
     async def handle(self, raw: Json) -> None:
         """Act on one durable event; see `DeskEvents.handle`."""
         await self._events.handle(raw)
+
+    async def may_work(self, agent: Agent) -> bool:
+        """Return whether an agent may still answer customers, as far as Slack knows them and can be asked."""
+        surface, _, user = agent.id.partition(":")
+        if surface != CHANNEL:
+            return True
+        try:
+            return (await self._people.verdict(user)).agent is not None
+        except Exception as error:  # noqa: BLE001 - `classify` raises again what is not Slack's
+            classify(error)
+            _log.info("slack_agent_not_known", error=code_of(error) or type(error).__name__)
+            return True
 
     def blueprint(self) -> sanic.Blueprint:
         """Return the route `/slack/events`, which takes events, buttons and modals, signed by Slack."""
@@ -244,7 +260,10 @@ class SlackDesk:
     async def check(self) -> str:
         """Return one line on the desk's health for `doctor`; raise `SettingsError` that says what to fix."""
         what = Checked(
-            channels=self._account.channels, user_groups=self._account.user_groups, app_token=self._account.app_token
+            channels=self._account.channels,
+            user_groups=self._account.user_groups,
+            called=tuple(dict.fromkeys((*self._account.leads, *self._account.on_call))),
+            app_token=self._account.app_token,
         )
         return await check(self._client, what)
 

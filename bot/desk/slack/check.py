@@ -44,6 +44,8 @@ class Checked:
     channels: Channels
     #: ids of the groups whose members may act, and of those that are asked for help
     user_groups: tuple[str, ...] = ()
+    #: ids of people and groups who are called when something is late
+    called: tuple[str, ...] = ()
     #: for Socket Mode
     app_token: str | None = None
 
@@ -52,16 +54,18 @@ async def check(client: AsyncWebClient, what: Checked) -> str:
     """Return one line that says where we are; raise `SettingsError` with everything there is to fix."""
     identity = await _ask(client.auth_test())
     _check_clock(identity)
-    _check_scopes(identity, {"usergroups:read"} if what.user_groups else set())
+    groups = (*what.user_groups, *(each for each in what.called if each.startswith("S")))
+    _check_scopes(identity, {"usergroups:read"} if groups else set())
     names, problems = [], []
     for channel in what.channels:
         try:
             names.append(await _check_channel(client, channel, str(identity.get("user"))))
         except SettingsError as error:
             problems.append(str(error))
-    for group in what.user_groups:
+    called = (_check_person(client, each) for each in what.called if not each.startswith("S"))
+    for looked_at in (*(_check_group(client, group) for group in dict.fromkeys(groups)), *called):
         try:
-            await _check_group(client, group)
+            await looked_at
         except SettingsError as error:
             problems.append(str(error))
     if problems:
@@ -104,6 +108,21 @@ async def _check_group(client: AsyncWebClient, group: str) -> None:
 async def check_clock(client: AsyncWebClient) -> None:
     """Ask Slack what time it is; raise `SettingsError` when our clock is too wrong, or Slack does not say."""
     _check_clock(await _ask(client.auth_test()))
+
+
+async def _check_person(client: AsyncWebClient, user: str) -> None:
+    """Refuse somebody whom nobody reaches by a mention."""
+    try:
+        person = (await client.users_info(user=user)).get("user") or {}
+    except Exception as error:  # `classify` raises again what is not Slack's
+        if code_of(error) in {"user_not_found", "user_not_visible", "invalid_arguments"}:
+            raise SettingsError(
+                f"Slack knows nobody {user!r}, who leads or is on call: set the id behind Copy member ID (U…)"
+            ) from error
+        raise SettingsError(f"{user}, who leads or is on call: {classify(error).reason}") from error
+    if person.get("deleted") or person.get("is_bot"):
+        what = "deactivated" if person.get("deleted") else "a bot"
+        raise SettingsError(f"{user} ({person.get('name')}), who leads or is on call, is {what}: name somebody else")
 
 
 def _check_clock(identity: AsyncSlackResponse) -> None:

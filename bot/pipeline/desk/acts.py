@@ -15,6 +15,7 @@ from bot.domain.errors import DeskError, DirectoryUnavailableError
 from bot.domain.messages import message_id_of
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.rules import Rules
+from bot.domain.shifts import MayWork, anybody
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketEvent, TicketId, TicketView
 from bot.pipeline.desk import another_way, arranging, closing, identity, ownership, talking, undoing
 from bot.pipeline.desk.handling import Doing, Handlers
@@ -50,6 +51,8 @@ class DeskParts:
     undo_for: timedelta = UNDO_FOR
     #: how long replies are held back, so that they can be taken back
     hold_replies: timedelta = timedelta()
+    #: whether an agent whom a ticket could be given to still works here
+    may_work: MayWork = anybody
     #: called after each act
     changed: Callable[[], None] = lambda: None
 

@@ -39,7 +39,7 @@ class Shifts:
         await self._parts.database.write(agents.set_availability, agent, availability, now)
         if availability.is_there(now):
             writer = Writer(now=now, desk=self._parts.desk, rules=self._parts.rules)
-            await routing.drain(self._parts.database, writer)
+            await routing.drain(self._parts.database, writer, self._parts.may_work)
         self._parts.changed()
 
     async def next_for(self, agent: Agent, key: str) -> Done | None:

@@ -9,7 +9,7 @@ from bot.desk.slack.app import SlackAccount, SlackDesk
 from bot.domain.acts import Transfer
 from bot.domain.errors import SettingsError
 from bot.domain.rules import Rules, Team
-from bot.domain.tickets import EVERYBODY, TeamName
+from bot.domain.tickets import EVERYBODY, Agent, AgentId, TeamName
 from bot.pipeline.alarms import Troubles
 from tests.desk.workplace import Workplace, workplace
 from tests.fakes.slack import BOT_TOKEN, FakeSlack
@@ -200,12 +200,15 @@ async def test_doctor_names_all_there_is_to_fix(rig: Rig, slack: FakeSlack) -> N
     slack.add_channel(RETURNS, "returns")
     slack.channels[RETURNS]["is_archived"] = True
     slack.channels[QUEUE]["is_member"] = False
+    slack.add_user("U0GONE", "Gus", deleted=True)
     account = SlackAccount(
         bot_token=BOT_TOKEN,
         channel=QUEUE,
         team_channels={TeamName("returns"): RETURNS},
         fallback_channel="C0NOWHERE",
         user_groups=("S0NONE",),
+        leads=("S0LEADS", "U0NOBODY", ALICE),
+        on_call=("U0GONE",),
         base_url=slack.base_url,
     )
 
@@ -214,5 +217,31 @@ async def test_doctor_names_all_there_is_to_fix(rig: Rig, slack: FakeSlack) -> N
 
     with pytest.raises(SettingsError) as told:
         await SlackDesk(account, rig.desk, rig.media, persist).check()
-    for words in ("/invite @tandem", "#returns is archived", "C0NOWHERE", "'S0NONE'"):
+    for words in (
+        "/invite @tandem",
+        "#returns is archived",
+        "C0NOWHERE",
+        "'S0NONE'",
+        "'S0LEADS'",
+        "'U0NOBODY'",
+        "Gus",
+        "deactivated",
+    ):
         assert words in str(told.value)
+    assert ALICE not in str(told.value)
+
+
+async def test_who_left_the_workspace_may_not_work_here(rig: Rig, slack: FakeSlack) -> None:
+    """Somebody who was deactivated is not given tickets; where Slack cannot be asked, everybody is still trusted."""
+    account = SlackAccount(bot_token=BOT_TOKEN, channel=QUEUE, base_url=slack.base_url)
+    slack.add_user("U0GONE", "Gus", deleted=True)
+
+    async def persist(*_: object) -> bool:
+        return True
+
+    app = SlackDesk(account, rig.desk, rig.media, persist)
+    assert await app.may_work(Agent(id=AgentId(f"slack:{ALICE}"), name="Alice"))
+    assert await app.may_work(Agent(id=AgentId("local:Sam"), name="Sam"))
+    assert not await app.may_work(Agent(id=AgentId("slack:U0GONE"), name="Gus"))
+    slack.is_down = True
+    assert await app.may_work(Agent(id=AgentId("slack:U0BOB"), name="Bob"))
