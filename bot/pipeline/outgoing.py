@@ -177,13 +177,13 @@ class Writer:
     ) -> tuple[Conversation, Ticket]:
         """Give a locked conversation of the bot's to its team's queue and open its ticket; an open ticket is kept.
 
-        A ticket that was closed lately is opened again instead: it is the same matter, or the same people know more.
+        A ticket that was closed lately is opened again instead, see `closed_lately`.
         `tier` is the brand's word for the customer's value, where it is known.
         """
         known = tickets.last_of(connection, conversation.id)
         if known is not None and known.state.is_open:
             return conversation, known
-        if known is not None and closed_lately(self, known):
+        if known is not None and closed_lately(self, known, request.topic):
             return reopen(connection, self, conversation, known, request)
         conversations.give_to(connection, conversation, Owner.QUEUE)
         asker = Asker(channel=conversation.address.channel, language=conversation.language, tier=tier)

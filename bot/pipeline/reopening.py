@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 _LINES_MAX = 20
 
 
-def closed_lately(writer: Writer, ticket: Ticket | None) -> bool:
-    """Whether a ticket was closed so lately that its customer's next question belongs to it; spam never does."""
+def closed_lately(writer: Writer, ticket: Ticket | None, topic: str | None = None) -> bool:
+    """Whether a ticket was closed so lately that its customer's next question, on `topic` if known, belongs to it.
+
+    Spam never does. After a hand back the bot had the conversation again: another topic is another matter, unless
+    people kept the say.
+    """
     if ticket is None or ticket.closed_at is None or ticket.state.is_open or ticket.closing == Closing.SPAM:
+        return False
+    is_bots = ticket.state is TicketState.HANDED_BACK and ticket.bot_may_act
+    if is_bots and topic not in {None, ticket.request.topic}:
         return False
     return writer.now - ticket.closed_at < writer.rules.reopen_within
 

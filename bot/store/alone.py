@@ -44,17 +44,21 @@ async def alone(database: Database, name: str, work: Callable[[], Awaitable[None
 async def _work_at(place: Connection, name: str, work: Callable[[], Awaitable[None]]) -> bool:
     """Work until the work is done (true) or the place is lost with the connection that holds it (false)."""
     working = asyncio.ensure_future(work())
+    looking: asyncio.Future[object] = asyncio.Future()
+    looking.set_result(None)
     try:
         while not working.done():
             await asyncio.wait({working}, timeout=LOOK_EVERY)
-            await asyncio.to_thread(place.execute, text("SELECT 1"))
+            looking = asyncio.ensure_future(asyncio.to_thread(place.execute, text("SELECT 1")))
+            await asyncio.shield(looking)
         await working
     except SQLAlchemyError as error:
         log.warning("place_lost", name=name, error=type(error).__name__)
         return False
     finally:
         working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        # A thread cannot be cancelled, and two must not use one connection.
+        await asyncio.gather(working, looking, return_exceptions=True)
         # The place goes with its connection, which no pool may keep.
         place.invalidate()
         place.close()

@@ -11,7 +11,7 @@ from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.handoff import Reason
 from bot.domain.messages import Author, DeliveryState, OutboundMessage, Receipt, ReceiptKind
-from bot.domain.retry import SEND_RETRY
+from bot.domain.retry import CRASHES_MAX, SEND_RETRY
 from bot.pipeline import phrases
 from bot.pipeline.deliver import Delivering
 from bot.store import lanes
@@ -284,12 +284,12 @@ async def test_a_busy_channel_goes_on_with_the_next_part(rig: Rig) -> None:
 
 
 async def test_a_message_that_kills_its_workers_is_told_to_people(rig: Rig) -> None:
-    """A message in whose sending three workers died is held, a ticket says so, and the customer's lane goes on."""
+    """A message in whose sending four workers died is held, a ticket says so, and the customer's lane goes on."""
     rig.connector.is_idempotent = True
     rig.engine.by_text["bad"] = turn("deadly", "fine")
-    rig.connector.script.extend([KILLED_BEFORE] * 3)
+    rig.connector.script.extend([KILLED_BEFORE] * CRASHES_MAX)
     await rig.writes("bad")
-    for _ in range(4):
+    for _ in range(CRASHES_MAX + 1):
         await rig.recover()
     assert rig.seen() == ["fine"]
     assert (await rig.transcript())[1].delivery is DeliveryState.FAILED
