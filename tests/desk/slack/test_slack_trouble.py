@@ -224,7 +224,7 @@ async def test_doctor_names_all_there_is_to_fix(rig: Rig, slack: FakeSlack) -> N
         "'S0NONE'",
         "'S0LEADS'",
         "'U0NOBODY'",
-        "Gus",
+        "gus",
         "deactivated",
     ):
         assert words in str(told.value)
