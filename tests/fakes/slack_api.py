@@ -173,7 +173,10 @@ class Workspace:
         return {}
 
     def _reactions_remove(self, arguments: Json) -> Json:
-        names = self.message(arguments["timestamp"]).setdefault("reactions", [])
+        found = [m for m in self.messages if m["ts"] == arguments["timestamp"]]
+        if not found:
+            return {"error": "message_not_found"}
+        names = found[0].setdefault("reactions", [])
         if arguments["name"] not in names:
             return {"error": "no_reaction"}
         names.remove(arguments["name"])

@@ -80,11 +80,13 @@ async def passed_on(day: Day) -> None:
     assert "#2 went to Returns" in visible(moved)
     assert "passing you on to our colleagues who know more about this (Returns)" in (await day.tom.look())[-1]
 
-    day.step("Alice writes below the old card: nobody reads that any more, least of all Tom")
+    day.step("Alice answers below the old card: she is told that nobody gets that, and where to write")
     seen = await day.tom.look()
-    await day.alice.writes(old, "&gt; Are you there?")
+    lost = await day.alice.writes(old, "&gt; Are you there?")
     await day.settles()
     assert await day.tom.look() == seen
+    assert await day.signs(old, lost) == {"x"}
+    assert "this ticket has another card now" in day.alice.told[-1]
 
     day.step("Bob claims #2 in #returns and answers there")
     await day.bob.presses(card, "tandem_claim")

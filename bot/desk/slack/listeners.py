@@ -34,7 +34,7 @@ from bot.desk.slack.parts import Place, SlackParts, Voice
 from bot.desk.slack.prompts import GONE, MOVED
 from bot.desk.slack.slash import Slash
 from bot.desk.slack.text import Destination, Written
-from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key
+from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key, ticket_of
 from bot.domain.acts import (
     Act,
     Amend,
@@ -50,6 +50,7 @@ from bot.domain.acts import (
     UnlinkCustomer,
     Wake,
 )
+from bot.domain.desk import Done
 from bot.domain.errors import DeskError, MediaError, SettingsError
 from bot.domain.messages import Author, MessageId, message_id_of
 from bot.domain.suggestions import SuggestionId
@@ -65,6 +66,7 @@ BROADCAST = (
     "Not sent: messages that also go to the channel stay internal. Put ✉️ on it to send it to the customer. "
     "It is kept as a note."
 )
+ELSEWHERE = "Not sent: this ticket has another card now, in another channel. Write below that one."
 NEVER_SENT = "Not sent: edits stay internal. To send it to the customer, put ✉️ on it."
 NO_LONGER = "The customer still has the earlier text: start every line with > to send them the new one."
 NOT_YOURS = "Not sent: only who wrote a message, or who has the ticket, can send it to the customer."
@@ -116,7 +118,7 @@ class DeskEvents:
             case Submission():
                 await self._submitted(event)
             case Reaction():
-                await self._publish(event.channel, event.ts, event.user, is_asked=False)
+                await self._publish(event, event.ts, is_asked=False)
             case Shortcut():
                 await self._shortcut(event)
             case SlashCommand():
@@ -131,7 +133,7 @@ class DeskEvents:
             # That was opened when it was pressed.
             return
         if click.action is DeskAction.SEND_LATE:
-            await self._publish(click.channel, click.argument, click.user, is_asked=True)
+            await self._publish(click, click.argument, is_asked=True)
             return
         view = await self._acts.view(click.ticket_id)
         place = Place.of(view.ticket.desk_reference if view else None, self._parts.channel)
@@ -165,6 +167,7 @@ class DeskEvents:
     async def _written(self, message: ThreadMessage) -> None:
         ticket_id = await self._ticket_of(message.channel, message.thread)
         if ticket_id is None:
+            await self._written_elsewhere(message)
             return
         place = Place(channel=message.channel, thread=message.thread)
         agent = await self._voice.agent(message.user, place)
@@ -188,15 +191,28 @@ class DeskEvents:
         if is_reply or written.destination is Destination.UNCLEAR:
             await self._voice.tell(message.user, place, BROADCAST if is_reply else UNCLEAR)
 
+    async def _written_elsewhere(self, message: ThreadMessage) -> None:
+        """Tell somebody whose reply stands below a card that went to another channel that nobody gets it."""
+        if slack_text.read(slack_text.plain(message.text, {}, {})).destination is not Destination.CUSTOMER:
+            return
+        answer = await self._parts.client.conversations_replies(
+            channel=message.channel, ts=message.thread, limit=1, include_all_metadata=True
+        )
+        root: dict[str, object] = next(iter(answer.get("messages") or ()), {})
+        ticket_id = ticket_of(root)
+        if ticket_id is not None and await self._acts.view(ticket_id) is not None:
+            await self._mark_failed(message.channel, message.ts)
+            await self._voice.tell(message.user, Place(channel=message.channel, thread=message.thread), ELSEWHERE)
+
     async def _reply(
         self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, said: str, key: str | None = None
-    ) -> None:
+    ) -> Done:
         if not said and not message.files:
             raise DeskError(EMPTY)
         key = key or act_key(message.external_id)
         attachments = tuple([await self._parts.files.keep(file) for file in message.files])
         self._parts.whereabouts.put(message_id_of(key), message.thread, Standing(ts=message.ts))
-        await self._doer.do(ticket_id, agent, Reply(text=said, attachments=attachments), key)
+        return await self._doer.do(ticket_id, agent, Reply(text=said, attachments=attachments), key)
 
     async def _note(self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, written: Written) -> None:
         said = "\n".join(filter(None, [written.text, *(f"[file: {file.name}]" for file in message.files)]))
@@ -209,7 +225,7 @@ class DeskEvents:
         if view is None:
             return
         place = Place(channel=change.channel, thread=change.thread)
-        sent = _sent_as(view, change)
+        sent = _sent_as(view, change.channel, change.ts)
         said = None if change.new_text is None else slack_text.read(await self._plain(change.new_text, change.blocks))
         is_for_customer = said is not None and said.destination is Destination.CUSTOMER
         if sent is None:
@@ -230,7 +246,7 @@ class DeskEvents:
 
     async def _shortcut(self, event: Shortcut) -> None:
         if event.action is DeskAction.SEND_THIS:
-            await self._publish(event.channel, event.ts, event.user, is_asked=True)
+            await self._publish(event, event.ts, is_asked=True)
         elif event.action is DeskAction.KEEP_THIS:
             await self._keep(event)
 
@@ -251,31 +267,43 @@ class DeskEvents:
         except DeskError as error:
             await self._voice.tell(event.user, place, str(error))
 
-    async def _publish(self, channel: str, ts: str, user: str, *, is_asked: bool) -> None:
+    async def _publish(self, event: Reaction | Shortcut | Click, ts: str, *, is_asked: bool) -> None:
         """Send the customer exactly the message that stands at `ts` of a ticket's thread, once."""
+        channel, user = event.channel, event.user
         message = await self._fetch(channel, ts)
         ticket_id = await self._ticket_of(channel, message.thread) if message else None
-        if message is None or ticket_id is None:
+        view = await self._acts.view(ticket_id) if ticket_id else None
+        if message is None or view is None:
             if is_asked:
                 await self._voice.tell(user, Place(channel=channel), NO_MESSAGE)
             return
         place = Place(channel=channel, thread=message.thread)
         agent = await self._voice.agent(user, place)
-        view = await self._acts.view(ticket_id)
-        if agent is None or view is None:
+        if agent is None:
             return
         owner = view.ticket.agent
         if message.user != user and (owner is None or owner.id != agent.id):
             await self._voice.tell(user, place, NOT_YOURS)
             return
-        written = slack_text.read(await self._plain(message.text, message.blocks))
-        was_sent = written.destination is Destination.CUSTOMER and not message.is_broadcast
-        key = act_key(message.external_id) if was_sent else sent_key(channel, ts)
         try:
-            await self._reply(ticket_id, agent, message, written.text, key)
+            await self._send(view, agent, message, act_key(event.external_id))
         except (DeskError, MediaError) as error:
             await self._mark_failed(channel, ts)
             await self._voice.tell(user, place, str(error))
+
+    async def _send(self, view: TicketView, agent: Agent, message: ThreadMessage, key: str) -> None:
+        """Send a message as it stands now; one that the customer has already is changed to that."""
+        written = slack_text.read(await self._plain(message.text, message.blocks))
+        sent = _sent_as(view, message.channel, message.ts)
+        if sent is not None:
+            if sent.text != written.text:
+                await self._doer.do(view.ticket.id, agent, Amend(message_id=sent.message_id, text=written.text), key)
+            return
+        is_reply = written.destination is Destination.CUSTOMER and not message.is_broadcast
+        if is_reply and (await self._reply(view.ticket.id, agent, message, written.text)).message_id is not None:
+            return
+        # Under its own key it was kept as a note, before it was changed.
+        await self._reply(view.ticket.id, agent, message, written.text, sent_key(message.channel, message.ts))
 
     async def _fetch(self, channel: str, ts: str) -> ThreadMessage | None:
         """Return a message of a thread as it stands now."""
@@ -304,18 +332,20 @@ class _SentAs:
     """A message of the thread that was sent to the customer."""
 
     message_id: MessageId
+    #: what the customer has
+    text: str
     #: it does not start with `>`: somebody put an envelope on it
     was_note: bool
 
 
-def _sent_as(view: TicketView, change: ThreadChange) -> _SentAs | None:
+def _sent_as(view: TicketView, channel: str, ts: str) -> _SentAs | None:
     """Return what a message of the thread became; none: the customer never got it."""
-    sent = {entry.id for entry in view.transcript if entry.author is Author.AGENT}
-    as_reply = message_id_of(act_key(f"message:{change.channel}:{change.ts}"))
-    as_note = message_id_of(sent_key(change.channel, change.ts))
-    if as_reply in sent:
-        return _SentAs(message_id=as_reply, was_note=False)
-    return _SentAs(message_id=as_note, was_note=True) if as_note in sent else None
+    sent = {entry.id: entry.text for entry in view.transcript if entry.author is Author.AGENT}
+    for key, was_note in ((act_key(f"message:{channel}:{ts}"), False), (sent_key(channel, ts), True)):
+        message_id = message_id_of(key)
+        if message_id in sent:
+            return _SentAs(message_id=message_id, text=sent[message_id], was_note=was_note)
+    return None
 
 
 def _act_of(click: Click, view: TicketView | None) -> Act:

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.messages import MessageId, message_id_of
+from bot.domain.tickets import TicketId
 
 #: Marks our posts, so that one whose answer was lost can be found again.
 METADATA = "tandem_post"
@@ -51,6 +52,12 @@ class Standing:
     shown: tuple[str, ...] = ()
     #: what we said with them
     remark: str = ""
+
+
+def ticket_of(message: dict[str, Any]) -> TicketId | None:
+    """Return the ticket that a message of Slack's shows, if it is a post of ours that came with its metadata."""
+    ticket_id = _payload(message).get("ticket_id")
+    return TicketId(ticket_id) if isinstance(ticket_id, str) and ticket_id else None
 
 
 class Whereabouts:
