@@ -15,7 +15,7 @@ from bot.desk.slack import text as slack_text
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
 from bot.desk.slack.envelope import Json, read
-from bot.desk.slack.errors import code_of
+from bot.desk.slack.errors import classify, code_of
 from bot.desk.slack.events import (
     Click,
     HomeOpened,
@@ -50,6 +50,7 @@ from bot.domain.acts import (
     UnlinkCustomer,
     Wake,
 )
+from bot.domain.connectors import Permanent
 from bot.domain.desk import Done
 from bot.domain.errors import DeskError, MediaError, SettingsError
 from bot.domain.messages import Author, MessageId, message_id_of
@@ -195,10 +196,7 @@ class DeskEvents:
         """Tell somebody whose reply stands below a card that went to another channel that nobody gets it."""
         if slack_text.read(slack_text.plain(message.text, {}, {})).destination is not Destination.CUSTOMER:
             return
-        answer = await self._parts.client.conversations_replies(
-            channel=message.channel, ts=message.thread, limit=1, include_all_metadata=True
-        )
-        root: dict[str, object] = next(iter(answer.get("messages") or ()), {})
+        root = await self._root(message.channel, message.thread)
         ticket_id = ticket_of(root)
         if ticket_id is not None and await self._acts.view(ticket_id) is not None:
             await self._mark_failed(message.channel, message.ts)
@@ -312,6 +310,18 @@ class DeskEvents:
         )
         found = next((entry for entry in answer.get("messages") or () if entry.get("ts") == ts), None)
         return envelope.message(found, channel) if isinstance(found, dict) else None
+
+    async def _root(self, channel: str, thread: str) -> dict[str, object]:
+        """Return the first message of a thread; empty when it is gone."""
+        try:
+            answer = await self._parts.client.conversations_replies(
+                channel=channel, ts=thread, limit=1, include_all_metadata=True
+            )
+        except Exception as error:
+            if not isinstance(classify(error), Permanent):
+                raise
+            return {}
+        return next(iter(answer.get("messages") or ()), {})
 
     async def _ticket_of(self, channel: str, thread: str) -> TicketId | None:
         return await self._acts.by_reference(f"{channel}:{thread}") if thread else None
