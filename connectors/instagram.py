@@ -65,6 +65,7 @@ class InstagramConnector(MessagingConnector):
     object_name = "instagram"
     webhook_fields = ("messages", "messaging_postbacks", "messaging_seen", "message_reactions", "message_edit")
     platform = "instagram"
+    name_fields = ("name",)
 
     @property
     def channel(self) -> ChannelName:

@@ -26,6 +26,7 @@ class MessengerConnector(MessagingConnector):
 
     object_name = "page"
     has_metadata = True
+    name_fields = ("first_name", "last_name")
     webhook_fields = (
         *("messages", "messaging_postbacks", "message_echoes", "message_deliveries", "message_reads"),
         *("message_edits", "message_reactions"),

@@ -78,6 +78,8 @@ class MessagingConnector(ABC):
     object_name: ClassVar[str]
     #: kinds of events that we ask for
     webhook_fields: ClassVar[tuple[str, ...]]
+    #: what a customer is called: all of it, in this order
+    name_fields: ClassVar[tuple[str, ...]]
     #: what uploads are made for, where it has to be said
     platform: ClassVar[str | None] = None
     #: whether messages carry words that come back with their echo
@@ -185,9 +187,20 @@ class MessagingConnector(ABC):
         """Show "typing" for some twenty seconds."""
         await self._sender_action(address, "typing_on")
 
-    async def acknowledge(self, message: InboundMessage) -> None:
-        """Show the customer that their message was read."""
+    async def mark_read(self, message: InboundMessage) -> None:
+        """Show the customer that what they wrote was read."""
         await self._sender_action(message.address, "mark_seen")
+
+    async def name_of(self, address: ChannelAddress) -> str | None:
+        """Return what the customer is called; Meta tells those who have written to us."""
+        answer = await self._api.get(address.external_id, {"fields": ",".join(self.name_fields)})
+        if not isinstance(answer, Fields):
+            log.debug("meta_name_unknown", channel=self.channel, reason=answer.reason)
+            return None
+        try:
+            return " ".join(filter(None, (answer.text(name, "") for name in self.name_fields))) or None
+        except MalformedWebhookError:
+            return None
 
     async def _sender_action(self, address: ChannelAddress, action: str) -> None:
         body = {"recipient": {"id": address.external_id}, "sender_action": action}

@@ -174,7 +174,7 @@ class WhatsAppConnector:
         uploaded = await self._uploads.upload(kept, content, members)
         return whatsapp_payloads.file(kept, {"id": uploaded}) if isinstance(uploaded, str) else uploaded
 
-    async def acknowledge(self, message: InboundMessage) -> None:
+    async def mark_read(self, message: InboundMessage) -> None:
         """Show the customer that their message was read."""
         self._last_of[message.address.external_id] = message.external_id
         self._last_of.move_to_end(message.address.external_id)

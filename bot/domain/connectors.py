@@ -204,6 +204,24 @@ class Acknowledging(Protocol):
 
 
 @runtime_checkable
+class MarksRead(Protocol):
+    """A connector whose channel shows customers that their message was read."""
+
+    async def mark_read(self, message: InboundMessage) -> None:
+        """Show it, once somebody has taken the message up; failures are the connector's own to swallow."""
+        ...
+
+
+@runtime_checkable
+class KnowsNames(Protocol):
+    """A connector whose channel says on request what a customer is called."""
+
+    async def name_of(self, address: ChannelAddress) -> str | None:
+        """Return the name, none where the channel does not tell; failures are the connector's own to swallow."""
+        ...
+
+
+@runtime_checkable
 class Editing(Protocol):
     """A connector whose channel lets us change what we sent."""
 

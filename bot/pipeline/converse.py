@@ -14,7 +14,15 @@ from sqlalchemy import Connection
 from bot.dialogue.client import Engine
 from bot.dialogue.wire import Turn
 from bot.domain.channels import ChannelAddress
-from bot.domain.connectors import Acknowledging, ConnectorRegistry, FetchesMedia, ShowsTyping
+from bot.domain.connectors import (
+    Acknowledging,
+    Connector,
+    ConnectorRegistry,
+    FetchesMedia,
+    KnowsNames,
+    MarksRead,
+    ShowsTyping,
+)
 from bot.domain.conversations import Owner
 from bot.domain.customers import CustomerId, OrderNumber
 from bot.domain.errors import (
@@ -33,6 +41,7 @@ from bot.pipeline import phrases, promises
 from bot.pipeline.aftercare import answer_aftercare
 from bot.pipeline.background import Background
 from bot.pipeline.giving_up import give_up_message
+from bot.pipeline.naming import Naming
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.relaying import Relaying, RelayParts
 from bot.pipeline.situation import Situation, read_situation
@@ -81,6 +90,7 @@ class Conversing:
     def __init__(self, parts: ConverseParts) -> None:
         """Use `parts`."""
         self._parts = parts
+        self._naming = Naming(parts.database)
         self._relaying = Relaying(
             RelayParts(
                 database=parts.database,
@@ -101,8 +111,8 @@ class Conversing:
             await self._trigger(row)
             return
         message: InboundMessage = INBOUND.validate_python(row.body)
-        self._acknowledge(message)
         situation = await self._parts.database.read(read_situation, message.address, message)
+        self._acknowledge(message, situation)
         if situation.aftercare is not None:
             await self._write(_answer_aftercare, row, situation)
             return
@@ -207,13 +217,24 @@ class Conversing:
             await self._parts.database.write(transcript.set_attachments, row.message_id, files)
         return files
 
-    def _acknowledge(self, message: InboundMessage) -> None:
-        connector = self._parts.connectors.find(message.address.channel, message.address.account)
-        if message.choice and connector is not None and isinstance(connector, Acknowledging):
-            self._parts.background.start(connector.acknowledge(message))
+    def _acknowledge(self, message: InboundMessage, situation: Situation) -> None:
+        """Show the customer that the message has come, and learn their name if nobody has told it."""
+        connector, start = self._find(message.address), self._parts.background.start
+        if connector is None:
+            return
+        if message.choice and isinstance(connector, Acknowledging):
+            start(connector.acknowledge(message))
+        if isinstance(connector, MarksRead):
+            start(connector.mark_read(message))
+        is_nameless = situation.conversation.display_name is None
+        if is_nameless and isinstance(connector, KnowsNames) and self._naming.is_new(message.address):
+            start(self._naming.learn(connector, message.address))
+
+    def _find(self, address: ChannelAddress) -> Connector | None:
+        return self._parts.connectors.find(address.channel, address.account)
 
     def _show_typing(self, address: ChannelAddress) -> None:
-        connector = self._parts.connectors.find(address.channel, address.account)
+        connector = self._find(address)
         if connector is not None and isinstance(connector, ShowsTyping):
             self._parts.background.start(connector.show_typing(address))
 

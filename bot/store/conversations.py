@@ -77,6 +77,12 @@ def set_language(connection: Connection, address: ChannelAddress, language: str)
     connection.execute(update(identities).where(identities.c.address == str(address)).values(language=language))
 
 
+def set_name(connection: Connection, address: ChannelAddress, name: str) -> None:
+    """Keep what a customer is called, where no name is kept."""
+    nameless = (identities.c.address == str(address)) & identities.c.display_name.is_(None)
+    connection.execute(update(identities).where(nameless).values(display_name=name))
+
+
 def find_by_address(connection: Connection, address: ChannelAddress) -> Conversation | None:
     """Return the conversation of an address, or none."""
     row = connection.execute(_AT_ADDRESS, {"key": str(address)}).one_or_none()

@@ -66,7 +66,7 @@ async def bench(*, webhook_url: str | None = None) -> AsyncIterator[Bench]:
 
     async with running(FakeTelegram()) as telegram:
         telegram.customer(JANE)
-        media = MemoryMedia()
+        media = MemoryMedia(size_max=20_000_000)
         account = TelegramAccount(
             token=telegram.token,
             base_url=telegram.url,

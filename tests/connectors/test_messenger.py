@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.connectors import SendAttachment, SendText, TextUnit
+from bot.domain.connectors import KnowsNames, SendAttachment, SendText, TextUnit
 from bot.domain.messages import Attachment, AttachmentKind, Author, InboundMessage, MediaId, OutboundMessage
 from bot.domain.planning import measure
 from tests.connectors.meta_bench import Bench, bench
@@ -19,8 +19,8 @@ async def stand(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 
 async def test_read_and_typing(stand: Bench) -> None:
-    """A message is shown as read once it is kept, and "typing" while an answer is made."""
-    await stand.connector.acknowledge(InboundMessage(address=stand.address, external_id="m_1", text="hi"))
+    """A message is shown as read once it is taken up, and "typing" while an answer is made."""
+    await stand.connector.mark_read(InboundMessage(address=stand.address, external_id="m_1", text="hi"))
     await stand.connector.show_typing(stand.address)
 
     assert stand.jane.signs == ["mark_seen", "typing_on"]
@@ -73,3 +73,20 @@ async def test_upload_goes_to_the_page() -> None:
     assert path == f"{stand.graph.page_id}/message_attachments"
     assert body["platform"] == "instagram"
     assert body["message"] == {"attachment": {"type": "image", "payload": {"is_reusable": True}}}
+
+
+@pytest.mark.parametrize(
+    ("profile", "name"),
+    [
+        ({"first_name": "Aoife", "last_name": "O'Brien", "name": "Aoife O'Brien"}, "Aoife O'Brien"),
+        ({}, None),
+        ({"first_name": 7, "name": 7}, None),
+        (None, None),
+    ],
+)
+async def test_name(stand: Bench, profile: dict[str, object] | None, name: str | None) -> None:
+    """A customer's name is what Meta says on request; where it does not, there is none, and nothing breaks."""
+    stand.jane.profile = profile
+    assert isinstance(stand.connector, KnowsNames)
+
+    assert await stand.connector.name_of(stand.address) == name

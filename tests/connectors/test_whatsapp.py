@@ -81,12 +81,12 @@ async def test_buttons_or_list(stand: Bench) -> None:
 
 
 async def test_read_and_typing(stand: Bench) -> None:
-    """A message is shown as read once it is kept, and "typing" below it while an answer is made."""
+    """A message is shown as read once it is taken up, and "typing" below it while an answer is made."""
     message = InboundMessage(address=stand.address, external_id=f"wamid.{stand.jane.id}.1", text="hi")
     await stand.connector.show_typing(stand.address)
     assert stand.jane.signs == []
 
-    await stand.connector.acknowledge(message)
+    await stand.connector.mark_read(message)
     await stand.connector.show_typing(stand.address)
     assert stand.jane.signs == [f"read {message.external_id}", f"read {message.external_id} typing"]
 

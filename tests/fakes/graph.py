@@ -40,7 +40,7 @@ class RefusedError(Exception):
 class Fault:
     """What goes wrong with the next call of a kind."""
 
-    #: last part of the path: "messages", "media", "subscribed_apps"
+    #: last part of the path: "messages", "media", "subscribed_apps"; "signs" for what is no message
     call: str = "messages"
     #: whether the call takes effect all the same
     is_done: bool = False
@@ -81,6 +81,8 @@ class Person:
     #: when they last wrote to us
     wrote_at: float
     has_blocked: bool = False
+    #: what Meta tells those who ask; none: it does not
+    profile: Json | None = None
     seen: list[Shown] = field(default_factory=list)
     #: "typing_on", "mark_seen", "read wamid.1"
     signs: list[str] = field(default_factory=list)
@@ -156,6 +158,8 @@ class FakeGraph:
             return self._whatsapp(edge, parameters)
         if node in {self.page_id, self.instagram_id}:
             return self._messaging(node, edge, parameters)
+        if node in self.people and not edge:
+            return self._profile(self.people[node])
         if node in self.files and not edge:
             media_type, content = self.files[node]
             url = f"{self.url}/files/{node}"
@@ -193,6 +197,11 @@ class FakeGraph:
         return {"data": [{"id": self.app_id, "name": "Care", **fields_of}]}
 
     # ----------------------------------------------------------------------------------- Messenger and Instagram
+
+    def _profile(self, person: Person) -> Json:
+        if person.profile is None:
+            raise RefusedError(100, "Unsupported get request: the object does not exist or permissions lack", 33)
+        return person.profile | {"id": person.id}
 
     def _messaging(self, node: str, edge: str, parameters: Json) -> Json:
         if edge == "":

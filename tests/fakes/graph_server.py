@@ -76,13 +76,14 @@ class _Routes:
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the Graph API."""
-        path = request.match_info["path"]
-        fault = self._graph.fault_of(path.rpartition("/")[2])
+        path, parameters = request.match_info["path"], await _parameters(request)
+        is_sign = "sender_action" in parameters or parameters.get("status") == "read"
+        fault = self._graph.fault_of("signs" if is_sign else path.rpartition("/")[2])
         if fault is not None and not fault.is_done:
             return await _play(request, fault, web.Response(status=fault.status, body=fault.body))
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            made = self._graph.call(request.method, path, await _parameters(request), bearer)
+            made = self._graph.call(request.method, path, parameters, bearer)
             answer = web.json_response(made)
         except RefusedError as error:
             answer = web.json_response(error.body, status=error.status)
