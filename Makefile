@@ -39,7 +39,7 @@ bench: test-setup  ## Measure the figures that the README states
 pictures: test-setup chromium  ## Draw the pictures of docs/agents.md from what Slack gets
 	@$(PYTHON) -m tests.pictures.draw
 
-faults: test-setup  ## Kill the service and the engine at random moments under load
+faults: test-setup  ## Kill the service and the engine at random moments under load, and throw strings at the desk
 	@$(PYTHON) -m pytest tests/faults -m "" -p no:xdist $(PYTEST)
 
 # There is no uv.lock: it would record the address that each file was downloaded from, which differs from place to place.

@@ -18,14 +18,14 @@ from bot.domain.tickets import Agent, AgentId, TeamName, TicketId, TicketState, 
 from tests.desk.slack.views import line_of, macro_of, suggestion_of, view_of
 
 
-def posts(text: str) -> list[Post]:
-    """Return every kind of post, each full of `text`."""
-    entry, view = line_of(text), view_of(text)
+def posts(text: str, count: int = 39) -> list[Post]:
+    """Return every kind of post, each full of `text`; with so many lines where there can be many."""
+    entry, view = line_of(text), view_of(text, lines=count)
     return [
-        *(card(view_of(text, state)) for state in TicketState),
-        card(view_of(text, is_known=False)),
+        *(card(view_of(text, state, lines=count)) for state in TicketState),
+        card(view_of(text, is_known=False, lines=count)),
         thread.line(entry, view, remark=text),
-        thread.lines([line_of(text, author=Author.AGENT), *[entry] * 19], view, remark=text),
+        thread.lines([line_of(text, author=Author.AGENT), *[entry] * (count // 2)], view, remark=text),
         thread.transcript(view),
         *(thread.suggestion(suggestion_of(text, state), view) for state in SuggestionState),
         thread.notice(text),
@@ -36,22 +36,22 @@ def posts(text: str) -> list[Post]:
     ]
 
 
-def all_modals(view: TicketView, text: str) -> list[Block]:
-    """Return every modal, each full of `text`."""
+def all_modals(view: TicketView, text: str, count: int = 120) -> list[Block]:
+    """Return every modal, each full of `text`; with so many canned replies."""
     title = text[:75] or "x"
     return [
         modals.reply(view, Draft(text=text), "1"),
         modals.reply(view, Draft(text=text, shown=modals.digest(text)), "1", [text[:3_000]] * 3, text),
         modals.reply(view, Draft(text=text, elsewhere="1" * 32), "1"),
         modals.note(view, text),
-        modals.pick_macro(view, [macro_of(f"{number} {text}") for number in range(120)]),
+        modals.pick_macro(view, [macro_of(f"{number} {text}") for number in range(count)]),
         modals.pick_macro(view, []),
         modals.fill_macro(view, macro_of(text), ["customer.first_name", "promise.date"]),
         modals.snooze(view, [(view.ticket.opened_at, "in an hour")]),
         modals.sort(view),
         modals.assign(view, [("orders", "Orders"), ("returns", title)]),
         modals.promise(view),
-        modals.link(view, [(f"c{number}", text, text) for number in range(20)]),
+        modals.link(view, [(f"c{number}", text, text) for number in range(min(count, 20))]),
         modals.link(view, []),
         modals.resolve(view),
         modals.hand_back(view),
@@ -61,10 +61,10 @@ def all_modals(view: TicketView, text: str) -> list[Block]:
     ]
 
 
-def homes(text: str) -> list[Block]:
-    """Return App Home with nothing in it, with more than fits one page, and for a lead."""
-    views = [view_of(text, TicketState.CLAIMED)] * 25
-    waiting = [view_of(text)] * 60
+def homes(text: str, count: int = 25) -> list[Block]:
+    """Return App Home with nothing in it, and for a lead, with so many tickets."""
+    views = [view_of(text, TicketState.CLAIMED, lines=1)] * count
+    waiting = [view_of(text, lines=1)] * (2 * count)
     day = Numbers(
         handled_count=3,
         first_response=timedelta(minutes=4),
@@ -82,16 +82,16 @@ def homes(text: str) -> list[Block]:
         queued_count=3,
         waiting_since=views[0].ticket.opened_at,
         overdue=(views[0].ticket.id,),
-        agents=(sam,) * 30,
+        agents=(sam,) * (count + 5),
     )
     full = Home(
         mine=views,
-        mine_count=25,
+        mine_count=count,
         queue=waiting,
-        queue_count=60,
+        queue_count=2 * count,
         is_available=True,
         today=day,
-        load=[team] * 12,
+        load=[team] * (count // 2),
         page=1,
         remark=text,
         workspace="https://copperleaf.slack.com/",

@@ -75,7 +75,9 @@ def clocks() -> tuple[TicketClock, ...]:
     )
 
 
-def view_of(text: str, state: TicketState = TicketState.QUEUED, *, is_known: bool = True) -> TicketView:
+def view_of(
+    text: str, state: TicketState = TicketState.QUEUED, *, is_known: bool = True, lines: int = 39
+) -> TicketView:
     """Return a ticket that carries `text` wherever a customer's or an agent's words can stand."""
     request = HandoffRequest(
         reason=Reason.ANGER, topic=text or "x", summary=text, tried=(text, text), order_number=text or None
@@ -108,7 +110,7 @@ def view_of(text: str, state: TicketState = TicketState.QUEUED, *, is_known: boo
         desk_reference="C0QUEUE:1800000000.000100",
         snoozed_until=START if state is TicketState.CLAIMED else None,
     )
-    said = tuple(line_of(text, -5, number=number) for number in range(1, 40))
+    said = tuple(line_of(text, -5, number=number) for number in range(1, lines + 1))
     return replace(
         view,
         ticket=ticket,
