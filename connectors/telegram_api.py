@@ -78,7 +78,8 @@ def outcome(error: TelegramError) -> Retry | Permanent | Ambiguous:
     if isinstance(error, Conflict):
         return Retry(reason="another process uses this token")
     if type(error) in _REFUSALS:
-        return Permanent(reason=_in_plain_words(error), code=_REFUSALS[type(error)])
+        code, is_token = _REFUSALS[type(error)], isinstance(error, InvalidToken)
+        return Permanent(reason=_in_plain_words(error), code=code, is_account=is_token)
     return classify(error.__cause__ if isinstance(error, NetworkError) and error.__cause__ else error)
 
 

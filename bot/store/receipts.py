@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
@@ -49,19 +49,23 @@ def _by_key(connection: Connection, receipt: Receipt) -> list[Meant]:
     # The pipeline's calls carry the row's key and the number of the piece.
     key, _, index = receipt.of_key.rpartition(":")
     sent = (
-        select(outbox.c.conversation_id, outbox.c.address, messages.c.id, messages.c.parts, messages.c.external_id)
+        select(outbox, messages.c.id.label("sent_id"), messages.c.parts, messages.c.external_id)
         .select_from(outbox.join(messages, messages.c.id == outbox.c.message_id))
         .where(outbox.c.key == key)
     )
     row = connection.execute(sent).one_or_none()
     if row is None or not _is_same_account(ChannelAddress.parse(row.address), receipt.address):
         return []
+    if receipt.kind is not ReceiptKind.FAILED and row.state == "pending" and index == str(row.progress):
+        # We were told to try again, and it had arrived all the same: go on behind it.
+        done = update(outbox).where(outbox.c.id == row.id, outbox.c.state == "pending")
+        connection.execute(done.values(progress=row.progress + 1, is_ambiguous=False))
     is_whole = index == "0" and not row.parts
     if not is_whole and receipt.kind is not ReceiptKind.FAILED:
         return []
     if is_whole and row.external_id is None and receipt.of_external_id:
-        transcript.name_externally(connection, MessageId(row.id), receipt.of_external_id)
-    line = transcript.get(connection, MessageId(row.id))
+        transcript.name_externally(connection, MessageId(row.sent_id), receipt.of_external_id)
+    line = transcript.get(connection, MessageId(row.sent_id))
     return [(ConversationId(row.conversation_id), line)] if line is not None else []
 
 

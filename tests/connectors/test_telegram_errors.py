@@ -73,6 +73,13 @@ def test_outcome(name: str) -> None:
     assert result.reason
 
 
+def test_token_is_the_account() -> None:
+    """A token that Telegram refuses breaks everything; other refusals break one message."""
+    broken = {name for name in OUTCOMES if getattr(outcome(_make(name)), "is_account", False)}
+
+    assert broken == {"InvalidToken"}
+
+
 def test_retry_after_to_the_second() -> None:
     """The library's own flood error gives the pause to the second, without its deprecation warning."""
     error = _make("RetryAfter")

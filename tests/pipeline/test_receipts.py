@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain.connectors import SendOperation, SendText
+from bot.domain.connectors import Retry, SendOperation, SendText
 from bot.domain.conversations import Owner
 from bot.domain.messages import DeliveryState, Echo, Receipt, ReceiptKind
-from tests.fakes.connector import LOST_ANSWER, message
+from tests.fakes.connector import LOST_ANSWER, Outcome, message
 from tests.pipeline.rig import Rig, turn
 
 LONG = " ".join(f"word{n:03}" for n in range(60))
@@ -69,6 +69,36 @@ async def test_a_piece_that_failed(rig: Rig) -> None:
     ticket = await rig.open_ticket()
     assert ticket is not None
     assert "it was too much" in ticket.request.summary
+
+
+async def test_sent_after_all(rig: Rig) -> None:
+    """A message that the channel said it had not taken, and took, is not sent again once a report shows that."""
+    taken = Outcome(result=Retry(reason="failed for a moment", after=timedelta(minutes=5)), arrives=True)
+    rig.connector.script.append(taken)
+    await rig.writes("one")
+    key = rig.connector.calls[0][0]
+    await rig.bring(receipt(rig, ReceiptKind.DELIVERED, 1, of_external_id="named-late", of_key=key))
+    await rig.settle()
+    rig.clock.pass_(minutes=6)
+    await rig.settle()
+
+    assert rig.seen() == ["re: one"]
+    assert await states(rig) == [DeliveryState.DELIVERED]
+
+
+async def test_piece_sent_after_all(rig: Rig) -> None:
+    """The same of the first of several pieces: the others follow, and none comes twice."""
+    taken = Outcome(result=Retry(reason="failed for a moment", after=timedelta(minutes=5)), arrives=True)
+    rig.connector.script.append(taken)
+    rig.engine.by_text["all"] = turn(LONG)
+    await rig.writes("all")
+    await rig.bring(receipt(rig, ReceiptKind.SENT, 1, of_external_id="p0", of_key=rig.connector.calls[0][0]))
+    await rig.settle()
+    rig.clock.pass_(minutes=6)
+    await rig.settle()
+
+    assert "".join(rig.seen()).split() == LONG.split()
+    assert (await states(rig))[-1] is DeliveryState.SENT
 
 
 async def test_key_of_nobody(rig: Rig) -> None:
