@@ -90,7 +90,7 @@ def test_the_guide_is_right(tmp_path: Path) -> None:
         (PROMISE + PROMISE.replace("usual", "late") + 'priorities = ["high"]\n', "promises.late can never be due"),
         ('[desk]\non_call_after = "5m"\n', "desk.on_call_after asks nobody"),
         ('[desk]\nleads = ["Mira"]\n', "desk.leads"),
-        ('[desk]\nhold_replies = 11\n', "desk.hold_replies"),
+        ("[desk]\nhold_replies = 11\n", "desk.hold_replies"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:

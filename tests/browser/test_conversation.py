@@ -50,7 +50,7 @@ async def test_quick_replies_go_once_they_are_used(page: Page, site: ChatSite) -
 
 async def test_changed_and_taken_back_messages_are_marked(page: Page, site: ChatSite) -> None:
     """What an agent changed says so in its place, what they took back is gone; a reload shows the same."""
-    site.bot.script = lambda message: say("heard")
+    site.bot.script = lambda _: say("heard")
     await open_chat(page)
     await write(page, "hello")
     await expect(page.get_by_text("heard")).to_be_visible()

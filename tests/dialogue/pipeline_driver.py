@@ -80,9 +80,7 @@ class PipelineDriver:
         self._webchat = WebChatConnector(account=AccountId("site"), keys=keys, feed=self._feed, clock=world.clock)
         connectors = ConnectorRegistry(connectors=(self._webchat,))
         directory: Any = world.directory
-        parts = DeskParts(
-            database=database, clock=world.clock, directory=directory, desk=None, undo_for=timedelta()
-        )
+        parts = DeskParts(database=database, clock=world.clock, directory=directory, desk=None, undo_for=timedelta())
         self._desk = Desk(parts)
         # The id chooses among the variations of a response: a conversation goes the same way each time.
         ids = (MessageId(f"m{number}") for number in count(1))
