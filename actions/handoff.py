@@ -95,7 +95,7 @@ def wish_for_person(context: TurnContext, topic: str | None = None) -> HandoffRe
     """Return the request of a customer who wants a person."""
     doing = _going_on(context)
     topic = topic or doing or "a person"
-    about = f" They were at: {doing}." if doing else ""
+    about = f" They were at “{doing}”." if doing else ""
     summary = f"Asked for a person.{about} Wrote: “{context.text[:_QUOTED_MAX]}”"
     return ask_people(context, Reason.EXPLICIT_WISH, topic, summary)
 

@@ -80,7 +80,7 @@ async def test_a_wish_for_a_person_tells_what_was_going_on(sources: SampleSource
     assert request == HandoffRequest(
         reason=Reason.EXPLICIT_WISH,
         topic="cancel an order",
-        summary="Asked for a person. They were at: cancel an order. Wrote: “human!”",
+        summary="Asked for a person. They were at “cancel an order”. Wrote: “human!”",
         tried=(
             "answered on “Where is my order?”",
             "answered on “Delivery costs”",

@@ -39,7 +39,7 @@ async def the_shift_begins(day: Day) -> None:
     await day.hannah.writes("i want to speak to a human")
     await day.settles()
     assert "You're next in line" in day.hannah.seen[-1]
-    card = await day.card_says(1, "Hannah Lewis on Telegram", "asked for a person", "Waiting since", "First answer by")
+    card = await day.card_says(1, "Hannah Lewis on Telegram", "Asked for a person", "Waiting since", "First answer by")
     await day.below(card, "are you open on sunday")
 
     day.step("Mallory, who is no agent, presses Claim: she alone is told why not, and #1 still waits")

@@ -73,10 +73,11 @@ def _state(view: TicketView) -> list[Block]:
 def _facts(view: TicketView) -> list[tuple[str, str]]:
     request = view.ticket.request
     channel = words.channel(view.conversation.address.channel)
-    why = words.REASONS[request.reason]
+    why, summary = words.REASONS[request.reason], request.summary
+    is_said = not summary or summary.lower().startswith(why)
     found = [
         ("Customer", f"{words.customer_name(view)} on {channel}, {words.LEVELS[view.level]}"),
-        ("Why", f"{why} – {request.summary}" if request.summary else why),
+        ("Why", summary or why if is_said else f"{why} – {summary}"),
     ]
     if request.tried:
         found.append(("The bot tried", "; ".join(request.tried)))
