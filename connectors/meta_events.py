@@ -16,6 +16,7 @@ from bot.domain.messages import (
     Echo,
     InboundEvent,
     InboundMessage,
+    Reaction,
     Receipt,
     ReceiptKind,
     Withdrawal,
@@ -77,6 +78,7 @@ class Mailbox:
             "message": self._message,
             "message_edit": self._edit,
             "postback": self._postback,
+            "reaction": self._reaction,
             "delivery": self._delivery,
             "read": self._seen,
         }
@@ -156,6 +158,18 @@ class Mailbox:
                 text=title or payload,
                 choice=choice(payload),
                 sent_at=item.moment("timestamp", _PER_SECOND),
+            )
+        ]
+
+    def _reaction(self, item: Fields, reaction: Fields) -> list[InboundEvent]:
+        customer, mid = self._customer(item), reaction.text("mid")
+        is_gone = reaction.text("action", "react") == "unreact"
+        return [
+            Reaction(
+                address=customer,
+                external_id=f"reaction:{mid}:{customer.external_id}:{item.integer('timestamp')}",
+                of_external_id=mid,
+                emoji="" if is_gone else reaction.text("emoji", "") or reaction.text("reaction", ""),
             )
         ]
 

@@ -20,6 +20,7 @@ from bot.domain.messages import (
     Echo,
     InboundEvent,
     InboundMessage,
+    Reaction,
     Receipt,
     ReceiptKind,
     Withdrawal,
@@ -104,6 +105,10 @@ class _Reader:
         if kind == "revoke":
             gone = message.object("revoke").text("original_message_id")
             return [Withdrawal(address=customer, external_id=message_id, of_external_id=gone)]
+        if kind == "reaction":
+            sign = message.object("reaction")
+            of_message, emoji = sign.text("message_id"), sign.text("emoji", "")
+            return [Reaction(address=customer, external_id=message_id, of_external_id=of_message, emoji=emoji)]
         edits = None
         content_of, sent_at = message, _moment(message)
         if kind == "edit":

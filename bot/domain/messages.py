@@ -144,6 +144,19 @@ class Withdrawal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """A customer put a sign to a message, theirs or ours."""
+
+    address: ChannelAddress
+    #: the channel's id of this event
+    external_id: str
+    #: the channel's id of the message
+    of_external_id: str
+    #: the sign; empty when it was taken away
+    emoji: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Echo:
     """A person of the brand answered a customer outside Tandem: from the brand's phone, or the page's own inbox."""
 
@@ -167,7 +180,7 @@ class Unsupported:
     kind: str
 
 
-InboundEvent = InboundMessage | Receipt | Withdrawal | Echo | Unsupported
+InboundEvent = InboundMessage | Receipt | Withdrawal | Reaction | Echo | Unsupported
 
 
 @dataclass(frozen=True, kw_only=True)

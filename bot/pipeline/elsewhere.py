@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.handoff import HandoffRequest, Reason
-from bot.domain.messages import Author, Echo, InboundMessage, Revision, RevisionState, Withdrawal
+from bot.domain.messages import Author, Echo, InboundMessage, Reaction, Revision, RevisionState, Withdrawal
 from bot.domain.tickets import Agent, Ticket, TicketEvent, TicketState
 from bot.pipeline import notices, promises
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, revisions, tickets, transcript
-from bot.store.codec import ECHO, INBOUND, WITHDRAWAL
+from bot.store.codec import ECHO, INBOUND, REACTION, WITHDRAWAL
 from bot.store.inbox import InboxRow
 
 
@@ -43,6 +43,18 @@ def record_withdrawal(connection: Connection, writer: Writer, row: InboxRow) -> 
         if ticket is not None:
             writer.post_notice(connection, ticket.id, notices.taken_back(line.text), f"withdrawn:{row.message_id}")
             writer.post_card(connection, ticket.id)
+    inbox.finish(connection, row.lease, writer.now)
+
+
+def record_reaction(connection: Connection, writer: Writer, row: InboxRow) -> None:
+    """A customer put a sign to a message: agents who have a ticket of theirs are shown it; finishes the row."""
+    reaction: Reaction = REACTION.validate_python(row.body)
+    conversation = conversations.find_by_address(connection, reaction.address)
+    ticket = tickets.open_of(connection, conversation.id) if conversation else None
+    if conversation is not None and ticket is not None and reaction.emoji:
+        line = transcript.find_external(connection, conversation.id, reaction.of_external_id)
+        text = notices.reacted(reaction.emoji, line.text if line else "")
+        writer.post_notice(connection, ticket.id, text, f"reaction:{row.message_id}")
     inbox.finish(connection, row.lease, writer.now)
 
 

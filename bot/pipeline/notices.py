@@ -99,6 +99,11 @@ def edited_late(before: str, after: str) -> str:
     return f"✏️ {EDITED_LATE}. It said: “{before[:_QUOTED_MAX]}”. It says now: “{after[:_QUOTED_MAX]}”."
 
 
+def reacted(emoji: str, text: str) -> str:
+    """Say that the customer put a sign to a message."""
+    return f"{emoji} The customer reacted to " + (f"“{text[:_QUOTED_MAX]}”." if text else "a message.")
+
+
 def taken_back(text: str) -> str:
     """Show what the customer does not want to have said."""
     return f"↩️ The customer took a message back. It said: “{text[:_QUOTED_MAX]}”."

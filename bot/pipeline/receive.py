@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import structlog
+from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from bot import metrics
@@ -21,6 +23,7 @@ from bot.domain.messages import (
     InboundEvent,
     InboundMessage,
     MessageId,
+    Reaction,
     Receipt,
     TranscriptLine,
     Unsupported,
@@ -30,13 +33,16 @@ from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
 from bot.pipeline.elsewhere import keep_edit, silence_bot
 from bot.store import choices, conversations, inbox, receipts, transcript
-from bot.store.codec import ECHO, INBOUND, RECEIPT, WITHDRAWAL, to_json
+from bot.store.codec import ECHO, INBOUND, REACTION, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
 
 log = structlog.get_logger()
+
+#: The longest sign of one character, a family of four with skin tones, has eleven.
+_EMOJI_MAX = 16
 
 
 class Receiver:
@@ -98,6 +104,9 @@ def _keep(connection: Connection, account: str, named: list[tuple[InboundEvent, 
                 new_count += _keep_receipt(connection, account, (receipt, message_id), now)
             case Withdrawal():
                 new_count += inbox.add(connection, _arrival(event, message_id, InboxKind.WITHDRAWAL, account), now)
+            case Reaction():
+                sign = replace(event, emoji=line(event.emoji)[:_EMOJI_MAX])
+                new_count += inbox.add(connection, _arrival(sign, message_id, InboxKind.REACTION, account), now)
             case Echo():
                 new_count += _keep_echo(connection, account, (event, message_id), now)
             case Unsupported():
@@ -167,13 +176,18 @@ def _keep_echo(connection: Connection, account: str, named: tuple[Echo, MessageI
     return True
 
 
-def _arrival(event: Withdrawal | Echo, message_id: MessageId, kind: InboxKind, account: str) -> Arrival:
+def _arrival(event: Withdrawal | Reaction | Echo, message_id: MessageId, kind: InboxKind, account: str) -> Arrival:
+    adapters: dict[InboxKind, TypeAdapter[Any]] = {
+        InboxKind.WITHDRAWAL: WITHDRAWAL,
+        InboxKind.REACTION: REACTION,
+        InboxKind.ECHO: ECHO,
+    }
     return Arrival(
         account=f"{event.address.channel}/{account}",
         external_id=event.external_id,
         address=str(event.address),
         kind=kind,
-        body=to_json(WITHDRAWAL if isinstance(event, Withdrawal) else ECHO, event),
+        body=to_json(adapters[kind], event),
         message_id=message_id,
     )
 

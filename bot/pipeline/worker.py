@@ -25,7 +25,7 @@ from bot.pipeline.alarms import DeskWatch
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
-from bot.pipeline.elsewhere import record_echo, record_withdrawal
+from bot.pipeline.elsewhere import record_echo, record_reaction, record_withdrawal
 from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import conversations, inbox, joining, lanes, outbox, timers
@@ -242,6 +242,8 @@ class Worker:
                 raise OwnerChangedError
             case InboxKind.RECEIPT:
                 await self._parts.database.write(record_receipt, self._writer(), row)
+            case InboxKind.REACTION:
+                await self._parts.database.write(record_reaction, self._writer(), row)
             case InboxKind.WITHDRAWAL:
                 await self._parts.database.write(record_withdrawal, self._writer(), row)
             case InboxKind.ECHO:

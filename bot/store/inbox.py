@@ -29,6 +29,8 @@ class InboxKind(StrEnum):
     RECEIPT = "receipt"
     #: a customer took back what they had written
     WITHDRAWAL = "withdrawal"
+    #: a customer put a sign to a message
+    REACTION = "reaction"
     #: a person of the brand answered on the channel itself
     ECHO = "echo"
     #: a server-made intent: a timer that fired, a hand back
