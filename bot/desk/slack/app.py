@@ -139,14 +139,13 @@ class SlackDesk:
             token=account.bot_token, base_url=account.base_url, timeout=CALL_WITHIN_SECONDS, retry_handlers=[]
         )
         self._people = People(self._client, account.user_groups, leads=account.leads)
-        whereabouts = Whereabouts()
         parts = SlackParts(
             client=self._client,
             channel=account.channel,
             acts=acts,
             people=self._people,
             files=SlackFiles(account.bot_token, account.base_url, media),
-            whereabouts=whereabouts,
+            whereabouts=Whereabouts(),
             resources=resources,
         )
         self._events = DeskEvents(parts)
@@ -154,17 +153,7 @@ class SlackDesk:
         #: to be touched when anything changes on the desk, and run beside it
         self.homes = FreshHomes(self._events.home, resources.now)
         #: implements `DeskPoster`
-        self.poster = SlackPoster(
-            PosterParts(
-                client=self._client,
-                channels=account.channels,
-                acts=acts,
-                media=media,
-                whereabouts=whereabouts,
-                now=resources.now,
-                title_of=lambda name: resources.rules.team(name).title,
-            )
-        )
+        self.poster = _poster(account, media, parts)
         self._now = resources.now
         self._backfill: Backfill | None = None
         self._report: Report = _report_to_nobody
@@ -173,17 +162,22 @@ class SlackDesk:
         self._clock_looked_at = float("-inf")
         #: events that were acknowledged and not acted on, by kind
         self.ignored: Counter[str] = Counter()
-        self._bolt = AsyncApp(
+        self._bolt = self._make_bolt()
+
+    def _make_bolt(self) -> AsyncApp:
+        """Return what reads requests and answers Slack; what they ask for is ours alone to do."""
+        bolt = AsyncApp(
             client=self._client,
             name="tandem",
             # Bolt insists on one; requests over HTTP are verified before Bolt sees them.
-            signing_secret=account.signing_secret or "none",
+            signing_secret=self._account.signing_secret or "none",
             request_verification_enabled=False,
             ssl_check_enabled=False,
             process_before_response=True,
             before_authorize=self._receive,
         )
-        self._bolt.error(_refuse_unreadable)
+        bolt.error(_refuse_unreadable)
+        return bolt
 
     async def handle(self, raw: Json) -> None:
         """Act on one durable event; see `DeskEvents.handle`."""
@@ -359,6 +353,20 @@ class SlackDesk:
 
 async def _report_to_nobody(where: str, reason: str | None, is_blocked: bool) -> None:
     pass
+
+
+def _poster(account: SlackAccount, media: MediaStore, parts: SlackParts) -> SlackPoster:
+    return SlackPoster(
+        PosterParts(
+            client=parts.client,
+            channels=account.channels,
+            acts=parts.acts,
+            media=media,
+            whereabouts=parts.whereabouts,
+            now=parts.resources.now,
+            title_of=lambda name: parts.resources.rules.team(name).title,
+        )
+    )
 
 
 async def _refuse_unreadable(error: Exception) -> BoltResponse:
