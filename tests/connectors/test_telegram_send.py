@@ -193,7 +193,7 @@ async def test_wrong_token(stand: Bench) -> None:
     connector = TelegramConnector(account, stand.media)
 
     assert await connector.send(stand.text("hi"), "key") == Permanent(
-        reason="Telegram refuses the bot's token", code="401"
+        reason="Telegram refuses the bot's token", code="401", is_account=True
     )
     await connector.close()
 
