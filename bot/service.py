@@ -178,9 +178,8 @@ class Service:
         await self.database.write(inbox.hasten, self.clock.now())
         self.hints.inbox.give()
 
-    def _worker(self) -> Worker:
-        dice = random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        conversing = Conversing(
+    def _conversing(self, dice: random.Random) -> Conversing:
+        return Conversing(
             ConverseParts(
                 database=self.database,
                 clock=self.clock,
@@ -194,7 +193,9 @@ class Service:
                 dice=dice,
             )
         )
-        delivering = Delivering(
+
+    def _delivering(self, dice: random.Random) -> Delivering:
+        return Delivering(
             DeliverParts(
                 database=self.database,
                 clock=self.clock,
@@ -209,13 +210,16 @@ class Service:
                 changed=self._changed,
             )
         )
+
+    def _worker(self) -> Worker:
+        dice = random.Random()  # noqa: S311 - spreads retries, keeps no secret
         return Worker(
             WorkerParts(
                 database=self.database,
                 clock=self.clock,
                 hints=self.hints,
-                conversing=conversing,
-                delivering=delivering,
+                conversing=self._conversing(dice),
+                delivering=self._delivering(dice),
                 desk_events=self.slack.handle if self.slack else None,
                 desk=self.desk_address,
                 rules=self.rules,

@@ -89,14 +89,8 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
             attachment.kind in capabilities.attachments and (attachment.size or 0) <= capabilities.attachment_max_bytes
         )
         (carried if fits else left_out).append(attachment)
-    text = message.text
-    for attachment in left_out:
-        text += f"\n[{attachment.kind.value}: {attachment.name or 'file'} – it cannot be shown on this channel]"
-    if message.choices and not text.strip():
-        text = CHOOSE
     choices = message.choices if len(message.choices) <= capabilities.choices_max else ()
-    if message.choices and not choices:
-        text += "\n" + "\n".join(f"{n}. {choice.title}" for n, choice in enumerate(message.choices, 1))
+    text = _words(message, left_out, are_choices_written=not choices)
     operations: list[SendOperation] = [
         SendAttachment(
             address=address,
@@ -107,7 +101,7 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
         )
         for attachment in carried
     ]
-    pieces = _pieces(text.strip(), capabilities, has_choices=bool(choices)) if text.strip() else []
+    pieces = _pieces(text, capabilities, has_choices=bool(choices)) if text else []
     for n, piece in enumerate(pieces):
         operations.append(
             SendText(
@@ -120,6 +114,18 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
             )
         )
     return tuple(operations)
+
+
+def _words(message: OutboundMessage, left_out: list[Attachment], *, are_choices_written: bool) -> str:
+    """Return the message's text with what the channel cannot show otherwise: files by name, choices by number."""
+    text = message.text
+    for attachment in left_out:
+        text += f"\n[{attachment.kind.value}: {attachment.name or 'file'} – it cannot be shown on this channel]"
+    if message.choices and not text.strip():
+        text = CHOOSE
+    if message.choices and are_choices_written:
+        text += "\n" + "\n".join(f"{n}. {choice.title}" for n, choice in enumerate(message.choices, 1))
+    return text.strip()
 
 
 def _pieces(text: str, capabilities: Capabilities, *, has_choices: bool) -> list[str]:
