@@ -145,8 +145,7 @@ class MessagingConnector(ABC):
             lines = [f"{number}. {each.title}" for number, each in enumerate(message.choices, 1)]
             if len(lines) <= self.capabilities.choices_max:
                 message = replace(message, text="\n".join([message.text.strip() or CHOOSE, *lines]))
-        operations = plan(message, address, self.capabilities)
-        return tuple(each for each in operations if not isinstance(each, SendText) or each.text.strip())
+        return plan(message, address, self.capabilities)
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call; a file is uploaded first, which nobody sees."""

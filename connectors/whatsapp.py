@@ -22,7 +22,6 @@ from bot.domain.connectors import (
     SendAttachment,
     SendOperation,
     SendResult,
-    SendText,
     Sent,
     TextUnit,
     WebhookAnswer,
@@ -143,7 +142,7 @@ class WhatsAppConnector:
             return Refusal(
                 reason=f"the reply window is shut, and the template takes {BLANK_MAX} characters only: write less"
             )
-        return tuple(each for each in operations if not isinstance(each, SendText) or each.text.strip())
+        return operations
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call; a file is uploaded first, which nobody sees."""

@@ -101,7 +101,7 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
         )
         for attachment in carried
     ]
-    pieces = _pieces(text, capabilities, has_choices=bool(choices)) if text else []
+    pieces = [piece for piece in _pieces(text, capabilities, has_choices=bool(choices)) if piece.strip()]
     for n, piece in enumerate(pieces):
         operations.append(
             SendText(

@@ -115,6 +115,14 @@ def test_choices_without_words_are_shown_all_the_same() -> None:
     assert operation.text
 
 
+def test_a_piece_of_nothing_but_space_needs_no_call() -> None:
+    """Channels refuse a message without a visible character, so a long gap in a text is not one."""
+    planned = plan(_message(text="before" + " " * 40 + "after"), ADDRESS, Capabilities(text_max=10))
+    texts = [operation.text for operation in planned if isinstance(operation, SendText)]
+    assert "".join(texts).split() == ["before", "after"]
+    assert all(text.strip() for text in texts)
+
+
 def test_an_empty_message_needs_no_call() -> None:
     """Nothing is sent for nothing."""
     assert plan(_message(), ADDRESS, Capabilities(text_max=100)) == ()
