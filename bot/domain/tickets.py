@@ -84,9 +84,12 @@ class Agent:
 
     @property
     def mentions(self) -> tuple[str, ...]:
-        """What the desk calls them by: `U123` of `slack:U123`; nothing on the local desk, which calls nobody."""
+        """What the desk calls them by: `U123` of `slack:U123`; nothing for whom it cannot call.
+
+        The local desk calls nobody, and who answers on the channel itself is nobody of the desk.
+        """
         surface, _, own = self.id.partition(":")
-        return () if surface == "local" else (own,)
+        return () if surface == "local" or self.is_elsewhere else (own,)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ def reopen(
         ticket_id=ticket.id,
         kind=DeskPostKind.NOTICE,
         text=notices.customer_came_back(request.summary),
-        mentions=(ticket.agent.id.partition(":")[2],) if ticket.agent else (),
+        mentions=ticket.agent.mentions if ticket.agent else (),
     )
     writer.post(connection, notice, f"notice:{new_message_id()}")
     for line in transcript.since(connection, conversation.id, closed_at, _LINES_MAX):

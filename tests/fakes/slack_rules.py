@@ -34,6 +34,8 @@ _LENGTH_MAX = {
     "label": 2000,
     "hint": 2000,
 }
+#: Whom rich text can name: Slack refuses blocks that name anybody else.
+_ID = {"user": re.compile(r"[UW][A-Z0-9]+"), "usergroup": re.compile(r"S[A-Z0-9]+")}
 
 
 def block_problem(blocks: list[Json], *, is_view: bool = False) -> str:
@@ -46,7 +48,7 @@ def block_problem(blocks: list[Json], *, is_view: bool = False) -> str:
         len(blocks) > (100 if is_view else 50)
         or not all(texts)
         or len(ids) != len(set(ids))
-        or any(_breaks_limit(node) for node in nodes(blocks))
+        or any(_breaks_limit(node) or _names_nobody(node) for node in nodes(blocks))
         or any(_repeats(block) for block in blocks)
     )
     return "invalid_blocks" if is_wrong else ""
@@ -65,6 +67,11 @@ def _breaks_limit(node: Json) -> bool:
     if kind == "rich_text" or kind.startswith("rich_text_"):
         return False
     return any(len(node[name]) > limit for name, limit in _LENGTH_MAX.items() if name in node)
+
+
+def _names_nobody(node: Json) -> bool:
+    kind = str(node.get("type"))
+    return kind in _ID and _ID[kind].fullmatch(str(node.get(f"{kind}_id"))) is None
 
 
 def _is_bad_option(option: Json) -> bool:

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.acts import Claim, Closing, HandBack, Reply, Resolve
+from bot.domain.acts import Claim, Closing, HandBack, Reopen, Reply, Resolve
 from bot.domain.clocks import ClockKind
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError
 from bot.domain.rules import Rules
 from bot.domain.shifts import Availability
-from bot.domain.tickets import Agent, Ticket, TicketState
+from bot.domain.tickets import Agent, AgentId, Ticket, TicketState
 from bot.pipeline import overdue, phrases
 from bot.pipeline.outgoing import Writer
 from bot.store import agents, clocks, tickets
@@ -164,6 +164,16 @@ class TestComingBack:
         notice = resolved.poster.of(DeskPostKind.NOTICE)[-1]
         assert (notice.mentions, "come back" in notice.text) == (("sam",), True)
         assert [event.kind for event in (await resolved.view()).events][-1] == "reopened"
+
+    async def test_who_is_on_no_desk_that_calls_is_not_called(self, resolved: Rig) -> None:
+        """Slack takes no post that calls somebody it does not know: whose ticket it was is told without a call."""
+        lou = Agent(id=AgentId("local:Lou"), name="Lou")
+        await resolved.act(Reopen(), lou)
+        await resolved.act(Resolve(), lou)
+        await resolved.settle()
+        await resolved.writes("and now?")
+        notice = resolved.poster.of(DeskPostKind.NOTICE)[-1]
+        assert (notice.mentions, "come back" in notice.text) == ((), True)
 
     async def test_its_agent_has_it_again_if_they_are_there(self, resolved: Rig) -> None:
         """An agent who is available owns the ticket at once, and the customer is told who is with them."""

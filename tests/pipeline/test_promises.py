@@ -13,6 +13,7 @@ from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.handoff import Reason
 from bot.domain.hours import BusinessHours, Span
+from bot.domain.messages import Echo
 from bot.domain.promises import PromisePolicy
 from bot.domain.rules import Rules, Team
 from bot.domain.shifts import Availability
@@ -108,6 +109,17 @@ async def test_a_reply_meets_what_was_due_and_awaits_the_customer(asked: Rig) ->
     asked.clock.pass_(minutes=5)
     await asked.writes("hello?")
     assert (await _ticket(asked)).waiting_since == now
+
+
+async def test_who_answers_on_the_channel_itself_is_not_called(rig: Rig) -> None:
+    """A ticket of the brand's phone warns like any other, and calls only those whom the desk knows."""
+    await rig.writes("hello?")
+    address = rig.connector.address("ann")
+    await rig.bring(Echo(address=address, external_id="phone-1", text="Hi, Lou here.", author_name="Lou"))
+    await rig.settle()
+    await rig.writes("and my parcel?")
+    await rig.wait_out(minutes=121)
+    assert [mentions for _, mentions in _told(rig)] == [(), ("ULEAD",)]
 
 
 async def test_people_are_warned_and_what_is_late_is_marked(asked: Rig) -> None:
