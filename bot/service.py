@@ -49,6 +49,7 @@ from bot.store import inbox
 from bot.store.alone import alone
 from bot.store.brand import Brand, keep_dated
 from bot.store.conversations import StoredAssurances
+from bot.store.cursors import StoredCursors
 from bot.store.database import Database
 from bot.store.feeds import StoredFeed
 from bot.store.hints import Hint, Hints
@@ -66,6 +67,7 @@ from bot.web.site.pages import SiteParts, site_blueprint
 from bot.web.streams import FeedHub
 from bot.web.webchat import WebChatParts, webchat_blueprint
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
+from connectors.setup import Facilities
 from connectors.webchat import VisitorKeys, WebChatConnector
 
 log = structlog.get_logger()
@@ -106,7 +108,10 @@ class Service:
         self.webchat = WebChatConnector(
             account=SITE, keys=VisitorKeys(secret=self._secret.encode()), feed=self.feed, clock=clock
         )
-        self.connectors = ConnectorRegistry(connectors=connectors_of(settings, self.webchat, self.media))
+        facilities = Facilities(
+            public_url=settings.service.public_url, media=self.media, cursors=StoredCursors(database)
+        )
+        self.connectors = ConnectorRegistry(connectors=connectors_of(settings, self.webchat, facilities))
         self.rules = settings.rules(self.connectors.reply_windows())
         slack = settings.slack
         self.desk_address = DeskAddress(name="slack", channel=slack.channel) if slack.bot_token else None
@@ -356,7 +361,7 @@ class Service:
         for connector in self.connectors.connectors:
             if isinstance(connector, Registering):
                 works.append(_register(connector))
-            if isinstance(connector, Polling) and not self.settings.service.public_url:
+            if isinstance(connector, Polling) and connector.is_polled:
                 works.append(self._poll(connector, connector))
         if self.slack is not None:
             works.append(self.slack.homes.run())

@@ -14,19 +14,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 
 from bot.desk_settings import DeskSettings, HoursSettings, PromiseSettings, TeamSettings, check_rules
 from bot.domain.errors import SettingsError
 from bot.domain.hours import ALWAYS
 from bot.domain.rules import Rules
-from bot.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
+from connectors.registry import SECTIONS, TITLES
+from connectors.setup import ChannelSettings
 
 PREFIX = "TANDEM_"
 #: Environment variables of ours that are not settings.
 FILE_VARIABLE = "TANDEM_SETTINGS"
-#: Sections that are channels, by the names that rules call them.
-CHANNELS = frozenset({"webchat", "telegram", "messenger", "instagram", "whatsapp"})
 #: What the environment writes with commas.
 _LISTS = frozenset(
     {("service", "trusted_proxies"), ("webchat", "allowed_origins"), ("hours", "holidays"), ("desk", "leads")}
@@ -100,20 +108,6 @@ class WebChatSettings(_Section):
     allowed_origins: tuple[str, ...] = ()
 
 
-class TelegramSettings(_Section):
-    """One Telegram bot."""
-
-    #: from @BotFather; none: no Telegram
-    token: SecretStr | None = None
-    #: sent back by Telegram with each webhook call; needed with `service.public_url`
-    webhook_secret: SecretStr | None = None
-    base_url: str = "https://api.telegram.org"
-    #: HTTP proxy on the way there
-    proxy_url: SecretStr | None = None
-    #: what to do with a message that may or may not have arrived: tell a person, or send it again
-    on_ambiguous: Literal["hold", "resend"] = "hold"
-
-
 class SlackSettings(_Section):
     """The workspace where agents work."""
 
@@ -179,10 +173,8 @@ class Settings(_Section):
     service: ServiceSettings = ServiceSettings()
     brand: BrandSettings = BrandSettings()
     webchat: WebChatSettings = WebChatSettings()
-    telegram: TelegramSettings = TelegramSettings()
-    messenger: MessengerSettings = MessengerSettings()
-    instagram: InstagramSettings = InstagramSettings()
-    whatsapp: WhatsAppSettings = WhatsAppSettings()
+    #: those of the channels' own sections, [telegram] and the like, that are set
+    accounts: tuple[SerializeAsAny[ChannelSettings], ...] = ()
     slack: SlackSettings = SlackSettings()
     records: RecordsSettings = RecordsSettings()
     engine: EngineSettings = EngineSettings()
@@ -197,16 +189,11 @@ class Settings(_Section):
     def _fit_together(self) -> Self:
         if self.service.public_url and not self.service.public_url.startswith("https://"):
             raise ValueError("service.public_url must start with https://: the channels call nothing else")
-        if self.telegram.token and self.service.public_url and not self.telegram.webhook_secret:
-            raise ValueError(
-                "telegram.webhook_secret is missing: with service.public_url Telegram calls us, and must prove it"
-            )
-        for channel in (self.messenger, self.instagram, self.whatsapp):
-            if channel.token and not self.service.public_url:
-                raise ValueError(f"service.public_url is missing: Meta calls us, {channel.section} cannot be polled")
+        for account in self.accounts:
+            account.fit(self.service.public_url)
         if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
             raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
-        check_rules(self.desk, self.teams, self.promises, CHANNELS)
+        check_rules(self.desk, self.teams, self.promises, frozenset(TITLES))
         return self
 
     def rules(self, reply_windows: Mapping[str, timedelta]) -> Rules:
@@ -228,13 +215,12 @@ class Settings(_Section):
     @property
     def resending(self) -> frozenset[str]:
         """Return the channels on which a message that may have arrived is sent again."""
-        known = {name: getattr(self, name) for name in CHANNELS}
-        return frozenset(name for name, each in known.items() if getattr(each, "on_ambiguous", "hold") == "resend")
+        chosen = (account for account in self.accounts if account.on_ambiguous == "resend")
+        return frozenset(channel for account in chosen for channel in account.titles)
 
     def secrets(self) -> list[str]:
         """Return every secret value, for the logs to leave out."""
-        channels = (self.telegram, self.messenger, self.instagram, self.whatsapp)
-        sections = (self.service, *channels, self.slack, self.records)
+        sections = (self.service, *self.accounts, self.slack, self.records)
         values = [value for section in sections for _, value in section]
         secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
         # A library names a password without the URL it stood in.
@@ -251,10 +237,32 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     for name, text in environ.items():
         if name.startswith(PREFIX) and name != FILE_VARIABLE:
             _overlay(values, name, text)
+    if "accounts" in values:
+        raise SettingsError("accounts: there is no such setting; each channel has a section of its own")
+    accounts, problems = _read_accounts(values)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values | {"accounts": accounts})
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        problems.append(_explain(error))
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return settings
+
+
+def _read_accounts(values: dict[str, Any]) -> tuple[tuple[ChannelSettings, ...], list[str]]:
+    """Take the channels' sections out of `values`; return the accounts that are set, and what is wrong with others.
+
+    A section may come several times, as `[[telegram]]`: each is an account of its own.
+    """
+    accounts, problems = [], []
+    for name, section in SECTIONS.items():
+        written = values.pop(name, [])
+        for each in written if isinstance(written, list) else [written]:
+            try:
+                accounts.append(section.model_validate(each))
+            except ValidationError as error:
+                problems.append(_explain(error, name))
+    return tuple(account for account in accounts if account.is_set), problems
 
 
 def _password(url: str) -> str | None:
@@ -291,13 +299,13 @@ def _overlay(values: dict[str, Any], name: str, text: str) -> None:
     chosen[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, *above: str) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         if problem["type"] == "default_factory_not_called":
             # Of a default that follows another setting, which is wrong and named.
             continue
-        where = ".".join(str(part) for part in problem["loc"])
+        where = ".".join(str(part) for part in (*above, *problem["loc"]))
         message = str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = "there is no such setting"

@@ -256,6 +256,11 @@ class TelegramConnector:
                 return content
         raise MediaError("Telegram does not hand the file out now")
 
+    @property
+    def is_polled(self) -> bool:
+        """Whether no webhook is set."""
+        return self._account.webhook_url is None
+
     async def poll(self, sink: Sink) -> None:
         """Fetch updates for ever; what is committed is confirmed with the next request, and never before.
 

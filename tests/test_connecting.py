@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from bot.clock import SystemClock
 from bot.connecting import SITE, connectors_of
 from bot.domain.connectors import Challenging, Connector, FetchesMedia, Registering, ShowsTyping
-from bot.settings import load
+from bot.domain.errors import SettingsError
+from bot.settings import Settings, load
+from connectors.meta_settings import InstagramSettings
+from connectors.setup import Facilities
 from connectors.webchat import VisitorKeys, WebChatConnector
+from tests.fakes.cursors import MemoryCursors
 from tests.fakes.feed import MemoryFeed
 from tests.fakes.media import MemoryMedia
 
@@ -25,10 +30,16 @@ def connected(*channels: str, **more: str) -> dict[str, Connector]:
     """Return the connectors that settings for these channels make, by name."""
     named = {f"{channel}__{name}": value for channel in channels for name, value in ACCOUNTS[channel].items()}
     environ = named | {"SERVICE__PUBLIC_URL": "https://care.example.com"} | more
-    settings = load({f"TANDEM_{name}": value for name, value in environ.items()})
+    made = made_of(load({f"TANDEM_{name}": value for name, value in environ.items()}))
+    return {str(each.channel): each for each in made}
+
+
+def made_of(settings: Settings) -> tuple[Connector, ...]:
+    """Return the connectors that settings make."""
     keys = VisitorKeys(secret=b"a secret of the service, 32 bytes")
     webchat = WebChatConnector(account=SITE, keys=keys, feed=MemoryFeed(), clock=SystemClock())
-    return {str(each.channel): each for each in connectors_of(settings, webchat, MemoryMedia())}
+    facilities = Facilities(public_url=settings.service.public_url, media=MemoryMedia(), cursors=MemoryCursors())
+    return connectors_of(settings, webchat, facilities)
 
 
 def test_nothing_but_the_chat() -> None:
@@ -71,10 +82,18 @@ def test_instagram_with_or_without_a_page() -> None:
     """An account linked to a page can send files; one of Instagram's own log-in has a server of its own."""
     assert connected("INSTAGRAM")["instagram"].capabilities.attachments == frozenset()
     assert connected("INSTAGRAM", INSTAGRAM__PAGE_ID="55")["instagram"].capabilities.attachments
-    alone = load(
-        {f"TANDEM_INSTAGRAM__{name}": value for name, value in ACCOUNTS["INSTAGRAM"].items()}
-        | {"TANDEM_SERVICE__PUBLIC_URL": "https://care.example.com"}
-    ).instagram
+    alone = InstagramSettings.model_validate({name.lower(): value for name, value in ACCOUNTS["INSTAGRAM"].items()})
     assert alone.url == "https://graph.instagram.com"
     assert alone.model_copy(update={"page_id": "55"}).url == "https://graph.facebook.com"
     assert alone.model_copy(update={"base_url": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
+
+
+def test_several_accounts_of_one_channel(tmp_path: Path) -> None:
+    """A section may come several times, each an account of its own; the same account twice is refused."""
+    path = tmp_path / "tandem.toml"
+    path.write_text('[[telegram]]\ntoken = "1:a"\n[[telegram]]\ntoken = "2:b"\n', encoding="utf-8")
+    assert [str(each.account) for each in made_of(load({}, path))] == ["site", "1", "2"]
+
+    path.write_text('[[telegram]]\ntoken = "1:a"\n[[telegram]]\ntoken = "1:b"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="telegram/1 is set twice"):
+        made_of(load({}, path))

@@ -12,6 +12,7 @@ from bot.domain.handoff import Reason
 from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
 from bot.domain.moods import Mood
 from bot.domain.tickets import Priority, TicketState, TicketView
+from connectors.registry import TITLES
 
 REASONS = {
     Reason.EXPLICIT_WISH: "asked for a person",
@@ -79,16 +80,6 @@ CLOCKS = {
     ClockKind.SNOOZE: "Snoozed",
 }
 
-#: How brands write the names of networks; others get a capital letter.
-CHANNELS = {
-    "telegram": "Telegram",
-    "webchat": "Web chat",
-    "messenger": "Messenger",
-    "instagram": "Instagram",
-    "whatsapp": "WhatsApp",
-    "x": "X",
-}
-
 #: What to do about a message that did not arrive.
 WHAT_TO_DO = "The customer has not seen it. Reply again, or reach them another way and note that here."
 
@@ -112,7 +103,7 @@ def money(amount: Money) -> str:
 
 def channel(name: str) -> str:
     """Return `Telegram`."""
-    return CHANNELS.get(name, name.capitalize())
+    return TITLES.get(name, name.capitalize())
 
 
 def clocks(view: TicketView) -> list[TicketClock]:

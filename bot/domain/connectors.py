@@ -18,6 +18,8 @@ class TextUnit(StrEnum):
     CHARACTERS = "characters"
     UTF16 = "utf16"
     BYTES = "bytes"
+    #: what readers take for one sign, however many characters make it
+    GRAPHEMES = "graphemes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,10 @@ class Capabilities:
     reply_window: timedelta | None = None
     #: how long after it people may still write, where that is longer than the bot may; `timedelta.max`: always
     people_window: timedelta | None = None
+    #: whether everybody reads what is written here
+    is_public: bool = False
+    #: whether an answer has to carry what the last message brought as its `reply_context`
+    has_reply_context: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +85,8 @@ class SendText:
     author: str = "bot"
     #: whether it leaves after the reply window, as only people may write
     is_late: bool = False
+    #: the `reply_context` of the customer's last message
+    reply_context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +99,8 @@ class SendAttachment:
     author: str = "bot"
     #: whether it leaves after the reply window, as only people may write
     is_late: bool = False
+    #: the `reply_context` of the customer's last message
+    reply_context: Mapping[str, str] = field(default_factory=dict)
 
 
 SendOperation = SendText | SendAttachment
@@ -267,7 +277,12 @@ Sink = Callable[[list[InboundEvent]], Awaitable[None]]
 
 @runtime_checkable
 class Polling(Protocol):
-    """A connector that asks its channel for events instead of being called."""
+    """A connector that can ask its channel for events instead of being called."""
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether it has to: the channel does not call this account."""
+        ...
 
     async def poll(self, sink: Sink) -> None:
         """Fetch events and give them to `sink` until cancelled; advance only after `sink` has returned.

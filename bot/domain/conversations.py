@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -37,3 +38,5 @@ class Conversation:
     last_inbound_at: datetime
     #: the customer's, as the channel tells it: "en", "pt-br"
     language: str | None = None
+    #: what an answer has to carry, as the last message brought it
+    reply_context: Mapping[str, str] = field(default_factory=dict)

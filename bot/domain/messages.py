@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -102,6 +103,12 @@ class InboundMessage:
     language: str | None = None
     #: when the channel says it was written
     sent_at: datetime | None = None
+    #: what an answer has to carry, in the channel's own words: a subject, a parent, a token; few and short
+    reply_context: Mapping[str, str] = field(default_factory=dict)
+    #: what the link said by which the customer came: the token of an invitation, the name of an ad
+    referral: str = ""
+    #: of public ones: whether it speaks to us, by answering or naming us, and not only about us
+    is_to_us: bool = True
 
 
 class ReceiptKind(StrEnum):
@@ -195,6 +202,8 @@ class OutboundMessage:
     author_name: str | None = None
     #: whether it leaves after the reply window, as only people may write; known when it is sent
     is_late: bool = False
+    #: the `reply_context` of the customer's last message; known when it is sent
+    reply_context: Mapping[str, str] = field(default_factory=dict)
 
 
 class DeliveryState(StrEnum):

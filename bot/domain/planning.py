@@ -26,6 +26,8 @@ def measure(text: str, unit: TextUnit) -> int:
             return len(text.encode("utf-16-le", "surrogatepass")) // 2
         case TextUnit.BYTES:
             return len(text.encode("utf-8", "surrogatepass"))
+        case TextUnit.GRAPHEMES:
+            return sum(not (at and _continues(text, at)) for at in range(len(text)))
 
 
 def split(text: str, limit: int, unit: TextUnit) -> list[str]:
@@ -46,7 +48,7 @@ def split(text: str, limit: int, unit: TextUnit) -> list[str]:
 
 
 def _cut(text: str, limit: int, unit: TextUnit) -> int:
-    low, high = 1, min(len(text), limit)
+    low, high = 1, len(text) if unit is TextUnit.GRAPHEMES else min(len(text), limit)
     while low < high:
         middle = (low + high + 1) // 2
         if measure(text[:middle], unit) <= limit:
@@ -98,6 +100,7 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
             author_name=message.author_name,
             author=message.author,
             is_late=message.is_late,
+            reply_context=message.reply_context,
         )
         for attachment in carried
     ]
@@ -111,6 +114,7 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
                 author_name=message.author_name,
                 author=message.author,
                 is_late=message.is_late,
+                reply_context=message.reply_context,
             )
         )
     return tuple(operations)

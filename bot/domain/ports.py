@@ -104,6 +104,18 @@ class VisitorFeed(Protocol):
         ...
 
 
+class Cursors(Protocol):
+    """Keeps up to where polled accounts were read, as each channel writes such a place."""
+
+    async def get(self, name: str) -> str | None:
+        """Return where reading goes on; none: it has not begun."""
+        ...
+
+    async def set(self, name: str, cursor: str) -> None:
+        """Go on from there next time; called after what came before is durable."""
+        ...
+
+
 class MediaStore(Protocol):
     """Keeps files that customers and agents send."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -112,11 +112,12 @@ class Delivering:
             metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _admit(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> OutboundMessage | Refusal:
-        """Return what may leave now that the customer has been silent for a while."""
+        """Return what may leave now that the customer has been silent for a while, with what it has to carry."""
         can = connector.capabilities
-        if can.reply_window is None or row.conversation_id is None:
+        if row.conversation_id is None or (can.reply_window is None and not can.has_reply_context):
             return message
         conversation = await self._parts.database.read(conversations.get, row.conversation_id)
+        message = replace(message, reply_context=conversation.reply_context)
         return admit(message, can, self._parts.clock.now() - conversation.last_inbound_at)
 
     async def _leave_to_people(self, row: OutboxRow, message: OutboundMessage, reason: str) -> None:

@@ -43,6 +43,8 @@ log = structlog.get_logger()
 
 #: The longest sign of one character, a family of four with skin tones, has eleven.
 _EMOJI_MAX = 16
+#: What is kept of one thing that an answer has to carry; ids and subjects are shorter.
+_CONTEXT_MAX = 2_000
 
 
 class Receiver:
@@ -129,6 +131,8 @@ def _keep_message(connection: Connection, account: str, named: tuple[InboundMess
     conversation = conversations.meet(connection, message.address, message.display_name, now)
     if message.language and message.language != conversation.language:
         conversations.set_language(connection, message.address, message.language)
+    if message.reply_context:
+        conversations.set_reply_context(connection, conversation.id, message.reply_context)
     edited = transcript.find_external(connection, conversation.id, message.edits) if message.edits else None
     line = TranscriptLine(
         id=message_id,
@@ -217,5 +221,7 @@ def _cleaned(message: InboundMessage) -> InboundMessage:
         text=clean(message.text),
         display_name=line(message.display_name)[:200] if message.display_name else None,
         language=line(message.language)[:20] if message.language else None,
+        reply_context={name: line(value)[:_CONTEXT_MAX] for name, value in message.reply_context.items()},
+        referral=line(message.referral)[:_CONTEXT_MAX],
         attachments=tuple(replace(item, name=line(item.name)[:200]) for item in message.attachments),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +76,12 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
 def set_language(connection: Connection, address: ChannelAddress, language: str) -> None:
     """Keep what language the channel says a customer speaks."""
     connection.execute(update(identities).where(identities.c.address == str(address)).values(language=language))
+
+
+def set_reply_context(connection: Connection, conversation_id: ConversationId, context: Mapping[str, str]) -> None:
+    """Keep what an answer to the customer's last message has to carry."""
+    mine = conversations.c.id == conversation_id
+    connection.execute(update(conversations).where(mine).values(reply_context=dict(context)))
 
 
 def set_name(connection: Connection, address: ChannelAddress, name: str) -> None:
@@ -183,4 +190,5 @@ def _conversation(row: Row[Any]) -> Conversation:
         started_at=row.started_at,
         last_inbound_at=row.last_inbound_at,
         language=row.language,
+        reply_context=row.reply_context or {},
     )

@@ -125,6 +125,14 @@ read_marks = Table(
     Column("read_to", Moment, nullable=False),
 )
 
+# Up to where polled channel accounts have been read, in each channel's own words.
+poll_cursors = Table(
+    "poll_cursors",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("cursor", Text, nullable=False),
+)
+
 identities = Table(
     "channel_identities",
     metadata,
@@ -153,6 +161,8 @@ conversations = Table(
     Column("epoch", Integer, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("last_inbound_at", Moment, nullable=False),
+    # what an answer has to carry, as the last message brought it
+    Column("reply_context", JSON(none_as_null=True)),
 )
 
 turns = Table(

@@ -17,7 +17,11 @@ def plain(event: InboundEvent) -> dict[str, object]:
 def _fields(record: object) -> dict[str, object]:
     fields = dataclasses.fields(record)  # type: ignore[arg-type]
     values = {each.name: getattr(record, each.name) for each in fields}
-    return {each.name: _value(values[each.name]) for each in fields if values[each.name] != each.default}
+    return {each.name: _value(values[each.name]) for each in fields if values[each.name] != _default(each)}
+
+
+def _default(field: dataclasses.Field[object]) -> object:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _value(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -48,6 +48,8 @@ class Shown:
     external_id: str = ""
     #: whether it was sent as something that only people may write
     is_late: bool = False
+    #: what the channel was told of the message it answers
+    reply_context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class FakeConnector:
     choices_max: int = 3
     reply_window: timedelta | None = None
     people_window: timedelta | None = None
+    has_reply_context: bool = False
     #: what the next calls come to; when it is empty they succeed
     script: deque[Outcome] = field(default_factory=deque)
     #: the truth
@@ -106,6 +109,7 @@ class FakeConnector:
             is_send_idempotent=self.is_idempotent,
             reply_window=self.reply_window,
             people_window=self.people_window,
+            has_reply_context=self.has_reply_context,
         )
 
     def address(self, customer: str) -> ChannelAddress:
@@ -154,6 +158,7 @@ class FakeConnector:
                 choices=choices,
                 external_id=name,
                 is_late=operation.is_late,
+                reply_context=operation.reply_context,
             )
             self.shown.append(shown)
         if outcome.result is None:

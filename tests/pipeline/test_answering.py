@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.acts import Claim, Reply
 from bot.domain.connectors import WebhookRequest
 from bot.domain.conversations import Owner
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
@@ -19,7 +20,7 @@ from bot.domain.messages import (
     Unsupported,
 )
 from tests.fakes.connector import message
-from tests.pipeline.rig import Rig, offer, turn
+from tests.pipeline.rig import Rig, handoff, offer, turn
 
 
 async def test_a_message_is_answered_once(rig: Rig) -> None:
@@ -215,3 +216,25 @@ async def test_files_with_words_are_kept_once(rig: Rig) -> None:
 
 def _file(reference: str, name: str) -> Attachment:
     return Attachment(kind=AttachmentKind.FILE, reference=reference, name=name)
+
+
+async def test_an_answer_carries_what_the_last_message_brought(rig: Rig) -> None:
+    """What a channel wants back with an answer is that of the customer's last message, also for what people write."""
+    rig.connector.has_reply_context = True
+    rig.engine.by_text["help"] = handoff()
+    await rig.writes("hello", reply_context={"parent": "c1", "subject": "Hi\u202e"})
+    await rig.writes("help", reply_context={"parent": "c2"})
+    await rig.act(Claim())
+    await rig.act(Reply(text="Here I am"))
+    await rig.settle()
+
+    first, *others = [dict(shown.reply_context) for shown in rig.connector.shown]
+    assert first == {"parent": "c1", "subject": "Hi"}
+    assert len(others) >= 2
+    assert all(context == {"parent": "c2"} for context in others)
+
+
+async def test_nothing_is_carried_where_no_channel_asks_for_it(rig: Rig) -> None:
+    """A channel whose answers stand alone gets nothing of the message before."""
+    await rig.writes("hello", reply_context={"parent": "c1"})
+    assert [dict(shown.reply_context) for shown in rig.connector.shown] == [{}]

@@ -1,0 +1,21 @@
+"""The channels that an operator can set: one line each."""
+
+from __future__ import annotations
+
+from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
+from connectors.setup import ChannelSettings
+from connectors.telegram_settings import TelegramSettings
+
+_CHANNELS: tuple[type[ChannelSettings], ...] = (
+    TelegramSettings,
+    MessengerSettings,
+    InstagramSettings,
+    WhatsAppSettings,
+)
+
+#: What settings call a channel → what an operator writes about an account there.
+SECTIONS: dict[str, type[ChannelSettings]] = {each.section: each for each in _CHANNELS}
+#: Each channel, and how people write its name; the web chat has no account that could be set.
+TITLES: dict[str, str] = {"webchat": "Web chat"} | {
+    channel: title for each in _CHANNELS for channel, title in each.titles.items()
+}
