@@ -76,7 +76,7 @@ class Model:
         said = reply_in(message.text)
         if message.has_reply or message.has_copy:
             self._show(message, plain(message.text) if said is None else said)
-        elif said is not None and not message.is_broadcast:
+        elif said is not None:
             message.has_reply = self.say(message.case, user, ("reply", message.ts), _with_files(said, message))
         else:
             shown = plain(message.text) if said is None else said

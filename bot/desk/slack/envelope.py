@@ -55,7 +55,10 @@ def team_of(body: Json) -> str:
 
 
 def lane_of(event: SlackEvent) -> str:
-    """Return what orders an event among others: its ticket's thread, else the person."""
+    """Return what orders an event among others: its ticket's thread, else the person.
+
+    All that asks for a message to be sent goes by that message, so that two who ask at once send it once.
+    """
     match event:
         case Unknown():
             return event.kind
@@ -63,7 +66,9 @@ def lane_of(event: SlackEvent) -> str:
             return at
         case Click(channel="") | SlashCommand() | HomeOpened() | Submission():
             return f"person:{event.user}"
-        case Reaction() | Shortcut(thread=""):
+        case Click(action=DeskAction.SEND_LATE):
+            return f"{event.channel}:{event.argument}"
+        case Reaction() | Shortcut(action=DeskAction.SEND_THIS) | Shortcut(thread=""):
             return f"{event.channel}:{event.ts}"
         case _:
             return f"{event.channel}:{event.thread}"

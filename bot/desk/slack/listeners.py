@@ -34,7 +34,7 @@ from bot.desk.slack.parts import Place, SlackParts, Voice
 from bot.desk.slack.prompts import GONE, MOVED
 from bot.desk.slack.slash import Slash
 from bot.desk.slack.text import Destination, Written
-from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key, ticket_of
+from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key, sent_keys, ticket_of
 from bot.domain.acts import (
     Act,
     Amend,
@@ -230,7 +230,7 @@ class DeskEvents:
             if is_for_customer:
                 await self._voice.tell(change.user, place, NEVER_SENT)
             return
-        if said is not None and not is_for_customer and not sent.was_note:
+        if said is not None and not is_for_customer and sent.was_reply:
             await self._voice.tell(change.user, place, NO_LONGER)
             return
         agent = await self._voice.agent(change.user, place)
@@ -297,11 +297,14 @@ class DeskEvents:
             if sent.text != written.text:
                 await self._doer.do(view.ticket.id, agent, Amend(message_id=sent.message_id, text=written.text), key)
             return
-        is_reply = written.destination is Destination.CUSTOMER and not message.is_broadcast
-        if is_reply and (await self._reply(view.ticket.id, agent, message, written.text)).message_id is not None:
-            return
+        is_reply = written.destination is Destination.CUSTOMER
+        if is_reply and not message.is_broadcast:
+            done = await self._reply(view.ticket.id, agent, message, written.text)
+            if done.message_id is not None:
+                return
         # Under its own key it was kept as a note, before it was changed.
-        await self._reply(view.ticket.id, agent, message, written.text, sent_key(message.channel, message.ts))
+        key = sent_key(message.channel, message.ts, is_reply=is_reply)
+        await self._reply(view.ticket.id, agent, message, written.text, key)
 
     async def _fetch(self, channel: str, ts: str) -> ThreadMessage | None:
         """Return a message of a thread as it stands now."""
@@ -344,17 +347,17 @@ class _SentAs:
     message_id: MessageId
     #: what the customer has
     text: str
-    #: it does not start with `>`: somebody put an envelope on it
-    was_note: bool
+    #: it started with `>`: what does not is no new version of it
+    was_reply: bool
 
 
 def _sent_as(view: TicketView, channel: str, ts: str) -> _SentAs | None:
     """Return what a message of the thread became; none: the customer never got it."""
     sent = {entry.id: entry.text for entry in view.transcript if entry.author is Author.AGENT}
-    for key, was_note in ((act_key(f"message:{channel}:{ts}"), False), (sent_key(channel, ts), True)):
+    for key, was_reply in sent_keys(channel, ts).items():
         message_id = message_id_of(key)
         if message_id in sent:
-            return _SentAs(message_id=message_id, text=sent[message_id], was_note=was_note)
+            return _SentAs(message_id=message_id, text=sent[message_id], was_reply=was_reply)
     return None
 
 

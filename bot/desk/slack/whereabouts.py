@@ -27,9 +27,15 @@ def act_key(external_id: str) -> str:
     return f"slack:{external_id}"
 
 
-def sent_key(channel: str, ts: str) -> str:
-    """Return the key under which a note of a thread is sent to the customer, however often that is asked for."""
-    return act_key(f"sent:{channel}:{ts}")
+def sent_key(channel: str, ts: str, *, is_reply: bool) -> str:
+    """Return the key under which what was kept as a note is sent after all: as a reply, with `>`, or as it is."""
+    return act_key(f"sent:{channel}:{ts}:reply" if is_reply else f"sent:{channel}:{ts}")
+
+
+def sent_keys(channel: str, ts: str) -> dict[str, bool]:
+    """Return every key under which a message of a thread may have been sent, each with whether it was a reply then."""
+    own = act_key(f"message:{channel}:{ts}")
+    return {own: True, **{sent_key(channel, ts, is_reply=is_reply): is_reply for is_reply in (True, False)}}
 
 
 def metadata(key: str, ticket_id: str, shown: tuple[str, ...] = (), remark: str = "") -> dict[str, object]:
@@ -97,7 +103,7 @@ class PostFinder:
             return known
         async for message in self._replies(channel, thread):
             ts = str(message.get("ts"))
-            written = {message_id_of(act_key(f"message:{channel}:{ts}")), message_id_of(sent_key(channel, ts))}
+            written = {message_id_of(name) for name in sent_keys(channel, ts)}
             carried = _payload(message)
             shown = tuple(carried.get("message_ids") or ())
             if message_id in written or message_id in shown:

@@ -132,6 +132,32 @@ async def test_edits_and_deletions_of_what_was_sent_are_passed_on(desk: Desk) ->
     assert [text for _, text in desk.told] == [listeners.NEVER_SENT, listeners.NO_LONGER]
 
 
+async def test_what_was_changed_into_a_note_again_stays_where_it_is(desk: Desk) -> None:
+    """A note that became a reply and was sent by an envelope is one: without its `>` it is no new version of it."""
+    card = await desk.post_card()
+    written = await desk.slack.write(ALICE, card, "about Dana")
+    await desk.work()
+    await desk.slack.edit(written, "&gt; Hello Dana")
+    await desk.work()
+    await desk.slack.react(ALICE, written, "envelope")
+    await desk.work()
+    for text in ("Hello Dana", "she always complains"):
+        await desk.slack.edit(written, text)
+        await desk.work()
+    assert [kind for kind, *_ in desk.acts.log] == ["note", "reply"]
+    assert [text for _, text in desk.told] == [listeners.NEVER_SENT, listeners.NO_LONGER, listeners.NO_LONGER]
+
+
+async def test_whoever_asks_for_a_message_to_be_sent_waits_for_who_asked_before(desk: Desk) -> None:
+    """An envelope and the entry of its menu go by the message, so that one sees what the other has done."""
+    card = await desk.post_card()
+    note = await desk.slack.write(ALICE, card, "Hello")
+    await desk.work()
+    await desk.slack.react(ALICE, note, "envelope")
+    await desk.slack.choose(ALICE, note, DeskAction.SEND_THIS)
+    assert {address.external_id for address, _ in desk.inbox.rows.values()} == {f"{QUEUE}:{note}"}
+
+
 async def test_a_failed_reply_is_tried_again_from_its_post(desk: Desk) -> None:
     """The button under the failure sends the same line once more."""
     card = await desk.post_card()
