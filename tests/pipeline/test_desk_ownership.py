@@ -84,6 +84,7 @@ async def test_a_lead_takes_over_and_the_former_owner_reads_it(claimed: Rig) -> 
     await claimed.settle()
     assert (done.ticket.agent, (await claimed.conversation()).owner) == (KIM, Owner.AGENT)
     assert notices(claimed)[-1] == "Kim has taken this ticket over from Sam. Sam is ill."
+    assert claimed.poster.of(DeskPostKind.NOTICE)[-1].mentions == ()
     assert claimed.seen()[-1] == phrases.agent_joined("Kim")
     with pytest.raises(DeskError, match="Kim has claimed"):
         await claimed.act(Reply(text="me again"), SAM)
@@ -97,6 +98,7 @@ async def test_a_ticket_is_given_to_somebody(queued: Rig) -> None:
     await queued.writes("hello?")
     assert queued.seen()[-1] == phrases.agent_joined("Kim")
     assert notices(queued)[-1] == "Sam has given this ticket to Kim."
+    assert queued.poster.of(DeskPostKind.NOTICE)[-1].mentions == ("kim",)
     with pytest.raises(DeskError, match="Kim has ticket 1 already"):
         await queued.act(Assign(agent=KIM), SAM)
 

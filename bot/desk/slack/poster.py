@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.desk import words
+from bot.desk.slack import blocks
 from bot.desk.slack import thread as threads
 from bot.desk.slack.blocks import Block, Post
 from bot.desk.slack.card import card
@@ -23,7 +24,7 @@ from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskActs, DeskPost, DeskPostKind, Moved, PostResult
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
 from bot.domain.ports import MediaStore
-from bot.domain.tickets import TeamName, TicketView
+from bot.domain.tickets import TeamName, TicketState, TicketView
 
 _REMEMBERED_MAX = 5_000
 #: A summary that may have been posted was posted within this.
@@ -216,7 +217,8 @@ class SlackPoster:
         remark = "\n".join(filter(None, remarks))
         shown = tuple(entry.id for entry in entries)
         marks = metadata(key, view.ticket.id, shown, remark)
-        ts = await self._posts.make(threads.said(entries, view, remark), place.channel, marks, place.thread)
+        made = _calling(threads.said(entries, view, remark), _awaited(entries, view))
+        ts = await self._posts.make(made, place.channel, marks, place.thread)
         for message_id in shown:
             self._parts.whereabouts.put(message_id, place.thread, Standing(ts=ts, shown=shown, remark=remark))
         return _sent(place.channel, ts)
@@ -291,13 +293,23 @@ def _noticed(post: DeskPost, view: TicketView) -> Post:
     made = list(shown.blocks)
     if entry is not None and entry.author is Author.AGENT and entry.delivery is DeliveryState.FAILED:
         made += threads.again(entry, view)
+    return _calling(replace(shown, blocks=made), post.mentions)
+
+
+def _calling(post: Post, mentions: tuple[str, ...]) -> Post:
+    """Return the post with a line that calls people and groups, by Slack's ids."""
     called: list[Block] = [
         {"type": "usergroup", "usergroup_id": each} if each.startswith("S") else {"type": "user", "user_id": each}
-        for each in post.mentions
+        for each in mentions
     ]
-    if called:
-        made.append({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": called}]})
-    return replace(shown, blocks=made)
+    return replace(post, blocks=[*post.blocks, blocks.rich(blocks.section(*called))]) if called else post
+
+
+def _awaited(entries: Sequence[TranscriptLine], view: TicketView) -> tuple[str, ...]:
+    """Return who is called by the customer's newest line: who has the ticket. What is told again calls nobody."""
+    ticket, said = view.ticket, [entry for entry in view.transcript if entry.author is Author.CUSTOMER]
+    is_news = bool(said) and any(entry.id == said[-1].id for entry in entries)
+    return ticket.agent.mentions if is_news and ticket.agent and ticket.state is TicketState.CLAIMED else ()
 
 
 def _place(view: TicketView) -> Place | None:

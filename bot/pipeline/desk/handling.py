@@ -51,9 +51,9 @@ class Doing:
         """Show something on the desk, once for this act under that name."""
         self.writer.post(self.connection, post, f"{self.key}:{name}")
 
-    def notice(self, text: str) -> None:
-        """Show a remark in the ticket's thread."""
-        self.post(DeskPost(ticket_id=self.ticket.id, kind=DeskPostKind.NOTICE, text=text), "notice")
+    def notice(self, text: str, called: tuple[str, ...] = ()) -> None:
+        """Show a remark in the ticket's thread; `called`, by the desk's ids, are asked to look."""
+        self.post(DeskPost(ticket_id=self.ticket.id, kind=DeskPostKind.NOTICE, text=text, mentions=called), "notice")
 
     def show(self) -> None:
         """Show the ticket's card as it is now."""

@@ -46,7 +46,8 @@ def assign(doing: Doing, act: Assign) -> Done:
     if former is not None and former.id == act.agent.id:
         raise DeskError(f"{former.name} has ticket {doing.ticket.number} already.")
     doing = _give_to_agent(doing, act.agent)
-    doing.notice(phrases.assigned(doing.agent, act.agent, former, act.remark.strip()))
+    called = () if act.agent.id == doing.agent.id else act.agent.mentions
+    doing.notice(phrases.assigned(doing.agent, act.agent, former, act.remark.strip()), called)
     return doing.done()
 
 

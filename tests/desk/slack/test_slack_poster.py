@@ -13,12 +13,12 @@ from bot.desk.slack.errors import FIXES, classify
 from bot.domain.acts import Claim, Reply
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskPost, DeskPostKind, Moved
-from bot.domain.messages import Attachment, AttachmentKind, DeliveryState, MediaId
+from bot.domain.messages import Attachment, AttachmentKind, DeliveryState, MediaId, MessageId
 from bot.domain.tickets import Agent, AgentId, TicketId
 from bot.pipeline.desk.views import TRANSCRIPT_MAX
 from tests.desk.conftest import Desk
 from tests.fakes.slack_api import QUEUE
-from tests.fakes.slack_rules import visible
+from tests.fakes.slack_rules import nodes, visible
 
 TICKET = TicketId(f"{1:032x}")
 ALICE = Agent(id=AgentId("slack:U0ALICE"), name="Alice")
@@ -58,6 +58,30 @@ async def test_a_card_is_updated_in_place(desk: Desk) -> None:
     assert results[-1] == Sent(external_id=f"{QUEUE}:{card}")
     assert [m["ts"] for m in desk.slack.messages if not m.get("thread_ts")] == [card]
     assert "Sam has it" in visible(desk.slack.message(card))
+
+
+async def test_who_has_a_ticket_is_called_when_its_customer_writes(desk: Desk) -> None:
+    """Slack tells nobody of a thread they never wrote in; the queue's tickets, and agents' own lines, call nobody."""
+    card = await desk.post_card()
+    desk.acts.customer_writes(TICKET, "Is anybody there?")
+    await desk.work()
+    await desk.acts.do(TICKET, ALICE, Claim(), "k1")
+    await desk.acts.do(TICKET, ALICE, Reply(text="Yes, I am."), "k2")
+    desk.acts.customer_writes(TICKET, "Hurrah!")
+    await desk.work()
+    called = {
+        visible(post): [n["user_id"] for n in nodes(post) if n.get("type") == "user"]
+        for post in desk.slack.thread(card)
+    }
+    assert [users for said, users in called.items() if "Hurrah!" in said] == [["U0ALICE"]]
+    assert [users for said, users in called.items() if "Hurrah!" not in said and users] == []
+    again = DeskPost(ticket_id=TICKET, kind=DeskPostKind.LINE, message_id=_said(desk, "Is anybody there?"))
+    await desk.app.poster.send(again, "told again")
+    assert not [node for node in nodes(desk.slack.thread(card)[-1]) if node.get("type") == "user"]
+
+
+def _said(desk: Desk, text: str) -> MessageId:
+    return next(entry.id for entry in desk.acts.views[TICKET].transcript if entry.text == text)
 
 
 async def test_a_deleted_card_is_posted_anew(desk: Desk) -> None:
