@@ -47,6 +47,11 @@ class Colleague:
     #: when they were last given one; none: never
     last_assigned_at: datetime | None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether they can have another ticket."""
+        return self.load < self.capacity
+
 
 def route(rules: Rules, request: HandoffRequest, asker: Asker) -> Route:
     """Return the first team that names such a ticket, else the default one, and how urgent it is there."""
@@ -59,7 +64,7 @@ def route(rules: Rules, request: HandoffRequest, asker: Asker) -> Route:
 
 def choose(colleagues: Iterable[Colleague], preferred: AgentId | None) -> Agent | None:
     """Return who gets the next ticket: the preferred one if they can, else who waited longest; none: nobody can."""
-    free = [colleague for colleague in colleagues if colleague.load < colleague.capacity]
+    free = [colleague for colleague in colleagues if colleague.has_room]
     known = next((colleague for colleague in free if colleague.agent.id == preferred), None)
     if known is not None:
         return known.agent

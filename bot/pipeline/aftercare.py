@@ -17,7 +17,7 @@ from bot.domain.tickets import Ticket, TicketEvent, TicketId
 from bot.pipeline import notices, phrases
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.waiting import outlook
-from bot.store import choices, conversations, inbox, tickets, transcript
+from bot.store import choices, conversations, inbox, tickets, transcript, turns
 from bot.store.ids import new_message_id
 from bot.store.inbox import InboxRow
 
@@ -29,6 +29,9 @@ LOW = 2
 _COURTESY = frozenset({"thank", "goodbye", "praise", "greet"})
 #: Longer thanks say something else as well.
 _COURTESY_WORDS_MAX = 6
+#: Lines in which the question is looked for that a customer answers.
+_LOOKED_BACK = 10
+_QUESTIONS = frozenset({phrases.HOW_WAS_IT, phrases.SORRY_FOR_THAT})
 _NUMBER = re.compile(r"([1-5])\W*(?:(?:/|of|out of)\s*5|stars?)?\W*")
 _YES = re.compile(r"(yes|yeah|yep|ja|oui|si|sí|please)\W*(please)?\W*")
 
@@ -63,13 +66,29 @@ def read_aftercare(connection: Connection, ticket: Ticket | None, text: str, mea
     number, is_yes = _typed_rating(typed), _YES.fullmatch(typed) is not None
     if ticket is None or ticket.state.is_open or not (number or is_yes):
         return None
-    asked = transcript.newest(connection, ticket.conversation_id, (Author.BOT, Author.SYSTEM, Author.AGENT))
-    question = transcript.get(connection, asked) if asked else None
-    if question is not None and number and question.text == phrases.HOW_WAS_IT:
+    question = _question(connection, ticket)
+    if number and question == phrases.HOW_WAS_IT:
         return _meaning(RATE, ticket, rating=str(number))
-    if question is not None and is_yes and question.text == phrases.SORRY_FOR_THAT:
+    if is_yes and question == phrases.SORRY_FOR_THAT:
         return _meaning(REOPEN, ticket)
     return None
+
+
+def _question(connection: Connection, ticket: Ticket) -> str:
+    """Return what the customer was told last, or before they thanked and said goodbye since the ticket was closed."""
+    since = ticket.closed_at
+    told = [
+        line
+        for line in transcript.last(connection, ticket.conversation_id, _LOOKED_BACK)
+        if line.author is not Author.CUSTOMER and since is not None and line.at >= since
+    ]
+    asked = next((line for line in reversed(told) if line.text in _QUESTIONS), None)
+    if asked is None:
+        return told[-1].text if told else ""
+    known = turns.intents(connection, ticket.conversation_id, asked.at, _LOOKED_BACK)
+    said = [intent for at, intent in known if at > asked.at]
+    is_answered = len(told) - told.index(asked) - 1 > len(said) or not _COURTESY.issuperset(said)
+    return told[-1].text if is_answered else asked.text
 
 
 def _typed_rating(typed: str) -> int | None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPost, DeskPostKind
+from bot.domain.rules import Assignment
 from bot.domain.tickets import Agent, Ticket, TicketId, TicketState
 from bot.pipeline import notices, promises
 from bot.pipeline.desk.handling import Doing
@@ -107,10 +108,16 @@ def _reopen(connection: Connection, writer: Writer, ticket: Ticket, clock: Ticke
 
 
 def give_to_last_agent(connection: Connection, writer: Writer, ticket: Ticket) -> bool:
-    """Give a ticket that was opened again to whom it belonged, if they are there; return whether they are."""
-    if ticket.state is not TicketState.QUEUED or ticket.agent is None:
+    """Give a ticket that was opened again to whom it belonged, if they are there and have room; return whether.
+
+    As where tickets are given out in turn: out of hours nobody is there, whoever forgot to say that they have left.
+    """
+    if ticket.state is not TicketState.QUEUED or ticket.agent is None or not writer.rules.hours.is_open(writer.now):
         return False
-    if not agents.availability(connection, ticket.agent.id).is_there(writer.now):
+    team = writer.rules.team(ticket.team)
+    there = {each.agent.id: each for each in agents.colleagues(connection, team, writer.now)}
+    last = there.get(ticket.agent.id)
+    if last is None or (team.assign is Assignment.ROUND_ROBIN and not last.has_room):
         return False
     give(connection, writer, ticket, ticket.agent)
     return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 
 import pytest
 
@@ -11,9 +12,10 @@ from bot.domain.clocks import ClockKind
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError
-from bot.domain.rules import Rules
+from bot.domain.hours import ALWAYS, BusinessHours, Span
+from bot.domain.rules import Assignment, Rules, Team
 from bot.domain.shifts import Availability
-from bot.domain.tickets import Agent, AgentId, Ticket, TicketState
+from bot.domain.tickets import EVERYBODY, Agent, AgentId, Ticket, TicketState
 from bot.pipeline import overdue, phrases
 from bot.pipeline.outgoing import Writer
 from bot.store import agents, clocks, tickets
@@ -92,6 +94,14 @@ class TestSatisfaction:
         await tap(resolved, 2)
         assert (await ticket_of(resolved)).rating == 3
         assert resolved.seen().count(phrases.THANKS_FOR_RATING) == 1
+
+    async def test_a_number_after_thanks_is_a_rating_too(self, resolved: Rig) -> None:
+        """Who thanks first and answers the question then has answered it."""
+        resolved.engine.by_text["thanks"] = turn("Any time.", intent="thank")
+        resolved.clock.pass_(seconds=9)
+        await resolved.writes("thanks")
+        await resolved.writes("5")
+        assert ((await ticket_of(resolved)).rating, resolved.seen()[-1]) == (5, phrases.THANKS_FOR_RATING)
 
     async def test_a_number_is_a_rating_right_after_the_question_only(self, resolved: Rig) -> None:
         """Once anything else was said, a number is what the bot makes of it."""
@@ -186,6 +196,19 @@ class TestComingBack:
             Owner.AGENT,
         )
         assert resolved.seen()[-1] == phrases.agent_joined("Sam")
+
+    @pytest.mark.parametrize("why", ["closed", "full"])
+    async def test_nobody_is_given_a_ticket_whom_the_team_would_not_give_one(self, resolved: Rig, why: str) -> None:
+        """Who forgot to say that they have left, or has no room, does not "join" a customer: the ticket waits."""
+        await come(resolved, SAM)
+        hours = BusinessHours(week=(Span(weekday=0, opens=time(9), closes=time(17)),)) if why == "closed" else ALWAYS
+        team = Team(name=EVERYBODY, title="Care", assign=Assignment.ROUND_ROBIN, capacity=0 if why == "full" else 5)
+        rules = replace(resolved.rules, hours=hours, teams=(team,))
+        object.__setattr__(resolved.converse_parts, "rules", rules)
+        await resolved.writes("and now?")
+        ticket = await ticket_of(resolved)
+        assert (ticket.state, ticket.agent) == (TicketState.QUEUED, SAM)
+        assert phrases.agent_joined("Sam") not in resolved.seen()[-1]
 
     async def test_anybody_may_take_it_if_not(self, resolved: Rig) -> None:
         """A ticket that is back in the queue is anybody's."""
