@@ -15,8 +15,8 @@ from connectors.instagram import InstagramAccount, InstagramConnector
 from connectors.messenger import MessengerAccount, MessengerConnector
 from connectors.whatsapp import WhatsAppAccount, WhatsAppConnector
 from connectors.whatsapp_payloads import Template
-from tests.fakes.graph import FakeGraph, Person
-from tests.fakes.graph_server import GraphServer, running
+from simulator.graph import FakeGraph, Person
+from simulator.graph_server import GraphServer, running
 from tests.fakes.media import MemoryMedia
 
 CHANNELS = ("messenger", "instagram", "whatsapp")

@@ -15,9 +15,9 @@ from bot.domain.connectors import Connector, SendText, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
 from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent
 from connectors.telegram import TelegramAccount, TelegramConnector
+from simulator.telegram import FakeCustomer, FakeTelegram
+from simulator.telegram_server import running
 from tests.fakes.media import MemoryMedia
-from tests.fakes.telegram import FakeCustomer, FakeTelegram
-from tests.fakes.telegram_server import running
 
 JANE = 42
 

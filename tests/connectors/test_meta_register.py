@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.domain.errors import SettingsError
+from simulator.graph import Fault, RefusedError
 from tests.connectors.meta_bench import CHANNELS, Bench, bench
-from tests.fakes.graph import Fault, RefusedError
 
 
 @pytest.fixture(params=CHANNELS)

@@ -10,8 +10,8 @@ import pytest
 from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, SendOperation, Sent
 from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, OutboundMessage
 from connectors import meta_api
+from simulator.graph import DAY, Fault, RefusedError
 from tests.connectors.meta_bench import CHANNELS, JANE, Bench, bench, connector_of
-from tests.fakes.graph import DAY, Fault, RefusedError
 from tests.fakes.media import MemoryMedia
 
 

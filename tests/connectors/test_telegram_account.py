@@ -21,9 +21,9 @@ from bot.domain.connectors import (
 from bot.domain.errors import MediaError, SettingsError, WebhookRejectedError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage
 from connectors.telegram import TelegramAccount, TelegramConnector
+from simulator.telegram_values import Fault, Webhook
 from tests.connectors.telegram_bench import Bench, bench, door
 from tests.fakes.media import MemoryMedia
-from tests.fakes.telegram_values import Fault, Webhook
 
 PICTURE = bytes(range(256)) * 1000
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
+from simulator.telegram import DELETES_FOR
+from simulator.telegram_values import Fault
 from tests.connectors.telegram_bench import Bench, bench
-from tests.fakes.telegram import DELETES_FOR
-from tests.fakes.telegram_values import Fault
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from bot.domain.connectors import Polling
 from bot.domain.messages import Choice, InboundEvent, InboundMessage, Unsupported
 from connectors.telegram import TelegramAccount, TelegramConnector
+from simulator.telegram import FakeTelegram
+from simulator.telegram_server import running
+from simulator.telegram_values import Fault, Webhook
 from tests.connectors.telegram_bench import JANE, Bench, bench
 from tests.fakes.media import MemoryMedia
-from tests.fakes.telegram import FakeTelegram
-from tests.fakes.telegram_server import running
-from tests.fakes.telegram_values import Fault, Webhook
 
 
 @dataclass

@@ -12,9 +12,9 @@ from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, S
 from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, OutboundMessage
 from connectors import http, telegram_api
 from connectors.telegram import TelegramAccount, TelegramConnector
+from simulator.telegram_values import Fault
 from tests.connectors.telegram_bench import JANE, Bench, address_of, bench
 from tests.fakes.media import MemoryMedia
-from tests.fakes.telegram_values import Fault
 
 
 @pytest.fixture

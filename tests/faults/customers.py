@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.fakes.telegram import FakeTelegram
-from tests.fakes.telegram_values import Json
+from simulator.telegram import FakeTelegram
+from simulator.telegram_values import Json
 from tests.faults.history import Asked, History, Shown
 from tests.faults.talking import Script
 

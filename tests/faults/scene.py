@@ -16,7 +16,7 @@ from typing import TypeVar
 import aiohttp
 import psutil
 
-from tests.fakes.telegram_server import running
+from simulator.telegram_server import running
 from tests.faults import outcomes
 from tests.faults.customers import Crowd, Moments, Street, WatchedTelegram
 from tests.faults.history import Asked, History, Shown, Verdict, judge

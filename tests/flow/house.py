@@ -19,10 +19,10 @@ import aiohttp
 import httpx
 import psutil
 
+from simulator.telegram import FakeTelegram
+from simulator.telegram_server import running
 from tests.fakes.slack import BOT_TOKEN, SECRET, FakeSlack
 from tests.fakes.slack_api import QUEUE
-from tests.fakes.telegram import FakeTelegram
-from tests.fakes.telegram_server import running
 from tests.faults.running import Program
 
 Json = dict[str, Any]

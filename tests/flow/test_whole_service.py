@@ -15,10 +15,10 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from bot.trainer.training import train
+from simulator.telegram import FakeTelegram
+from simulator.telegram_server import running
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
 from tests.fakes.slack_api import QUEUE
-from tests.fakes.telegram import FakeTelegram
-from tests.fakes.telegram_server import running
 from tests.faults.running import ROOT, Program
 
 ALICE = "U0ALICE"

@@ -21,9 +21,9 @@ from bot.pipeline.receive import Receiver
 from bot.store import conversations, transcript
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
+from simulator.graph import FakeGraph, Fault, Json, Person
+from simulator.graph_server import GraphServer, running
 from tests.connectors.meta_bench import CHANNELS, JANE, connector_of
-from tests.fakes.graph import FakeGraph, Fault, Json, Person
-from tests.fakes.graph_server import GraphServer, running
 from tests.fakes.media import MemoryMedia
 from tests.pipeline.rig import Rig
 

@@ -22,10 +22,10 @@ from bot.service import Role, Service
 from bot.settings import Settings, load
 from bot.store import lanes
 from bot.store.schema import inbox, outbox
+from simulator.telegram import FakeTelegram
+from simulator.telegram_server import running as running_telegram
 from tests.fakes.slack import APP_TOKEN, SECRET
 from tests.fakes.slack_rules import nodes, visible
-from tests.fakes.telegram import FakeTelegram
-from tests.fakes.telegram_server import running as running_telegram
 from tests.faults.running import free_port
 from tests.peers.npm import running as running_peer
 from tests.shift.front import Front

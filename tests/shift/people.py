@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 from slack_sdk.web.async_client import AsyncWebClient
 
+from simulator.telegram import FakeCustomer
 from tests.fakes.slack_rules import nodes, visible
-from tests.fakes.telegram import FakeCustomer
 from tests.shift.front import Front
 
 Json = dict[str, Any]

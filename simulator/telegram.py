@@ -1,4 +1,4 @@
-"""Telegram as its customers and its Bot API know it, in memory; `tests.fakes.telegram_server` puts it on a port.
+"""Telegram as its customers and its Bot API know it, in memory; `simulator.telegram_server` puts it on a port.
 
 What is here follows https://core.telegram.org/bots/api and, for redelivery, the source of the official server
 (github.com/tdlib/telegram-bot-api): an update stays until an offset above it, or a 2xx of the webhook, confirms it; one
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from tests.fakes.telegram_values import Fault, Json, RefusedError, Shown, Update, Webhook
+from simulator.telegram_values import Fault, Json, RefusedError, Shown, Update, Webhook
 
 #: Seconds that an update waits for us before Telegram forgets it.
 KEEPS_UPDATES_FOR, KEEPS_TAPS_FOR = 24 * 3600, 150

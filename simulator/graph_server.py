@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from tests.fakes.graph import FakeGraph, Fault, Json, RefusedError, as_json
+from simulator.graph import FakeGraph, Fault, Json, RefusedError, as_json
 
 _BODY_MAX = 64_000_000
 #: Meta goes on for hours; tests cannot wait that long.

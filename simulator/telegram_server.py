@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.fakes.telegram import FakeTelegram
-from tests.fakes.telegram_values import Fault, RefusedError, Update, Webhook
+from simulator.telegram import FakeTelegram
+from simulator.telegram_values import Fault, RefusedError, Update, Webhook
 
 _BODY_MAX = 64_000_000
 #: The real server doubles up to a minute; tests cannot wait that long.
