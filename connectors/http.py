@@ -121,10 +121,7 @@ class Line:
     @asynccontextmanager
     async def _respond(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=self._connections_max, keepalive_timeout=_KEPT_FOR, ssl=httpx.create_ssl_context()
-            )
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._session = self._open()
         # The loop gets to hear first of connections that were closed meanwhile.
         await asyncio.sleep(0)
         timeout = aiohttp.ClientTimeout(
@@ -144,6 +141,12 @@ class Line:
             timeout=timeout,
         ) as response:
             yield response
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._connections_max, keepalive_timeout=_KEPT_FOR, ssl=httpx.create_ssl_context()
+        )
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def close(self) -> None:
         """Close all connections."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
-from bot.domain.errors import MalformedWebhookError, MediaError
+from bot.domain.errors import MalformedWebhookError
 from connectors.fields import Fields, load, storable
 from connectors.http import Answer, Call, CallError, Line, classify
 from connectors.meta import API_VERSION, MetaAccount
@@ -23,13 +21,6 @@ from connectors.meta_errors import GraphError
 HIDDEN = "hidden-token"
 _CONNECTIONS_MAX = 64
 _MESSAGE_MAX = 200
-_REDIRECTS_MAX = 3
-#: Seconds for one file, from the first to the last byte.
-_FETCHES_WITHIN = 60
-#: Where Meta keeps customers' files; nothing else is ever fetched.
-_MEDIA_HOSTS = (".fbcdn.net", ".fbsbx.com", ".cdninstagram.com")
-#: No user, nothing that two readers of addresses could take for different hosts.
-_ADDRESS = re.compile(r"(?P<origin>https?://(?P<host>[a-z0-9.-]+)(:[0-9]+)?)(/[!-~]*)?")
 _ANSWER_MAX = 1_000_000
 #: Seconds without a byte of an answer.
 _READ_TIMEOUT = 20.0
@@ -59,18 +50,16 @@ class GraphApi:
         """Connect to nothing before the first call."""
         self._account = account
         self._base_url = f"{account.base_url.rstrip('/')}/{API_VERSION}"
-        own = urlsplit(self._base_url)
-        self._origin = f"{own.scheme}://{own.netloc}"
         self._line = Line(_CONNECTIONS_MAX, account.proxy_url, HIDDEN, account.token)
 
     async def get(self, path: str, query: Mapping[str, str], *, as_app: bool = False) -> Fields | Failure:
         """Return the answer to a question."""
         url = f"{self._base_url}/{path}?{urlencode(query)}"
-        return await self._ask(Call(method="GET", url=url, headers=self._proof(as_app=as_app)))
+        return await self._ask(Call(method="GET", url=url, headers=self.proof(as_app=as_app)))
 
     async def post(self, path: str, body: Mapping[str, object], *, as_app: bool = False) -> Fields | Failure:
         """Return the answer to a call with a JSON body."""
-        headers = self._proof(as_app=as_app) | {"Content-Type": "application/json"}
+        headers = self.proof(as_app=as_app) | {"Content-Type": "application/json"}
         content = json.dumps(body).encode()
         return await self._ask(self._post(path, headers, content))
 
@@ -78,13 +67,14 @@ class GraphApi:
         """Return the answer to a form with a file."""
         boundary = secrets.token_hex(16)
         content_type = f"multipart/form-data; boundary={boundary}"
-        headers = self._proof(as_app=False) | {"Content-Type": content_type}
+        headers = self.proof() | {"Content-Type": content_type}
         return await self._ask(self._post(path, headers, _form(boundary, members, file)))
 
     def _post(self, path: str, headers: dict[str, str], body: bytes) -> Call:
         return Call(method="POST", url=f"{self._base_url}/{path}", headers=headers, body=body)
 
-    def _proof(self, *, as_app: bool) -> dict[str, str]:
+    def proof(self, *, as_app: bool = False) -> dict[str, str]:
+        """Return the headers that say who we are, which only Meta's own servers may see."""
         token = f"{self._account.app_id}|{self._account.app_secret}" if as_app else self._account.token
         return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
@@ -94,47 +84,6 @@ class GraphApi:
         except CallError as error:
             return classify(error)
         return read_answer(answer)
-
-    async def download(self, url: str, bytes_max: int, *, with_token: bool) -> bytes | None:
-        """Return a file's content; none if it cannot be had now.
-
-        Only addresses on Meta's own hosts are followed. Raises `MediaError` for a file that is elsewhere, gone or
-        larger than `bytes_max`.
-        """
-        headers = {"Accept-Encoding": "identity"} | (self._proof(as_app=False) if with_token else {})
-        try:
-            async with asyncio.timeout(_FETCHES_WITHIN):
-                return await self._follow(url, headers, bytes_max)
-        except (CallError, TimeoutError):
-            return None
-
-    async def _follow(self, url: str, headers: dict[str, str], bytes_max: int) -> bytes | None:
-        for _ in range(_REDIRECTS_MAX + 1):
-            self._check_host(url)
-            answer = await self._line.answer(
-                # The placeholder must not be looked for in an address that others made.
-                Call(method="GET", url=url.replace(HIDDEN, ""), headers=headers, read_timeout=30, bytes_max=bytes_max)
-            )
-            if answer.status in {301, 302, 303, 307, 308} and "location" in answer.headers:
-                url = urljoin(url, answer.headers["location"])
-                continue
-            if answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-                raise MediaError("Meta no longer has the file")
-            if answer.status != HTTPStatus.OK:
-                return None
-            if len(answer.body) > bytes_max:
-                raise MediaError(f"the file is larger than {bytes_max // 1_000_000} MB")
-            return answer.body
-        raise MediaError("the file's address leads nowhere")
-
-    def _check_host(self, url: str) -> None:
-        """Raise `MediaError` for an address that is not one of Meta's, or of whatever stands in for it."""
-        found = _ADDRESS.fullmatch(url)
-        is_metas = (
-            found is not None and found["origin"].startswith("https:") and f".{found['host']}".endswith(_MEDIA_HOSTS)
-        )
-        if found is None or not (is_metas or found["origin"] == self._origin):
-            raise MediaError("the file is not on a server of Meta's")
 
     async def close(self) -> None:
         """Close all connections."""

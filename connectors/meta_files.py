@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
-from bot.domain.errors import MalformedWebhookError, MediaError
+from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment
 from bot.domain.ports import MediaStore
+from connectors.downloads import Downloads, origin_of
 from connectors.fields import Fields
+from connectors.meta import MetaAccount
 from connectors.meta_api import File, GraphApi
 
 #: What a customer sends is fetched up to here.
 FETCH_MAX_BYTES = 25_000_000
-#: Seconds before each attempt to fetch a file, which may be repeated safely.
-_FETCH_PAUSES = (0.0, 1.0, 4.0)
+#: Where Meta keeps customers' files.
+_HOSTS = frozenset({"*.fbcdn.net", "*.fbsbx.com", "*.cdninstagram.com"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +64,7 @@ def has_address(attachment: Attachment) -> bool:
     return attachment.media_id is None and attachment.reference.startswith(("https://", "http://"))
 
 
-async def fetch(attempt: Callable[[], Awaitable[bytes | None]], sleep: Callable[[float], Awaitable[None]]) -> bytes:
-    """Return what an attempt brings; raises `MediaError` when none does."""
-    for pause in _FETCH_PAUSES:
-        await sleep(pause)
-        content = await attempt()
-        if content is not None:
-            return content
-    raise MediaError("Meta does not hand the file out now")
+def downloads(account: MetaAccount, sleep: Callable[[float], Awaitable[None]]) -> Downloads:
+    """Return what fetches customers' files, from Meta's own servers and from nowhere else."""
+    own = frozenset({origin_of(account.base_url)})
+    return Downloads(_HOSTS, FETCH_MAX_BYTES, account.proxy_url, own, sleep)

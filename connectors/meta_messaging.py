@@ -37,7 +37,7 @@ from connectors.fields import Fields, storable
 from connectors.meta import KEY_MARK, MetaAccount
 from connectors.meta_api import GraphApi
 from connectors.meta_events import Mailbox
-from connectors.meta_files import FETCH_MAX_BYTES, Uploads
+from connectors.meta_files import Uploads
 from connectors.meta_register import Registration, Subscription
 
 log = structlog.get_logger()
@@ -95,6 +95,7 @@ class MessagingConnector(ABC):
         self._media = media
         self._sleep = sleep
         self._api = GraphApi(account)
+        self._downloads = meta_files.downloads(account, sleep)
         path = f"{account.page_id or account.node}/message_attachments"
         self._uploads = Uploads(api=self._api, path=path, member="filedata", id_member="attachment_id")
         subscription = Subscription(
@@ -209,9 +210,7 @@ class MessagingConnector(ABC):
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Return the file's bytes."""
-        return await meta_files.fetch(
-            lambda: self._api.download(attachment.reference, FETCH_MAX_BYTES, with_token=False), self._sleep
-        )
+        return await self._downloads.get(attachment.reference)
 
     async def register(self) -> None:
         """Make Meta call us."""
@@ -224,6 +223,7 @@ class MessagingConnector(ABC):
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
+        await self._downloads.close()
 
 
 def quick_replies(choices: tuple[Choice, ...], title_max: int) -> list[dict[str, str]]:

@@ -46,6 +46,7 @@ from bot.domain.messages import (
 )
 from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
+from connectors.downloads import attempt
 from connectors.fields import Fields, load, storable
 from connectors.telegram_api import BotApi, outcome
 from connectors.telegram_updates import (
@@ -60,8 +61,6 @@ from connectors.telegram_updates import (
 log = structlog.get_logger()
 
 _SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 - the name of a header
-#: Seconds before each attempt to fetch a file, which may be repeated safely.
-_FETCH_PAUSES = (0.0, 1.0, 4.0)
 #: Types that Telegram shows as what they are → the call that does it; everything else goes as a document.
 _CALLS = {
     "image/jpeg": "photo",
@@ -249,12 +248,8 @@ class TelegramConnector:
         """Return the file's bytes."""
         if (attachment.size or 0) > FileSizeLimit.FILESIZE_DOWNLOAD:
             raise MediaError("the file is larger than the 20 MB that Telegram lets bots fetch")
-        for pause in _FETCH_PAUSES:
-            await self._sleep(pause)
-            content = await self._api.download(attachment.reference, FileSizeLimit.FILESIZE_DOWNLOAD)
-            if content is not None:
-                return content
-        raise MediaError("Telegram does not hand the file out now")
+        limit = FileSizeLimit.FILESIZE_DOWNLOAD
+        return await attempt(lambda: self._api.download(attachment.reference, limit), self._sleep)
 
     @property
     def is_polled(self) -> bool:

@@ -26,6 +26,7 @@ from telegram.request import BaseRequest, RequestData
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError, MediaError
+from connectors.downloads import NotNowError
 from connectors.fields import Fields, load
 from connectors.http import Call, CallError, Line, classify
 
@@ -35,6 +36,7 @@ _CONNECTIONS_MAX = 64
 #: Seconds without a byte of an answer.
 _READ_TIMEOUT = 20.0
 _PAUSE = "Telegram asks for a pause"
+_NOT_NOW = "Telegram does not hand the file out now"
 #: Codes that python-telegram-bot turns into errors of their own; other 4xx it takes for a network failure.
 _NAMED_CODES = frozenset({400, 401, 403, 404, 409})
 #: The code of each error that is a plain no.
@@ -120,10 +122,10 @@ class BotApi:
             raise TelegramError("the answer holds no list of updates")
         return updates
 
-    async def download(self, file_id: str, max_bytes: int) -> bytes | None:
-        """Return a file's content; none if it cannot be had now.
+    async def download(self, file_id: str, max_bytes: int) -> bytes:
+        """Return a file's content, in one attempt.
 
-        Raises `MediaError` if the file is refused or larger than `max_bytes`.
+        Raises `MediaError` if the file is refused or larger than `max_bytes`, `NotNowError` if it may be had later.
         """
         try:
             file = await self.bot.get_file(file_id)
@@ -132,17 +134,18 @@ class BotApi:
             failure = outcome(error)
             if isinstance(failure, Permanent):
                 raise MediaError(failure.reason) from None
-            return None
+            raise NotNowError(_NOT_NOW) from None
         except CallError:
-            return None
+            raise NotNowError(_NOT_NOW) from None
 
-    async def _content(self, url: str, max_bytes: int) -> bytes | None:
+    async def _content(self, url: str, max_bytes: int) -> bytes:
+        """Return what is at an address that Telegram's own server made, and that holds the token."""
         headers = {"Accept-Encoding": "identity"}
         code, content = await self._line.call(
             Call(method="GET", url=url, headers=headers, read_timeout=30, bytes_max=max_bytes)
         )
         if code != HTTPStatus.OK:
-            return None
+            raise NotNowError(_NOT_NOW)
         if len(content) > max_bytes:
             raise MediaError(f"the file is larger than {max_bytes // 1_000_000} MB")
         return content

@@ -32,10 +32,11 @@ from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, Inboun
 from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
 from connectors import meta, meta_files, whatsapp_payloads
+from connectors.downloads import NotNowError, attempt
 from connectors.fields import Fields
 from connectors.meta import KEY_MARK, MetaAccount
 from connectors.meta_api import GraphApi
-from connectors.meta_files import FETCH_MAX_BYTES, Uploads
+from connectors.meta_files import Uploads
 from connectors.meta_register import Registration, Subscription
 from connectors.whatsapp_events import CHANNEL, OBJECT, Line
 from connectors.whatsapp_payloads import BLANK_MAX, ROWS_MAX, Template
@@ -81,6 +82,7 @@ class WhatsAppConnector:
         self._media = media
         self._sleep = sleep
         self._api = GraphApi(account)
+        self._downloads = meta_files.downloads(account, sleep)
         self._uploads = Uploads(api=self._api, path=f"{account.id}/media", member="file", id_member="id")
         self._line = Line(account=account.id)
         self._last_of: OrderedDict[str, str] = OrderedDict()
@@ -197,19 +199,19 @@ class WhatsAppConnector:
         """Return the file's bytes: Meta tells for some minutes where they are."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", attachment.reference):
             raise MediaError("this is no file of WhatsApp's")
-        return await meta_files.fetch(lambda: self._fetch(attachment.reference), self._sleep)
+        return await attempt(lambda: self._fetch(attachment.reference), self._sleep)
 
-    async def _fetch(self, media_id: str) -> bytes | None:
+    async def _fetch(self, media_id: str) -> bytes:
         answer = await self._api.get(media_id, {"phone_number_id": self.account})
         if isinstance(answer, Permanent):
             raise MediaError(answer.reason)
         if not isinstance(answer, Fields):
-            return None
+            raise NotNowError(answer.reason)
         try:
             url = answer.text("url")
         except MalformedWebhookError:
-            return None
-        return await self._api.download(url, FETCH_MAX_BYTES, with_token=True)
+            raise NotNowError("WhatsApp does not say where the file is") from None
+        return await self._downloads.once(url, self._api.proof())
 
     async def register(self) -> None:
         """Make Meta call us."""
@@ -222,6 +224,7 @@ class WhatsAppConnector:
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
+        await self._downloads.close()
 
 
 def _sent(answer: Fields) -> Sent | Ambiguous:
