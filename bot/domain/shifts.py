@@ -61,10 +61,14 @@ class AgentLoad:
     agent: Agent
     is_there: bool
     back_at: datetime | None
-    #: open tickets, without those put aside
+    #: open tickets of the team, without those put aside
     ticket_count: int
     #: of these, how many are past what was promised
     overdue_count: int
+    #: open tickets of all teams
+    load_count: int
+    #: tickets they are given at once; none: each takes as many as they like
+    capacity: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,8 @@ class TeamLoad:
     waiting_since: datetime | None
     #: open tickets past what was promised, the most urgent first
     overdue: tuple[TicketId, ...]
+    #: promises about its tickets that were broken today
+    broken_count: int
     #: those who are there or have tickets, by name
     agents: tuple[AgentLoad, ...]
 

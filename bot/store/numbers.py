@@ -38,6 +38,17 @@ def first_answers_since(
     return [(row.opened_at, row.first_replied_at) for row in rows]
 
 
+def broken_since(connection: Connection, since: datetime, broken_kind: str) -> dict[TeamName, int]:
+    """Return how many promises about each team's tickets were broken since then, where any was."""
+    query = (
+        select(tickets.c.team, func.count())
+        .join(ticket_events, ticket_events.c.ticket_id == tickets.c.id)
+        .where(ticket_events.c.kind == broken_kind, ticket_events.c.at >= since)
+        .group_by(tickets.c.team)
+    )
+    return {TeamName(team): count for team, count in connection.execute(query)}
+
+
 def spells_since(connection: Connection, team: TeamName, since: datetime) -> list[Spell]:
     """Return when tickets of a team waited: those that were claimed since then, and those that wait now."""
     waits = (tickets.c.state == TicketState.QUEUED.value) & tickets.c.snoozed_until.is_(None)

@@ -98,6 +98,7 @@ def _home(paper: Paper) -> str:
         is_available=True,
         today=numbers(),
         load=load(),
+        everybody=replace(numbers(), handled_count=41, promised_count=38, kept_count=36, rated_count=22),
         workspace=WORKSPACE,
     )
     return paper.page(paper.home(_json(home.render(shown))))

@@ -162,7 +162,15 @@ def load() -> list[TeamLoad]:
     """Return what two teams have."""
 
     def one(agent: Agent, count: int, late: int, *, is_there: bool = True) -> AgentLoad:
-        return AgentLoad(agent=agent, is_there=is_there, back_at=None, ticket_count=count, overdue_count=late)
+        return AgentLoad(
+            agent=agent,
+            is_there=is_there,
+            back_at=None,
+            ticket_count=count,
+            overdue_count=late,
+            load_count=count,
+            capacity=4,
+        )
 
     lee = Agent(id=AgentId("slack:U0LEE"), name="Lee")
     return [
@@ -172,6 +180,7 @@ def load() -> list[TeamLoad]:
             queued_count=2,
             waiting_since=ago(8),
             overdue=(TicketId("1"),),
+            broken_count=1,
             agents=(one(KIM, 4, 1), one(SAM, 2, 0)),
         ),
         TeamLoad(
@@ -180,6 +189,7 @@ def load() -> list[TeamLoad]:
             queued_count=0,
             waiting_since=None,
             overdue=(),
+            broken_count=0,
             agents=(one(lee, 1, 0, is_there=False),),
         ),
     ]

@@ -246,3 +246,17 @@ async def test_leads_see_who_has_what(rig: Rig, shifts: Shifts) -> None:
         (KIM, True, 0, 0),
         (SAM, False, 1, 1),
     ]
+    assert (orders.broken_count, care.broken_count) == (0, 2)
+    rig.clock.pass_(hours=24)
+    assert [team.broken_count for team in await shifts.load()] == [0, 0]
+
+
+async def test_leads_see_who_is_full(rig: Rig, shifts: Shifts) -> None:
+    """Where tickets are given out, an agent's load is told with all they have and how much they are given at most."""
+    await rig.writes("person please", "ann")
+    await rig.desk.do((await _ticket(rig, "ann")).id, SAM, Claim(), "c1")
+    await rig.writes("order", "olga")
+    await shifts.set_availability(SAM, THERE)
+    orders, care = await shifts.load()
+    known = [(load.ticket_count, load.load_count, load.capacity) for load in (*orders.agents, *care.agents)]
+    assert known == [(1, 2, 2), (1, 2, None)]

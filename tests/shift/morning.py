@@ -22,7 +22,7 @@ async def the_shift_begins(day: Day) -> None:
     await day.carol.opens_home()
     await day.settles()
     assert "In the queue (0)Nobody is waiting." in day.carol.home
-    assert "Load" in day.carol.home
+    assert "All teams" in day.carol.home
 
     day.step("Alice and Bob say that they are there")
     came = [await day.alice.commands("back"), await day.bob.commands("back")]

@@ -33,8 +33,9 @@ class Home:
     #: none: nobody keeps count of who is there
     is_available: bool | None = None
     today: Numbers | None = None
-    #: for leads; none: this person leads nobody
+    #: for leads, what each team has and how everybody's day goes; none: this person leads nobody
     load: Sequence[TeamLoad] | None = None
+    everybody: Numbers | None = None
     #: from 0
     page: int = 0
     #: what came of what was just pressed
@@ -44,7 +45,7 @@ class Home:
 
 
 def render(home: Home) -> Block:
-    """Return the view that Slack shows under the app's Home tab."""
+    """Return the view that Slack shows under the app's Home tab: at most 100 blocks."""
     made: list[Block] = [blocks.header("Your desk"), _first_row(home)]
     if home.remark:
         made.append(blocks.rich(blocks.section(text(blocks.clip(home.remark, blocks.FACT_MAX)))))
@@ -56,6 +57,8 @@ def render(home: Home) -> Block:
     if pages > 1 or home.page:
         made.append(_pages(home.page, pages))
     if home.load is not None:
+        made += [blocks.divider(), blocks.header("All teams")]
+        made += [blocks.remark(_day(home.everybody))] if home.everybody is not None else []
         made += _load(home.load)
     return {"type": "home", "blocks": made[: blocks.VIEW_BLOCKS_MAX]}
 
@@ -134,19 +137,31 @@ def _day(day: Numbers) -> str:
 
 
 def _load(teams: Sequence[TeamLoad]) -> list[Block]:
-    made: list[Block] = [blocks.divider(), blocks.header("Load")]
+    made: list[Block] = []
     for team in teams[:TEAMS_MAX]:
         late = [bold(f" · ❗ {len(team.overdue)} late")] if team.overdue else []
         title = [bold(blocks.short(team.title, 60)), text(f" · {team.queued_count} waiting"), *late]
         people = [text(f"\n{_agent(agent)}") for agent in team.agents[:AGENTS_MAX]]
         made.append(blocks.rich(blocks.section(*title, *people)))
+        small = []
         if team.waiting_since is not None:
-            since = blocks.when(team.waiting_since, "{date_short_pretty} {time} ({ago})")
-            made.append(blocks.context(mrkdwn(f"the longest since {since}")))
+            small.append(
+                mrkdwn(f"the longest since {blocks.when(team.waiting_since, '{date_short_pretty} {time} ({ago})')}")
+            )
+        if team.broken_count:
+            small.append(plain(f"{team.broken_count} {_plural('promise', team.broken_count)} broken today"))
+        made += [blocks.context(*small)] if small else []
     return made
 
 
 def _agent(load: AgentLoad) -> str:
+    has = f"{load.ticket_count} {_plural('ticket', load.ticket_count)}"
+    if load.capacity is not None:
+        elsewhere = f", {load.ticket_count} of them here" if load.ticket_count != load.load_count else ""
+        has = f"{load.load_count} of {load.capacity} tickets{elsewhere}"
     late = f", {load.overdue_count} late" if load.overdue_count else ""
-    there, noun = "🟢" if load.is_there else "⚪", "ticket" if load.ticket_count == 1 else "tickets"
-    return f"{there} {blocks.short(load.agent.name, 60)}: {load.ticket_count} {noun}{late}"
+    return f"{'🟢' if load.is_there else '⚪'} {blocks.short(load.agent.name, 60)}: {has}{late}"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"

@@ -141,6 +141,7 @@ class HomePages:
             is_available=(await shifts.availability(agent)).is_there(self._parts.resources.now()) if shifts else None,
             today=await shifts.numbers(agent) if shifts else None,
             load=await shifts.load() if shifts and is_lead else None,
+            everybody=await shifts.numbers() if shifts and is_lead else None,
             page=page,
             remark=remark,
             workspace=await self._parts.people.workspace(),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from statistics import median
 
@@ -10,9 +13,9 @@ from sqlalchemy import Connection
 from bot.domain.acts import Claim
 from bot.domain.desk import DeskActs, Done
 from bot.domain.errors import DeskError
-from bot.domain.rules import Rules, Team
+from bot.domain.rules import Assignment, Rules, Team
 from bot.domain.shifts import AgentLoad, Availability, Numbers, TeamLoad
-from bot.domain.tickets import Agent, AgentId, Ticket, TicketId, TicketState
+from bot.domain.tickets import Agent, AgentId, TeamName, Ticket, TicketId, TicketState
 from bot.pipeline import routing
 from bot.pipeline.desk.acts import DeskParts
 from bot.pipeline.outgoing import Writer
@@ -54,8 +57,7 @@ class Shifts:
 
     async def numbers(self, agent: Agent | None = None) -> Numbers:
         """Return the numbers of today, the agent's or everybody's; the day begins where the hours are kept."""
-        today = self._parts.clock.now().astimezone(self._parts.rules.hours.zone).date()
-        since = datetime.combine(today, time(0), tzinfo=self._parts.rules.hours.zone)
+        since = _morning(self._parts.rules, self._parts.clock.now())
         return await self._parts.database.read(_numbers, self._parts.rules, since, agent.id if agent else None)
 
     async def load(self) -> list[TeamLoad]:
@@ -87,40 +89,62 @@ def _numbers(connection: Connection, rules: Rules, since: datetime, agent_id: Ag
     )
 
 
+def _morning(rules: Rules, now: datetime) -> datetime:
+    """Return when today began where the hours are kept."""
+    return datetime.combine(now.astimezone(rules.hours.zone).date(), time(0), tzinfo=rules.hours.zone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _People:
+    """Everybody who ever said whether they are there, and what they have of all teams' tickets."""
+
+    known: list[tuple[Agent, Availability]]
+    loads: Mapping[AgentId, int]
+    now: datetime
+
+
 def _load(connection: Connection, rules: Rules, now: datetime) -> list[TeamLoad]:
     open_tickets = [ticket for ticket in tickets.all_open(connection) if ticket.snoozed_until is None]
-    people = agents.known(connection)
+    people = _People(known=agents.known(connection), loads=agents.loads_of(connection), now=now)
+    broken: Counter[TeamName] = Counter()
+    for name, count in numbers.broken_since(connection, _morning(rules, now), BROKEN_EVENT).items():
+        broken[rules.team(name).name] += count
     return [
-        _load_of(team, [ticket for ticket in open_tickets if rules.team(ticket.team).name == team.name], people, now)
+        _load_of(
+            team,
+            [ticket for ticket in open_tickets if rules.team(ticket.team).name == team.name],
+            people,
+            broken[team.name],
+        )
         for team in rules.teams
     ]
 
 
-def _load_of(team: Team, mine: list[Ticket], people: list[tuple[Agent, Availability]], now: datetime) -> TeamLoad:
+def _load_of(team: Team, mine: list[Ticket], people: _People, broken_count: int) -> TeamLoad:
     queued = [ticket for ticket in mine if ticket.state is TicketState.QUEUED]
-    overdue = sorted((ticket for ticket in mine if _is_overdue(ticket, now)), key=lambda ticket: ticket.urgency)
+    overdue = sorted((ticket for ticket in mine if _is_overdue(ticket, people.now)), key=lambda ticket: ticket.urgency)
     return TeamLoad(
         team=team.name,
         title=team.title,
         queued_count=len(queued),
         waiting_since=min((ticket.waiting_since for ticket in queued if ticket.waiting_since), default=None),
         overdue=tuple(ticket.id for ticket in overdue),
-        agents=_agents_of(team, mine, people, now),
+        broken_count=broken_count,
+        agents=_agents_of(team, mine, people),
     )
 
 
-def _agents_of(
-    team: Team, mine: list[Ticket], people: list[tuple[Agent, Availability]], now: datetime
-) -> tuple[AgentLoad, ...]:
+def _agents_of(team: Team, mine: list[Ticket], people: _People) -> tuple[AgentLoad, ...]:
     """Return those who are there for the team or have tickets of it."""
-    away = Availability(is_available=False)
-    known = {agent.id: availability for agent, availability in people}
-    there = [agent for agent, known_ in people if known_.is_there(now) and _works_for(known_, team)]
+    now, away = people.now, Availability(is_available=False)
+    known = {agent.id: availability for agent, availability in people.known}
+    there = [agent for agent, known_ in people.known if known_.is_there(now) and _works_for(known_, team)]
     busy = [ticket.agent for ticket in mine if ticket.agent is not None and ticket.state is TicketState.CLAIMED]
     loads = []
     for agent in {agent.id: agent for agent in (*busy, *there)}.values():
         availability = known.get(agent.id, away)
-        theirs = [ticket for ticket in mine if ticket.agent is not None and ticket.agent.id == agent.id]
+        theirs = [ticket for ticket in mine if ticket.is_of(agent)]
+        capacity = team.capacity if availability.capacity is None else availability.capacity
         loads.append(
             AgentLoad(
                 agent=agent,
@@ -128,6 +152,8 @@ def _agents_of(
                 back_at=availability.back_at,
                 ticket_count=len(theirs),
                 overdue_count=sum(_is_overdue(ticket, now) for ticket in theirs),
+                load_count=people.loads.get(agent.id, 0),
+                capacity=capacity if team.assign is Assignment.ROUND_ROBIN else None,
             )
         )
     return tuple(sorted(loads, key=lambda load: (load.agent.name, load.agent.id)))

@@ -74,7 +74,13 @@ def homes(text: str, count: int = 25) -> list[Block]:
         rating=4.6,
     )
     sam = AgentLoad(
-        agent=Agent(id=AgentId("slack:U1"), name=text), is_there=False, back_at=None, ticket_count=3, overdue_count=1
+        agent=Agent(id=AgentId("slack:U1"), name=text),
+        is_there=False,
+        back_at=None,
+        ticket_count=3,
+        overdue_count=1,
+        load_count=4,
+        capacity=5,
     )
     team = TeamLoad(
         team=TeamName("orders"),
@@ -82,6 +88,7 @@ def homes(text: str, count: int = 25) -> list[Block]:
         queued_count=3,
         waiting_since=views[0].ticket.opened_at,
         overdue=(views[0].ticket.id,),
+        broken_count=2,
         agents=(sam,) * (count + 5),
     )
     full = Home(
@@ -92,6 +99,7 @@ def homes(text: str, count: int = 25) -> list[Block]:
         is_available=True,
         today=day,
         load=[team] * (count // 2),
+        everybody=day,
         page=1,
         remark=text,
         workspace="https://copperleaf.slack.com/",

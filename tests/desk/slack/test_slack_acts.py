@@ -524,12 +524,13 @@ async def test_home_says_who_is_there_and_shows_leads_the_load(desk: Desk) -> No
     assert "You are available." in visible(desk.slack.homes[ALICE])
     assert "I am away" in visible(desk.slack.homes[ALICE])
     assert "Today: 0 closed" in visible(desk.slack.homes[ALICE])
-    assert "Load" not in visible(desk.slack.homes[ALICE])
+    assert "All teams" not in visible(desk.slack.homes[ALICE])
     assert "Everybody · 1 waiting" in visible(desk.slack.homes[BOB])
     assert "You are away" in await answer(desk, ALICE, "away")
     await desk.slack.press(BOB, desk.slack.homes[BOB], DeskAction.NEXT)
     await desk.work()
     assert "Bob: 1 ticket" in visible(desk.slack.homes[BOB])
+    assert visible(desk.slack.homes[BOB]).count("Today: 0 closed") == 2
 
 
 async def test_home_tells_strangers_that_it_is_not_theirs(desk: Desk) -> None:
