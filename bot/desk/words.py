@@ -11,7 +11,7 @@ from bot.domain.customers import Money, Order
 from bot.domain.handoff import Reason
 from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
 from bot.domain.moods import Mood
-from bot.domain.tickets import Priority, TicketState, TicketView
+from bot.domain.tickets import EVERYBODY, Priority, TicketState, TicketView
 from connectors.registry import TITLES
 
 REASONS = {
@@ -123,8 +123,30 @@ def known_name(view: TicketView) -> str:
 
 
 def customer_name(view: TicketView) -> str:
-    """Return how agents call the customer."""
-    return known_name(view) or "Unknown customer"
+    """Return how agents call the customer; one without a name by the channel and what tells them from others.
+
+    That is the order it is about, else the beginning of the conversation's id, by which `find` finds them as well.
+    """
+    where = channel(view.conversation.address.channel)
+    return known_name(view) or f"{where} visitor · {view.ticket.request.order_number or view.conversation.id[:4]}"
+
+
+def customer_and_channel(view: TicketView) -> str:
+    """Return `Dana Smith on Telegram`; one without a name is called by the channel already."""
+    name = known_name(view)
+    return f"{name} on {channel(view.conversation.address.channel)}" if name else customer_name(view)
+
+
+def identity(view: TicketView) -> str:
+    """Return how surely we know who the customer is, and since when we are not sure any more."""
+    if view.level is Level.L0 and view.proved_at is not None:
+        return f"proved on {view.proved_at:%d %b %Y}, lapsed"
+    return LEVELS[view.level]
+
+
+def team(view: TicketView) -> str:
+    """Return `Returns & refunds`; empty where there are no teams."""
+    return "" if view.ticket.team == EVERYBODY else view.team_title or view.ticket.team
 
 
 def author_name(line: TranscriptLine, view: TicketView) -> str:

@@ -183,6 +183,10 @@ class TicketView:
     level: Level
     #: 1 is next; none: not in the queue
     place_in_queue: int | None
+    #: when the customer proved who they are, whether or not that still holds; none: they never did
+    proved_at: datetime | None = None
+    #: what people call the ticket's team; empty: as its name says
+    team_title: str = ""
     clocks: tuple[TicketClock, ...] = ()
     #: the bot's newest drafts, oldest first
     suggestions: tuple[Suggestion, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, or_, select
+import re
+
+from sqlalchemy import Connection, false, or_, select
 
 from bot.domain.tickets import Ticket
 from bot.store import tickets as stored
@@ -10,10 +12,15 @@ from bot.store.schema import conversations, identities, messages, tickets
 
 _ESCAPE = "\\"
 _NUMBER_MAX = 9
+#: What a visitor without a name is called by.
+_CALLED = re.compile(r"[0-9a-f]{4,32}")
 
 
 def find(connection: Connection, words: str, limit: int) -> list[Ticket]:
-    """Return the newest tickets of that number, order or customer, or in whose conversation that was said."""
+    """Return the newest tickets of that number, order or customer, or in whose conversation that was said.
+
+    A customer is found by their name, or by what one without a name is called by.
+    """
     said = " ".join(words.split())
     if not said:
         return []
@@ -38,6 +45,7 @@ def find(connection: Connection, words: str, limit: int) -> list[Ticket]:
                 tickets.c.summary.ilike(pattern, escape=_ESCAPE),
                 tickets.c.conversation_id.in_(in_conversation),
                 tickets.c.conversation_id.in_(of_customer),
+                tickets.c.conversation_id.like(f"{bare.lower()}%") if _CALLED.fullmatch(bare.lower()) else false(),
             )
         )
         .order_by(tickets.c.number.desc())

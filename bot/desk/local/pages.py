@@ -117,7 +117,9 @@ class Pages:
         self._templates.globals.update(brand=brand, version=version, raster=RASTER, ticks=_TICKS)
         self._templates.filters.update(
             ago=self._ago,
-            level=words.LEVELS.__getitem__,
+            channel=words.channel,
+            identity=words.identity,
+            team=words.team,
             moment=words.moment,
             money=words.money,
             reason=words.REASONS.__getitem__,

@@ -9,7 +9,7 @@ from bot.desk.slack.buttons import MENU, DeskAction
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.messages import Author, DeliveryState, TranscriptLine
 from bot.domain.suggestions import Suggestion, SuggestionState
-from bot.domain.tickets import EVERYBODY, Priority, Ticket, TicketState, TicketView
+from bot.domain.tickets import Priority, Ticket, TicketState, TicketView
 
 #: Lines of the conversation that stand on the card, and how much of each.
 LAST_LINES = 3
@@ -45,7 +45,8 @@ def draft(view: TicketView) -> Suggestion | None:
 
 def _status(view: TicketView) -> list[Block]:
     ticket = view.ticket
-    team = [] if ticket.team == EVERYBODY else [plain(f"Team {blocks.short(ticket.team, 60)}")]
+    name = words.team(view)
+    team = [plain(f"Team {blocks.short(name, 60)}")] if name else []
     sign = _SIGNS.get(ticket.priority)
     urgency = [plain(f"{sign} {words.PRIORITIES[ticket.priority].capitalize()}")] if sign else []
     mood = [plain(f"{words.MOODS[view.mood]}, by their words")] if view.mood and ticket.state.is_open else []
@@ -72,11 +73,10 @@ def _state(view: TicketView) -> list[Block]:
 
 def _facts(view: TicketView) -> list[tuple[str, str]]:
     request = view.ticket.request
-    channel = words.channel(view.conversation.address.channel)
     why, summary = words.REASONS[request.reason], request.summary
     is_said = not summary or summary.lower().startswith(why)
     found = [
-        ("Customer", f"{words.customer_name(view)} on {channel}, {words.LEVELS[view.level]}"),
+        ("Customer", f"{words.customer_and_channel(view)}, {words.identity(view)}"),
         ("Why", summary or why if is_said else f"{why} – {summary}"),
     ]
     if request.tried:

@@ -12,7 +12,7 @@ from bot.desk.slack.buttons import OPEN, DeskAction
 from bot.desk.slack.card import clock_words
 from bot.domain.clocks import ClockKind
 from bot.domain.shifts import AgentLoad, Numbers, TeamLoad
-from bot.domain.tickets import EVERYBODY, TicketState, TicketView
+from bot.domain.tickets import TicketState, TicketView
 
 #: Tickets of each list on one page: with two blocks a ticket a page stays below the 100 blocks of a view.
 PAGE = 18
@@ -71,9 +71,8 @@ def link(view: TicketView, workspace: str) -> str:
 
 def title(view: TicketView) -> str:
     """Return a ticket in one line: number, topic, customer, channel."""
-    channel = words.channel(view.conversation.address.channel)
-    who = blocks.short(words.customer_name(view), 60)
-    return f"#{view.ticket.number} · {blocks.short(view.ticket.request.topic, 60)} · {who} · {channel}"
+    who = blocks.short(words.customer_and_channel(view), 80)
+    return f"#{view.ticket.number} · {blocks.short(view.ticket.request.topic, 60)} · {who}"
 
 
 def _first_row(home: Home) -> Block:
@@ -108,8 +107,8 @@ def entry(view: TicketView, workspace: str) -> list[Block]:
 def _due(view: TicketView) -> list[Block]:
     ticket = view.ticket
     made = [] if ticket.priority.rank == 2 else [plain(words.PRIORITIES[ticket.priority].capitalize())]
-    if ticket.team != EVERYBODY:
-        made.append(plain(f"Team {blocks.short(ticket.team, 60)}"))
+    if words.team(view):
+        made.append(plain(f"Team {blocks.short(words.team(view), 60)}"))
     if ticket.snoozed_until is not None:
         return [*made, mrkdwn(f"💤 until {blocks.when(ticket.snoozed_until)}")]
     made += [mrkdwn(clock_words(clock)) for clock in words.clocks(view) if clock.kind is not ClockKind.SNOOZE][:4]

@@ -230,8 +230,7 @@ def _modal(
 ) -> Block:
     """Return the modal of a ticket; `labels` are its title and what sends it, empty where nothing is sent."""
     ticket = view.ticket
-    channel = words.channel(view.conversation.address.channel)
-    who = blocks.remark(f"#{ticket.number} · {words.customer_name(view)} · {channel}")
+    who = blocks.remark(f"#{ticket.number} · {words.customer_and_channel(view)}")
     remembered = {"ticket": ticket.id, "at": ticket.desk_reference or "", **(memory or {})}
     return _view(action, labels, [who, *made], remembered)
 

@@ -63,7 +63,7 @@ class Desk:
     def __init__(self, parts: DeskParts) -> None:
         """Use `parts`."""
         self._parts = parts
-        self._views = Views(parts.database, parts.directory, parts.clock)
+        self._views = Views(parts.database, parts.directory, parts.clock, parts.rules)
 
     async def do(self, ticket_id: TicketId, agent: Agent, act: Act, key: str) -> Done:
         """Carry out an act, once for each key; raises `DeskError` with a sentence for the agent."""

@@ -14,6 +14,7 @@ from bot.domain.customers import CustomerRecord
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.moods import LOOKED_BACK, LOOKED_BACK_FOR, Mood, mood
 from bot.domain.ports import Clock, CustomerDirectory
+from bot.domain.rules import Rules
 from bot.domain.suggestions import Suggestion
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
 from bot.pipeline.desk.identity import linked
@@ -29,11 +30,12 @@ FOUND_MAX = 10
 class Views:
     """Reads tickets with everything an agent needs to see."""
 
-    def __init__(self, database: Database, directory: CustomerDirectory, clock: Clock) -> None:
-        """Read tickets from `database` and customer records from `directory`."""
+    def __init__(self, database: Database, directory: CustomerDirectory, clock: Clock, rules: Rules) -> None:
+        """Read tickets from `database` and customer records from `directory`; teams are called as `rules` say."""
         self._database = database
         self._directory = directory
         self._clock = clock
+        self._rules = rules
 
     async def one(self, ticket_id: TicketId) -> TicketView | None:
         """Return the ticket, or none."""
@@ -56,7 +58,8 @@ class Views:
 
     async def waiting(self, skip: int, limit: int) -> tuple[list[TicketView], int]:
         """Return a part of all teams' queues, next one first, and how many wait in all; without records."""
-        return await self._database.read(_waiting_views, skip, limit)
+        views, count = await self._database.read(_waiting_views, skip, limit)
+        return [self._titled(view) for view in views], count
 
     async def found(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said."""
@@ -77,7 +80,11 @@ class Views:
                 note = f"The brand's records cannot be read now: {error}"
         level = assurance.level_at(self._clock.now())
         evidence = f"{link.evidence}, not proved" if link else ""
-        return replace(view, record=record, record_note=note, level=level, linked_evidence=evidence)
+        shown = replace(view, record=record, record_note=note, level=level, linked_evidence=evidence)
+        return replace(self._titled(shown), proved_at=assurance.proved_at if assurance.customer_id else None)
+
+    def _titled(self, view: TicketView) -> TicketView:
+        return replace(view, team_title=self._rules.team(view.ticket.team).title)
 
 
 def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
