@@ -127,11 +127,11 @@ class Threads(RuleBasedStateMachine):
         self.lines.append((customer, text, self._open_case(customer)))
         self._settle()
 
-    @rule(customer=_customers)
-    def customer_asks_again(self, customer: str) -> None:
+    @precondition(lambda self: self._without_case())
+    @rule(which=_any)
+    def customer_asks_again(self, which: int) -> None:
         """A customer whose ticket was closed wants a person."""
-        if self._open_case(customer) is None:
-            self._asks(customer)
+        self._asks(self._pick(self._without_case(), which))
 
     # ------------------------------------------------------------------------------------------------ the thread
 
@@ -150,36 +150,30 @@ class Threads(RuleBasedStateMachine):
         self.written.append(message)
         self._tell(bodies, lambda: self.model.written(message, text), how)
 
-    @precondition(lambda self: self.written)
+    @precondition(lambda self: self._there())
     @rule(which=_any, form=_forms, how=st.sampled_from(("now", "late", "twice")))
     def edits(self, which: int, form: str, how: str) -> None:
         """The author changes a message."""
-        message = self._pick(self.written, which)
-        if message.is_deleted:
-            return
+        message = self._pick(self._there(), which)
         text = form.format(f"word-{self._number()}")
         _, bodies = self._kept(self.slack.edit(message.ts, text))
         message.text = text
         self._tell(bodies, lambda: self.model.edited(message, text), how)
 
-    @precondition(lambda self: self.written)
+    @precondition(lambda self: self._there())
     @rule(which=_any, how=st.sampled_from(("now", "late", "twice")))
     def deletes(self, which: int, how: str) -> None:
         """The author deletes a message."""
-        message = self._pick(self.written, which)
-        if message.is_deleted:
-            return
+        message = self._pick(self._there(), which)
         _, bodies = self._kept(self.slack.delete(message.ts))
         message.is_deleted = True
         self._tell(bodies, lambda: self.model.deleted(message), how)
 
-    @precondition(lambda self: self.written)
+    @precondition(lambda self: self._there())
     @rule(user=_people, which=_any, how=st.sampled_from(("now", "late", "twice")))
     def puts_an_envelope(self, user: str, which: int, how: str) -> None:
         """Somebody puts an envelope on a message."""
-        message = self._pick(self.written, which)
-        if message.is_deleted:
-            return
+        message = self._pick(self._there(), which)
         _, bodies = self._kept(self.slack.react(user, message.ts, "envelope"))
         self._tell(bodies, lambda: self.model.enveloped(message, user), how)
 
@@ -292,6 +286,14 @@ class Threads(RuleBasedStateMachine):
     def _open_case(self, customer: str) -> Case | None:
         """Return the case in which a customer's lines are shown now."""
         return next((case for case in self.cases if case.customer == customer and case.is_open), None)
+
+    def _without_case(self) -> list[str]:
+        """Return the customers who have nothing open."""
+        return [customer for customer in CUSTOMERS if self._open_case(customer) is None]
+
+    def _there(self) -> list[Written]:
+        """Return the messages that were not deleted, the newest first: what people change is seldom old."""
+        return [message for message in reversed(self.written) if not message.is_deleted]
 
     def _press(self, user: str, case: Case, action: str) -> Json:
         """Return what Slack sends when a button is pressed that may not be there any more."""
