@@ -25,8 +25,8 @@ class Subject:
     tap: Callable[[SendText, int], bytes]
     #: a genuine body of a kind that the channel does not have yet
     unknown: bytes
-    #: the header that proves the request, lower-case
-    proof_header: str
+    #: the header that proves the request, lower-case; none: the channel never calls us, and every request is rejected
+    proof_header: str | None
     #: whether the proof covers the body, so that no byte of it may change
     is_body_proved: bool
     #: what must never be logged, raised or printed
