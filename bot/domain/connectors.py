@@ -196,6 +196,16 @@ class Challenging(Protocol):
 
 
 @runtime_checkable
+class AnswersWebhooks(Protocol):
+    """A connector whose channel reads what its calls are answered with."""
+
+    @property
+    def received(self) -> WebhookAnswer:
+        """What to answer once every event of a call is durable."""
+        ...
+
+
+@runtime_checkable
 class ShowsTyping(Protocol):
     """A connector that can show that an answer is being written."""
 

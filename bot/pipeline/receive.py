@@ -78,7 +78,7 @@ class Receiver:
         for event in events:
             _check_address(event)
         named = [(event, self._new_id()) for event in events]
-        new_count = await self._database.write(_keep, str(connector.account), named, self._clock.now())
+        new_count = await self._database.write(_keep, connector, named, self._clock.now())
         for event in events:
             metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
             if isinstance(event, Unsupported):
@@ -95,12 +95,16 @@ def _check_address(event: InboundEvent) -> None:
         raise MalformedWebhookError("a customer's id is empty, too long or no text")
 
 
-def _keep(connection: Connection, account: str, named: list[tuple[InboundEvent, MessageId]], now: datetime) -> int:
+def _keep(
+    connection: Connection, connector: Connector, named: list[tuple[InboundEvent, MessageId]], now: datetime
+) -> int:
+    account = str(connector.account)
     new_count = 0
     for event, message_id in named:
         match event:
             case InboundMessage():
-                new_count += _keep_message(connection, account, (_cleaned(event), message_id), now)
+                message = _with_choice(connection, connector, _cleaned(event))
+                new_count += _keep_message(connection, account, (message, message_id), now)
             case Receipt():
                 receipt = replace(event, detail=clean(event.detail))
                 new_count += _keep_receipt(connection, account, (receipt, message_id), now)
@@ -194,6 +198,18 @@ def _arrival(event: Withdrawal | Reaction | Echo, message_id: MessageId, kind: I
         body=to_json(adapters[kind], event),
         message_id=message_id,
     )
+
+
+def _with_choice(connection: Connection, connector: Connector, message: InboundMessage) -> InboundMessage:
+    """Return the message as a tap where it is the number of a choice that this channel could only write out."""
+    number = choices.number_in(message.text)
+    if number is None or message.choice or message.edits or message.address.channel != connector.channel:
+        return message
+    conversation = conversations.find_by_address(connection, message.address)
+    if conversation is None:
+        return message
+    shown_max = connector.capabilities.choices_max
+    return replace(message, choice=choices.numbered(connection, conversation.id, number, shown_max))
 
 
 def _tapped(connection: Connection, conversation_id: ConversationId, choice: str | None) -> str:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import structlog
 from sanic import Blueprint, HTTPResponse, Request, response
 
-from bot.domain.connectors import Challenging, Connector, ConnectorRegistry, WebhookRequest
+from bot.domain.connectors import (
+    AnswersWebhooks,
+    Challenging,
+    Connector,
+    ConnectorRegistry,
+    WebhookAnswer,
+    WebhookRequest,
+)
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
 
 log = structlog.get_logger()
@@ -46,7 +53,7 @@ def webhooks_blueprint(parts: WebhookParts) -> Blueprint:
         )
         try:
             if isinstance(connector, Challenging) and (answer := connector.challenge(asked)) is not None:
-                return response.raw(answer.body, answer.status, content_type=answer.content_type)
+                return _response(answer)
             await parts.receive(connector, asked)
         except WebhookRejectedError as error:
             log.warning("webhook_rejected", channel=channel, reason=str(error))
@@ -57,7 +64,11 @@ def webhooks_blueprint(parts: WebhookParts) -> Blueprint:
         except Exception:
             log.exception("webhook_not_kept", channel=channel)
             return response.text("not kept, call again", 503, headers={"Retry-After": "5"})
-        return response.text("ok")
+        return _response(connector.received) if isinstance(connector, AnswersWebhooks) else response.text("ok")
 
     blueprint.add_route(webhook, "/<channel:str>/<account:str>", methods=["GET", "POST"])
     return blueprint
+
+
+def _response(answer: WebhookAnswer) -> HTTPResponse:
+    return response.raw(answer.body, answer.status, content_type=answer.content_type)
