@@ -146,6 +146,9 @@ class Ambiguous:
     """Nobody knows whether it was sent: the request left, no answer came."""
 
     reason: str
+    #: whether the channel sees to it that this very call, made again with its key, is seen once; said of single calls
+    #: where `Capabilities.is_send_idempotent` does not hold for all
+    is_repeatable: bool = False
 
 
 SendResult = Sent | Retry | Permanent | Ambiguous

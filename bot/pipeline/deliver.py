@@ -186,6 +186,8 @@ class Delivering:
         match result:
             case Permanent(reason=reason):
                 await self._give_up(row, reason, "dead")
+            case Ambiguous(reason=reason, is_repeatable=True):
+                await self._defer(row, reason, None, is_ambiguous=False)
             case Ambiguous(reason=reason) if not can_repeat:
                 await self._give_up(row, reason, "held")
             case Ambiguous(reason=reason):

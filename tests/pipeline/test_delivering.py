@@ -21,6 +21,7 @@ from tests.fakes.connector import (
     KILLED_BEFORE,
     LOST_ANSWER,
     LOST_CALL,
+    Outcome,
     ProcessKilledError,
     message,
     refused,
@@ -192,6 +193,16 @@ async def test_a_message_in_doubt_is_held_where_repeats_show(rig: Rig) -> None:
     assert (await rig.outbox_states())["held"] == 1
     assert (await rig.view()).ticket.request.summary == phrases.held()
     assert (await rig.transcript())[-1].delivery is DeliveryState.FAILED
+
+
+async def test_a_single_call_may_be_repeated(rig: Rig) -> None:
+    """Where the channel knows this one call by its key, it is made again, whatever holds for the channel's others."""
+    lost = Ambiguous(reason="the connection broke", is_repeatable=True)
+    rig.connector.script.append(Outcome(result=lost, arrives=False))
+    await rig.writes("hello")
+    await rig.wait_out(minutes=1)
+    assert rig.seen() == ["re: hello"]
+    assert len({key for key, _ in rig.connector.calls}) == 1
 
 
 @pytest.mark.parametrize("broken", [LOST_ANSWER, LOST_CALL])
