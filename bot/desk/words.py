@@ -22,6 +22,7 @@ REASONS = {
     Reason.ANGER: "the customer is upset",
     Reason.PEOPLE_ONLY: "a topic for people",
     Reason.VERIFICATION_FAILED: "could not prove who they are",
+    Reason.IN_PUBLIC: "written in public",
     Reason.OTHER: "handed over by the bot",
 }
 

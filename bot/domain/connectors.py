@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, InboundMessage, OutboundMessage
+from bot.domain.public import Doorway
 
 
 class TextUnit(StrEnum):
@@ -245,6 +246,18 @@ class KnowsNames(Protocol):
 
 
 @runtime_checkable
+class Inviting(Protocol):
+    """A connector of a private channel whose links can bring a referral."""
+
+    def invitation_url(self, referral: str) -> str | None:
+        """Return the link that opens a conversation with us; the first message that follows has this `referral`.
+
+        `referral` is made of letters, digits and hyphens. None: this account has no such link.
+        """
+        ...
+
+
+@runtime_checkable
 class Editing(Protocol):
     """A connector whose channel lets us change what we sent."""
 
@@ -331,6 +344,23 @@ class ConnectorRegistry:
                 return connector
         return None
 
+    def doorways(self, wanted: Sequence[str] = ()) -> dict[str, Doorway | None]:
+        """Return where the customers of each public channel account (`channel/account`) are asked to go on in private.
+
+        That is the private channel of the same network (`x` of `x-mentions`), by a link if it has one, else by a code;
+        without one, the first account that has a link. Where `wanted` names channels, it is one of them, the first that
+        can be.
+        """
+        order = {channel: place for place, channel in enumerate(wanted)}
+        found: dict[str, Doorway | None] = {}
+        for known in self.connectors:
+            if known.capabilities.is_public:
+                ways = [each for each in self.connectors if not wanted or each.channel in order]
+                ways.sort(key=lambda way: (order.get(way.channel, 0), not _is_of_one_network(known, way)))
+                doors = (_doorway(way) for way in ways if _can_lead(known, way))
+                found[f"{known.channel}/{known.account}"] = next(doors, None)
+        return found
+
     def reply_windows(self) -> dict[str, timedelta]:
         """Return how long each channel account (`channel/account`) lets people answer, of those that limit it."""
         windows = {}
@@ -340,3 +370,18 @@ class ConnectorRegistry:
             if window is not None and window != timedelta.max:
                 windows[f"{known.channel}/{known.account}"] = window
         return windows
+
+
+def _is_of_one_network(public: Connector, private: Connector) -> bool:
+    return public.channel.startswith(f"{private.channel}-")
+
+
+def _can_lead(public: Connector, private: Connector) -> bool:
+    is_private = not private.capabilities.is_public
+    return is_private and (_is_of_one_network(public, private) or _doorway(private).url is not None)
+
+
+def _doorway(connector: Connector) -> Doorway:
+    if isinstance(connector, Inviting) and connector.invitation_url("join-0") is not None:
+        return Doorway(channel=connector.channel, url=connector.invitation_url)
+    return Doorway(channel=connector.channel, url=None)

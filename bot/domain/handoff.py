@@ -16,6 +16,8 @@ class Reason(StrEnum):
     ANGER = "anger"
     PEOPLE_ONLY = "people_only"
     VERIFICATION_FAILED = "verification_failed"
+    #: it was written where everybody reads it, and no approved text answers it
+    IN_PUBLIC = "in_public"
     OTHER = "other"
 
 

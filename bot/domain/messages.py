@@ -204,6 +204,8 @@ class OutboundMessage:
     is_late: bool = False
     #: the `reply_context` of the customer's last message; known when it is sent
     reply_context: Mapping[str, str] = field(default_factory=dict)
+    #: of an agent's: whether they were shown that everybody will read it
+    is_known_public: bool = False
 
 
 class DeliveryState(StrEnum):

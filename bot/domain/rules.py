@@ -11,6 +11,7 @@ from bot.domain.channels import ChannelAddress, ChannelName
 from bot.domain.handoff import Reason
 from bot.domain.hours import ALWAYS, BusinessHours
 from bot.domain.promises import PromisePolicy
+from bot.domain.public import PublicRules
 from bot.domain.tickets import EVERYBODY, Priority, TeamName
 
 
@@ -77,6 +78,8 @@ class Rules:
     widen_after: timedelta | None = None
     #: working time after that until those on call are asked; none: never
     on_call_after: timedelta | None = None
+    #: what is done where everybody reads it
+    public: PublicRules = field(default_factory=PublicRules)
 
     @property
     def default_team(self) -> Team:

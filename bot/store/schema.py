@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
     true,
 )
@@ -353,6 +354,7 @@ macros = Table(
     Column("agent_id", String(100), nullable=False),
     Column("agent_name", String(200), nullable=False),
     Column("made_at", Moment, nullable=False),
+    Column("is_public", Boolean, nullable=False, server_default=false()),
 )
 
 choices = Table(

@@ -1,0 +1,114 @@
+"""Invitations into private, and the conversations that they joined. All functions are transaction bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, or_, select, update
+
+from bot.domain.channels import ChannelAddress
+from bot.domain.conversations import ConversationId
+from bot.domain.invitations import GUESSES_MAX, InvitationToken, Joining, fingerprint
+from bot.store.database import insert_once
+from bot.store.ids import new_invitation_token
+from bot.store.public_schema import invitations, token_guesses
+
+#: Wrong tokens are counted, and not listened to, for so long.
+BARRED_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What came of using a token."""
+
+    joining: Joining
+    #: the public conversation; none: nobody is told where a token leads that is not theirs
+    public_id: ConversationId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """Another conversation that an invitation joined to one, and when."""
+
+    conversation_id: ConversationId
+    at: datetime
+
+
+def make(
+    connection: Connection, conversation_id: ConversationId, now: datetime, expires_at: datetime
+) -> InvitationToken:
+    """Return a new token that leads to a public conversation; only its hash is kept."""
+    while True:
+        token = new_invitation_token()
+        values = {
+            "fingerprint": fingerprint(token),
+            "conversation_id": conversation_id,
+            "made_at": now,
+            "expires_at": expires_at,
+        }
+        if insert_once(connection, invitations, values):
+            return token
+
+
+def is_invited(connection: Connection, conversation_id: ConversationId, now: datetime) -> bool:
+    """Whether somebody was asked in a public conversation to go on in private, and still can be or has been."""
+    counts = or_(invitations.c.expires_at > now, invitations.c.joined_id.is_not(None))
+    mine = select(invitations.c.fingerprint).where(invitations.c.conversation_id == conversation_id, counts)
+    return connection.execute(mine.limit(1)).first() is not None
+
+
+def use(
+    connection: Connection, token: InvitationToken, private_id: ConversationId, address: ChannelAddress, now: datetime
+) -> Used:
+    """Join a private conversation, which is locked and writes from `address`, to the one that the token leads to.
+
+    The same conversation may hand the same token in again. Unknown tokens are counted by address.
+    """
+    if _is_barred(connection, address, now):
+        return Used(joining=Joining.BARRED)
+    meant = select(invitations).where(invitations.c.fingerprint == fingerprint(token))
+    row = connection.execute(meant.with_for_update()).one_or_none()
+    if row is None:
+        _count(connection, address, now)
+        return Used(joining=Joining.UNKNOWN)
+    if row.joined_id is not None:
+        is_again = row.joined_id == private_id
+        return Used(joining=Joining.JOINED, public_id=row.conversation_id) if is_again else Used(joining=Joining.USED)
+    if row.expires_at <= now:
+        return Used(joining=Joining.EXPIRED)
+    mine = invitations.c.fingerprint == row.fingerprint
+    connection.execute(update(invitations).where(mine).values(joined_id=private_id, joined_at=now))
+    return Used(joining=Joining.JOINED, public_id=ConversationId(row.conversation_id))
+
+
+def joined_to(connection: Connection, conversation_id: ConversationId) -> list[Link]:
+    """Return the conversations that invitations joined to one, public or private, the newest first."""
+    either = or_(invitations.c.conversation_id == conversation_id, invitations.c.joined_id == conversation_id)
+    query = select(invitations).where(either, invitations.c.joined_id.is_not(None))
+    found: dict[str, datetime] = {}
+    for row in connection.execute(query.order_by(invitations.c.joined_at.desc())):
+        other = row.joined_id if row.conversation_id == conversation_id else row.conversation_id
+        found.setdefault(other, row.joined_at)
+    return [Link(conversation_id=ConversationId(other), at=at) for other, at in found.items()]
+
+
+def _is_barred(connection: Connection, address: ChannelAddress, now: datetime) -> bool:
+    query = select(token_guesses).where(_from(address))
+    row = connection.execute(query).one_or_none()
+    return row is not None and row.wrong_count >= GUESSES_MAX and now < row.since + BARRED_FOR
+
+
+def _count(connection: Connection, address: ChannelAddress, now: datetime) -> None:
+    """Count an unknown token; what is longer ago than `BARRED_FOR` is forgotten."""
+    values = {"address": str(address), "wrong_count": 1, "since": now}
+    if insert_once(connection, token_guesses, values):
+        return
+    lately = token_guesses.c.since > now - BARRED_FOR
+    more = {"wrong_count": token_guesses.c.wrong_count + 1}
+    if connection.execute(update(token_guesses).where(_from(address), lately).values(**more)).rowcount == 0:
+        connection.execute(update(token_guesses).where(_from(address)).values(wrong_count=1, since=now))
+
+
+def _from(address: ChannelAddress) -> ColumnElement[bool]:
+    return token_guesses.c.address == str(address)
