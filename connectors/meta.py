@@ -5,17 +5,17 @@ https://developers.facebook.com/docs/graph-api/webhooks/getting-started
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.connectors import WebhookAnswer, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
-from bot.domain.messages import Attachment, InboundEvent, Unsupported
+from bot.domain.messages import Attachment, InboundEvent
+from connectors.batches import Read, digest_of, read_all
 from connectors.fields import Fields, load
 
 #: The version of the Graph API whose limits and errors are written down here.
@@ -28,7 +28,6 @@ _SIGNATURE_HEADER = "x-hub-signature-256"
 _ID = re.compile(r"[0-9]{1,40}")
 _CUSTOMER = re.compile(r"[A-Za-z0-9._:@+=-]{1,200}")
 _PAYLOAD = re.compile(r"[!-~]{1,24}")
-_KIND_MAX = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,43 +104,11 @@ class Batch:
     def read(cls, body: bytes) -> Batch:
         """Return the call's entries; raises `MalformedWebhookError`."""
         batch = Fields(load(body))
-        digest = hashlib.blake2b(body, digest_size=12).hexdigest()
-        return cls(object_name=batch.text("object"), entries=batch.objects("entry"), digest=digest)
+        return cls(object_name=batch.text("object"), entries=batch.objects("entry"), digest=digest_of(body))
 
     def events(self, items: Iterator[tuple[Fields, Read]]) -> list[InboundEvent]:
-        """Return what each item is read as; one that cannot be read must not hold up the others.
-
-        Meta would send the whole call again and again, and in the end stop calling.
-        """
-        made: list[InboundEvent] = []
-        for number, (item, read) in enumerate(items):
-            try:
-                made += read(item)
-            except NotForUsError as reason:
-                made.append(self._unsupported(number, str(reason)))
-            except MalformedWebhookError:
-                made.append(self._unsupported(number, "malformed"))
-        return made
-
-    def _unsupported(self, number: int, kind: str) -> Unsupported:
-        return Unsupported(external_id=f"{self.digest}:{number}:{kind[:_KIND_MAX]}", kind=kind[:_KIND_MAX])
-
-
-#: Reads one item of a batch; raises `NotForUsError` or `MalformedWebhookError`.
-Read = Callable[[Fields], list[InboundEvent]]
-
-
-class NotForUsError(Exception):
-    """An item that is well-formed and nothing to answer; its text is the kind."""
-
-
-def refuse(kind: str) -> Read:
-    """Return what reads an item as one of a kind that is not for us."""
-
-    def read(_item: Fields) -> list[InboundEvent]:
-        raise NotForUsError(kind)
-
-    return read
+        """Return what each item is read as."""
+        return read_all(items, self.digest)
 
 
 def address(channel: ChannelName, account: AccountId, customer: str) -> ChannelAddress:

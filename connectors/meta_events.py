@@ -21,8 +21,9 @@ from bot.domain.messages import (
     ReceiptKind,
     Withdrawal,
 )
+from connectors.batches import NotForUsError, Read, refuse
 from connectors.fields import Fields, storable
-from connectors.meta import Batch, Content, NotForUsError, Read, address, choice, key_in, refuse
+from connectors.meta import Batch, Content, address, choice, key_in
 from connectors.places import map_link
 
 #: type of an attachment → kind, and name of a file that does not say. Instagram sends posts and stories as such.

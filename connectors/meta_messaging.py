@@ -9,7 +9,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import structlog
@@ -30,7 +30,7 @@ from bot.domain.connectors import (
 )
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, Choice, InboundEvent, InboundMessage, OutboundMessage
-from bot.domain.planning import CHOOSE, plan
+from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
 from connectors import meta, meta_files
 from connectors.fields import Fields, storable
@@ -39,6 +39,7 @@ from connectors.meta_api import GraphApi
 from connectors.meta_events import Mailbox
 from connectors.meta_files import Uploads
 from connectors.meta_register import Registration, Subscription
+from connectors.titles import explain, shown_titles
 
 log = structlog.get_logger()
 
@@ -142,11 +143,7 @@ class MessagingConnector(ABC):
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
         """Return the calls; titles that are too long for a quick reply are written out, with their numbers to tap."""
-        if any(len(each.title) > self.capabilities.choice_title_max for each in message.choices):
-            lines = [f"{number}. {each.title}" for number, each in enumerate(message.choices, 1)]
-            if len(lines) <= self.capabilities.choices_max:
-                message = replace(message, text="\n".join([message.text.strip() or CHOOSE, *lines]))
-        return plan(message, address, self.capabilities)
+        return plan(explain(message, self.capabilities), address, self.capabilities)
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call; a file is uploaded first, which nobody sees."""
@@ -228,20 +225,11 @@ class MessagingConnector(ABC):
 
 def quick_replies(choices: tuple[Choice, ...], title_max: int) -> list[dict[str, str]]:
     """Return what customers tap; where a title is too long, all carry the numbers that the text explains."""
-    is_numbered = any(len(each.title) > title_max for each in choices)
+    titles = shown_titles(choices, title_max)
     return [
-        {
-            "content_type": "text",
-            "title": _short(f"{number}. {each.title}" if is_numbered else each.title, title_max),
-            "payload": each.payload,
-        }
-        for number, each in enumerate(choices, 1)
+        {"content_type": "text", "title": title, "payload": each.payload}
+        for title, each in zip(titles, choices, strict=True)
     ]
-
-
-def _short(title: str, title_max: int) -> str:
-    title = storable(title)
-    return title if len(title) <= title_max else f"{title[: title_max - 1]}…"
 
 
 def _sent(answer: Fields) -> Sent | Ambiguous:

@@ -25,8 +25,9 @@ from bot.domain.messages import (
     ReceiptKind,
     Withdrawal,
 )
+from connectors.batches import NotForUsError, Read, refuse
 from connectors.fields import Fields
-from connectors.meta import Batch, Content, NotForUsError, Read, address, choice, key_in, refuse
+from connectors.meta import Batch, Content, address, choice, key_in
 from connectors.meta_errors import GraphError
 from connectors.places import map_link
 
