@@ -1,0 +1,54 @@
+"""Reading the many items of one call: each comes out as what it is, and one that cannot be read holds up no other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from bot.domain.errors import MalformedWebhookError
+from bot.domain.messages import InboundEvent, Unsupported
+from connectors.fields import Fields
+
+_KIND_MAX = 64
+
+
+class NotForUsError(Exception):
+    """An item that is well-formed and nothing to answer; its text is the kind."""
+
+
+#: Reads one item of a batch; raises `NotForUsError` or `MalformedWebhookError`.
+Read = Callable[[Fields], list[InboundEvent]]
+
+
+def refuse(kind: str) -> Read:
+    """Return what reads an item as one of a kind that is not for us."""
+
+    def read(_item: Fields) -> list[InboundEvent]:
+        raise NotForUsError(kind)
+
+    return read
+
+
+def digest_of(body: bytes) -> str:
+    """Return a name of a call that is the same whenever the same call comes again."""
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def read_all(items: Iterable[tuple[Fields, Read]], digest: str) -> list[InboundEvent]:
+    """Return what each item is read as; one that cannot be read must not hold up the others.
+
+    The channel would send the whole call again and again, and in the end stop calling.
+    """
+    made: list[InboundEvent] = []
+    for number, (item, read) in enumerate(items):
+        try:
+            made += read(item)
+        except NotForUsError as reason:
+            made.append(_unsupported(digest, number, str(reason)))
+        except MalformedWebhookError:
+            made.append(_unsupported(digest, number, "malformed"))
+    return made
+
+
+def _unsupported(digest: str, number: int, kind: str) -> Unsupported:
+    return Unsupported(external_id=f"{digest}:{number}:{kind[:_KIND_MAX]}", kind=kind[:_KIND_MAX])
