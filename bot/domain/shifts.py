@@ -111,6 +111,10 @@ class DeskShifts(Protocol):
         """Return the numbers of today, the agent's or everybody's; the day begins where the hours are kept."""
         ...
 
+    async def people(self) -> list[Agent]:
+        """Return everybody who ever said whether they are there, by name."""
+        ...
+
     async def load(self) -> list[TeamLoad]:
         """Return what each team has, in the order of the settings."""
         ...

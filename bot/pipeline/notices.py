@@ -50,6 +50,11 @@ def answered_elsewhere(number: int) -> str:
     return f"The customer is answered on another channel of theirs, in ticket {number}."
 
 
+def not_answered_elsewhere(name: str, number: int) -> str:
+    """Say that such an answer was taken back before it left."""
+    return f"{name} has taken back what was answered in ticket {number}: it was not sent."
+
+
 def unclaimed(ticket: Ticket, team: Team, now: datetime, *, is_last: bool) -> str:
     """Ask more people for somebody who takes a ticket."""
     waited = _left(now - ticket.opened_at)

@@ -19,6 +19,7 @@ from bot.domain.acts import (
     Release,
     Reopen,
     Reply,
+    ReplyElsewhere,
     Resolve,
     SetPriority,
     SetTags,
@@ -27,13 +28,15 @@ from bot.domain.acts import (
     Wake,
 )
 from bot.domain.conversations import Owner
+from bot.domain.customers import CustomerId
+from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError
 from bot.domain.messages import Author, DeliveryState
 from bot.domain.rules import Rules
 from bot.domain.tickets import Priority, TicketState
 from bot.pipeline import phrases
 from bot.pipeline.desk.acts import Desk
-from bot.store import acts, clocks
+from bot.store import acts, clocks, conversations, tickets
 from tests.pipeline.rig import KIM, SAM, Rig, handoff
 
 HOLD_FOR = timedelta(seconds=5)
@@ -213,3 +216,49 @@ async def test_clocks_go_on_as_if_nothing_had_been(claimed: Rig) -> None:
     await claimed.act(Wake(), SAM, key="wake")
     await claimed.act(Undo(key="wake"), SAM)
     assert await claimed.database.read(clocks.of, ticket.id) == before
+
+
+@pytest.mark.parametrize("other", ["no ticket", "waits", "closed", "closed lately"])
+async def test_an_answer_on_another_channel_is_held_and_taken_back_there(claimed: Rig, other: str) -> None:
+    """It waits like any reply; taken back, it never leaves, and the other conversation is as it was, without people."""
+    _hold(claimed, HOLD_FOR)
+    await claimed.writes("hello", "ann elsewhere")
+    if other != "no ticket":
+        await claimed.writes("person please", "ann elsewhere")
+    if "closed" in other:
+        await claimed.act(Resolve(), KIM, customer="ann elsewhere")
+    await claimed.wait_out(minutes=1)
+    if other == "closed lately":
+        claimed.desk = Desk(
+            replace(claimed.desk._parts, rules=replace(claimed.rules, reopen_within=timedelta(hours=1)))
+        )
+    for customer in ("ann", "ann elsewhere"):
+        address = (await claimed.conversation(customer)).address
+        await claimed.database.write(
+            conversations.bind_customer, address, CustomerId("1"), "a proof", claimed.clock.now()
+        )
+    there = await claimed.conversation("ann elsewhere")
+    before, seen = await claimed.database.read(tickets.last_of, there.id), claimed.seen("ann elsewhere")
+    answer = ReplyElsewhere(conversation_id=there.id, text="It is on its way.")
+    for _ in range(2):
+        done = await claimed.act(answer, SAM, key="there")
+        assert done.can_undo_until == claimed.clock.now() + HOLD_FOR
+    await claimed.settle()
+    assert (claimed.seen("ann elsewhere"), (await claimed.conversation("ann elsewhere")).owner) == (seen, Owner.AGENT)
+    for key in ("u1", "u2"):
+        await claimed.act(Undo(key="there"), SAM, key=key)
+    await claimed.wait_out(minutes=1)
+    after = await claimed.database.read(tickets.last_of, there.id)
+    assert after is not None
+    if before is not None and other != "closed":
+        assert (after.state, after.agent, after.closing) == (before.state, before.agent, before.closing)
+    else:
+        assert (after.state, after.closing) == (TicketState.RESOLVED, "nothing_to_do")
+    assert claimed.seen("ann elsewhere") == seen
+    assert (await claimed.conversation("ann elsewhere")).owner is there.owner
+    assert [post.text for post in claimed.poster.of(DeskPostKind.NOTICE)][-1].startswith("Sam has taken back")
+    await claimed.act(answer, SAM, key="again")
+    await claimed.wait_out(minutes=1)
+    assert claimed.seen("ann elsewhere")[-1] == "It is on its way."
+    with pytest.raises(DeskError, match="too late"):
+        await claimed.act(Undo(key="again"), SAM)

@@ -21,6 +21,7 @@ from bot.domain.acts import (
     Release,
     Reopen,
     Reply,
+    ReplyElsewhere,
     Resend,
     Resolve,
     SetPriority,
@@ -31,6 +32,7 @@ from bot.domain.acts import (
     UnlinkCustomer,
     Wake,
 )
+from bot.domain.conversations import ConversationId
 from bot.domain.customers import CustomerId
 from bot.domain.errors import DeskError
 from bot.domain.messages import Attachment, MessageId
@@ -133,6 +135,9 @@ _ACTS: dict[str, Callable[[Filled], Act]] = {
     "assign": lambda form: Assign(agent=form.someone(), remark=form.get("remark")),
     "transfer": lambda form: Transfer(team=TeamName(form.get("team")), remark=form.get("remark")),
     "reply": _reply,
+    "elsewhere": lambda form: ReplyElsewhere(
+        conversation_id=ConversationId(form.get("conversation")), text=form.written("Write something.")
+    ),
     "resend": lambda form: Resend(message_id=MessageId(form.get("message"))),
     "amend": lambda form: Amend(
         message_id=MessageId(form.get("message")), text=form.written("To remove it, take it back.")

@@ -17,7 +17,7 @@ from bot.domain.customers import Candidate
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
 from bot.domain.rules import Team
 from bot.domain.suggestions import Suggestion, SuggestionState
-from bot.domain.tickets import Agent, TicketEvent, TicketId, TicketState, TicketView
+from bot.domain.tickets import Agent, AgentId, TicketEvent, TicketId, TicketState, TicketView
 
 _HERE = Path(__file__).parent
 #: Pictures that cannot carry a script; anything else is downloaded.
@@ -36,6 +36,7 @@ _EVENTS = {
     "promise": "promised",
     "promise_broken": "A promise was not kept",
     "amend": "changed a message",
+    "reply_elsewhere": "answered on another channel",
     "resend": "sent a message again",
     "ask_to_verify": "had the customer asked for a proof",
     "link_customer": "said whose record this is",
@@ -156,7 +157,8 @@ class Pages:
             form=form,
             typed=typed,
             what_to_do=words.WHAT_TO_DO,
-            people=people(queue),
+            no_other_way=words.NO_OTHER_WAY,
+            way_not_proved=words.WAY_NOT_PROVED,
             can_undo=typed.until.isdecimal() and int(typed.until[:12]) > self._clock().timestamp(),
         )
 
@@ -179,6 +181,8 @@ class Form:
 
     #: who is signed in, as customers see them
     name: str
+    #: and as the desk knows them: not the same person as somebody of that name in Slack
+    agent_id: AgentId
     token: str
     #: the same for both clicks of a double click
     key: str
@@ -186,16 +190,12 @@ class Form:
     change: int
     #: whom tickets can be passed on to
     teams: tuple[Team, ...] = ()
+    #: whom tickets can be given to
+    people: tuple[Agent, ...] = ()
     #: whether who is signed in takes tickets; none: nobody keeps count
     is_there: bool | None = None
     #: why the other desk cannot be used now, in plain words
     troubles: tuple[str, ...] = ()
-
-
-def people(queue: list[TicketView]) -> list[Agent]:
-    """Return who has open tickets, each once: those a ticket can be given to."""
-    owners = {view.ticket.agent.id: view.ticket.agent for view in queue if view.ticket.agent is not None}
-    return sorted(owners.values(), key=lambda agent: agent.name)
 
 
 def draft_of(view: TicketView) -> Suggestion | None:

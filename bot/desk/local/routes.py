@@ -20,7 +20,7 @@ from sanic.response import HTTPResponse, html, raw, redirect, text
 
 from bot.desk.local.forms import Filled, act_of, is_act
 from bot.desk.local.hub import DeskHub
-from bot.desk.local.pages import Form, Pages, Typed, disposition, people, ticket_path
+from bot.desk.local.pages import Form, Pages, Typed, disposition, ticket_path
 from bot.desk.local.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
 from bot.domain.desk import DeskActs
 from bot.domain.errors import DeskError, MediaError
@@ -28,7 +28,7 @@ from bot.domain.messages import Attachment, AttachmentKind, MediaId
 from bot.domain.ports import MediaStore
 from bot.domain.rules import Team
 from bot.domain.shifts import DeskShifts
-from bot.domain.tickets import Agent, AgentId, TicketId
+from bot.domain.tickets import Agent, AgentId, TicketId, TicketView
 
 _Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
@@ -154,8 +154,9 @@ class _LocalDesk:
 
     async def queue(self, request: Request) -> HTTPResponse:
         """Return the queue."""
-        form = await self._form(self._session(request))
-        return html(self._pages.desk(await self._acts.open_tickets(), None, form, Typed()))
+        session, change = self._session(request), self._parts.hub.count
+        queue = await self._acts.open_tickets()
+        return html(self._pages.desk(queue, None, await self._form(session, queue, change), Typed()))
 
     async def ticket(self, request: Request, ticket_id: str) -> HTTPResponse:
         """Return one ticket beside the queue."""
@@ -220,7 +221,7 @@ class _LocalDesk:
             agent=_agent(session),
             fields=fields,
             attachments=await self._keep(_files(request)),
-            people={person.id: person for person in people(await self._acts.open_tickets())},
+            people={person.id: person for person in await self._people(await self._acts.open_tickets())},
             now=datetime.now(UTC),
         )
 
@@ -253,9 +254,9 @@ class _LocalDesk:
     async def _show(
         self, session: Session, ticket_id: TicketId, typed: Typed, *, is_asking_who: bool = False
     ) -> HTTPResponse:
-        form = await self._form(session)
-        view = await self._acts.view(ticket_id)
-        queue = await self._acts.open_tickets()
+        change = self._parts.hub.count
+        view, queue = await self._acts.view(ticket_id), await self._acts.open_tickets()
+        form = await self._form(session, queue, change)
         if view is None:
             return html(self._pages.gone(queue, form), status=404)
         candidates = None
@@ -267,17 +268,25 @@ class _LocalDesk:
         page = self._pages.desk(queue, view, form, replace(typed, candidates=candidates))
         return html(page, status=409 if typed.error else 200)
 
-    async def _form(self, session: Session) -> Form:
-        """Return what forms carry; call it before reading what the page shows, for its number of the last change."""
-        change = self._parts.hub.count
+    async def _people(self, queue: list[TicketView]) -> tuple[Agent, ...]:
+        """Return whom a ticket can be given to, by name: those the desk knows, and those who have open tickets."""
+        known = await self._parts.shifts.people() if self._parts.shifts is not None else []
+        owners = [view.ticket.agent for view in queue if view.ticket.agent is not None]
+        found = {agent.id: agent for agent in (*known, *owners) if not agent.is_elsewhere}
+        return tuple(sorted(found.values(), key=lambda agent: (agent.name.casefold(), agent.id)))
+
+    async def _form(self, session: Session, queue: list[TicketView], change: int) -> Form:
+        """Return what forms carry; `change` is the number of the last change before the page's tickets were read."""
         shifts = self._parts.shifts
         there = await shifts.availability(_agent(session)) if shifts is not None else None
         return Form(
             name=session.name,
+            agent_id=_agent(session).id,
             token=self._sessions.form_token(session),
             key=secrets.token_urlsafe(16),
             change=change,
             teams=self._parts.teams,
+            people=await self._people(queue),
             is_there=there.is_there(datetime.now(UTC)) if there is not None else None,
             troubles=tuple((await self._parts.find_troubles()).values()),
         )

@@ -22,7 +22,7 @@ from bot.pipeline.desk.handling import Doing, Handlers
 from bot.pipeline.desk.history import name_of, words_of
 from bot.pipeline.desk.views import Views
 from bot.pipeline.outgoing import DeskAddress, Writer
-from bot.store import acts, conversations, held, tickets, transcript
+from bot.store import acts, conversations, tickets, transcript
 from bot.store.database import Database
 
 _HANDLERS: Handlers = {
@@ -134,26 +134,19 @@ def _do(connection: Connection, writer: Writer, asked: _Asked) -> Done:
         conversation=conversation,
         agent=asked.agent,
         key=asked.key,
+        undo_for=asked.undo_for,
     )
     done = _HANDLERS[type(asked.act)](doing, asked.act)
     done = replace(done, ticket=_ticket(connection, ticket.id))
     if done.ticket.version == ticket.version:
         return done
-    mine = undoing.keys_of(asked.key)
-    held.let_go(connection, str(conversation.address), mine, writer.now)
-    if not asked.undo_for:
-        return done
-    until = writer.now + asked.undo_for
-    held.hold(connection, mine, until)
-    after = acts.state_of(connection, ticket.id, conversations.get(connection, conversation.id).owner)
-    acts.seal(connection, asked.key, before, after, until)
-    return replace(done, can_undo_until=until)
+    return replace(done, can_undo_until=undoing.hold(doing, before))
 
 
 def _done_before(connection: Connection, ticket: Ticket, asked: _Asked) -> Done:
     """Return what came of the act when it was handed in first."""
     sent = transcript.get(connection, message_id_of(asked.key))
-    past = acts.find(connection, asked.key)
+    past = undoing.past_of(connection, asked.key)
     until = past.until if past is not None and not past.is_undone else None
     return Done(ticket=ticket, message_id=sent.id if sent else None, can_undo_until=until)
 

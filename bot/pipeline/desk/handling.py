@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -32,6 +33,8 @@ class Doing:
     agent: Agent
     #: of the act; what is written under it is written once
     key: str
+    #: how long it can be taken back; what it tells is held back as long
+    undo_for: timedelta = timedelta()
 
     def change(self, **values: object) -> Doing:
         """Write columns of the ticket."""

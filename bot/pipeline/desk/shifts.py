@@ -60,6 +60,10 @@ class Shifts:
         since = _morning(self._parts.rules, self._parts.clock.now())
         return await self._parts.database.read(_numbers, self._parts.rules, since, agent.id if agent else None)
 
+    async def people(self) -> list[Agent]:
+        """Return everybody who ever said whether they are there, by name."""
+        return [agent for agent, _ in await self._parts.database.read(agents.known)]
+
     async def load(self) -> list[TeamLoad]:
         """Return what each team has, in the order of the settings."""
         return await self._parts.database.read(_load, self._parts.rules, self._parts.clock.now())

@@ -10,6 +10,8 @@ import pytest
 
 from bot.desk.local.hub import DeskHub
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
+from bot.domain.acts import Assign
+from bot.domain.shifts import Availability
 from bot.domain.tickets import Agent, AgentId, TicketId
 from bot.pipeline.desk.shifts import Shifts
 from tests.desk.floor import Floor
@@ -18,6 +20,7 @@ from tests.desk.serving import serve
 from tests.fakes.media import MemoryMedia
 
 SAM = Agent(id=AgentId("local:Sam"), name="Sam")
+KIM = Agent(id=AgentId("slack:U0KIM"), name="Kim")
 TICKET = TicketId(f"{1:032x}")
 
 
@@ -61,6 +64,21 @@ async def test_the_switch_needs_a_form_of_ours(visit: Visit) -> None:
     status, _ = await visit.post("/desk/availability", {"there": "yes", "token": "forged"})
     assert status == 403
     assert not (await Shifts(visit.acts._parts, visit.acts).availability(SAM)).is_available
+
+
+async def test_a_ticket_can_be_given_to_everybody_the_desk_knows(visit: Visit) -> None:
+    """Who said that they are there can be chosen, with a ticket or without; who answers on the channel itself not."""
+    await visit.sign_in("Sam")
+    ticket_id, other = visit.acts.open(), visit.acts.open()
+    lou = Agent.elsewhere("whatsapp", "1", "Lou")
+    await visit.acts.do(other, SAM, Assign(agent=lou), "a")
+    shifts = Shifts(visit.acts._parts, visit.acts)
+    await shifts.set_availability(KIM, Availability(is_available=False))
+    _, page = await visit.get(f"/desk/tickets/{ticket_id}")
+    assert f'<option value="{KIM.id}">Kim</option>' in page
+    assert "Lou</option>" not in page
+    await visit.post(f"/desk/tickets/{ticket_id}/assign", {**fields_of(page), "agent": KIM.id})
+    assert visit.acts.views[ticket_id].ticket.agent == KIM
 
 
 async def test_the_next_ticket_is_ones_own(visit: Visit) -> None:

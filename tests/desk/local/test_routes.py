@@ -161,6 +161,35 @@ async def test_somebody_elses_ticket_is_taken_over(visit: Visit) -> None:
     assert visit.acts.views[TICKET].ticket.state is TicketState.CLAIMED
 
 
+async def test_ones_own_ticket_of_slack_is_taken_over(visit: Visit) -> None:
+    """Who comes from Slack under the same name is somebody else to the desk, and goes on after taking it over."""
+    await visit.acts.do(TICKET, Agent(id=AgentId("slack:U7"), name="Sam"), Claim(), "theirs")
+    await visit.sign_in("Sam")
+    assert "Take over" in (await visit.get(f"/desk/tickets/{TICKET}"))[1]
+    await visit.act("take-over")
+    _, page = await visit.act("reply", "Here again.")
+    assert [text for _, text, _ in visit.acts.sent] == ["Here again."]
+    assert "Take over" not in page
+
+
+async def test_a_reply_that_did_not_arrive_is_answered_on_another_channel(visit: Visit) -> None:
+    """The customer's other channels are offered with the text; sent there, it stands in that conversation's ticket."""
+    here, there = visit.acts.open(record=dana()), visit.acts.open(record=dana())
+    await visit.acts.do(here, SAM, Claim(), "mine")
+    sent = await visit.acts.do(here, SAM, Reply(text="Hello?"), "r")
+    assert sent.message_id is not None
+    visit.acts.deliver(here, sent.message_id, DeliveryState.FAILED, "blocked")
+    await visit.sign_in()
+    _, page = await visit.get(f"/desk/tickets/{here}")
+    assert "answer on Telegram" in page
+    way = {**fields_of(page), "conversation": visit.acts.views[there].conversation.id}
+    status, page = await visit.post(f"/desk/tickets/{here}/elsewhere", {**way, "text": ""})
+    assert (status, "Write something." in page) == (409, True)
+    status, page = await visit.post(f"/desk/tickets/{here}/elsewhere", {**way, "text": "Hello here"})
+    assert (status, "Sam answered on another channel" in page) == (200, True)
+    assert visit.acts.sent[-1] == (there, "Hello here", ())
+
+
 async def test_a_reply_waits_for_what_was_written_meanwhile(visit: Visit) -> None:
     """A line that the agent had not seen is shown first; nothing is sent, and their text is still there."""
     await visit.sign_in()
