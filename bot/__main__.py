@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, "Check settings, tokens, database, model and channels, and say what to fix.")
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
+    _add_simulation(add("simulate", _simulate, "Play customers on channels of this machine, in good or bad weather."))
     slack = add("slack", _manifest, "Make the Slack app.", "Without more, prints its manifest.")
     _add_manifest(slack)
     manifest = slack.add_subparsers(metavar="ACT").add_parser("manifest", help="print what Slack makes the app from")
@@ -73,7 +74,27 @@ def _parser() -> argparse.ArgumentParser:
         act = acts.add_parser(name, help=summary)
         act.add_argument("letter", metavar="ID", help="as listed, like outbox:12")
         act.set_defaults(command=command)
+    _add_media(add("media", _sweep, "Delete files of customers and agents.", "Without more, those in no message."))
     return parser
+
+
+def _add_media(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(metavar="ACT")
+    acts.add_parser("sweep", help="delete those in no message, a day old").set_defaults(command=_sweep)
+    erase = acts.add_parser("erase", help="delete all of a customer's, or of a conversation")
+    whose = erase.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--conversation", metavar="ID", help="of this conversation")
+    whose.add_argument("--customer", metavar="ID", help="of all conversations with this customer of your records")
+    erase.set_defaults(command=_erase_media)
+
+
+def _add_simulation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--channel", metavar="NAMES", help="with commas between them; by default all there are")
+    parser.add_argument("--customers", type=int, default=20, metavar="COUNT", help="who write at once (20)")
+    parser.add_argument("--minutes", type=float, default=1.0, metavar="MINUTES", help="that they write for (1)")
+    parser.add_argument("--seed", type=int, default=1, help="what they and the weather do follows from it (1)")
+    parser.add_argument("--faults", choices=("none", "light", "heavy"), default="light", help="the weather (light)")
+    parser.add_argument("--watch", action="store_true", help="go on until Ctrl-C, with a link to the desk")
 
 
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
@@ -130,10 +151,28 @@ def _desk_link(chosen: Settings, _: argparse.Namespace) -> int:
     return desk_link(chosen)
 
 
+def _simulate(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.simulate import simulate
+
+    return simulate(chosen, arguments)
+
+
 def _manifest(chosen: Settings, arguments: argparse.Namespace) -> int:
     from bot.commands.slack import manifest
 
     return manifest(chosen, arguments.url, is_socket_mode=arguments.socket_mode)
+
+
+def _sweep(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.media import sweep
+
+    return sweep(chosen)
+
+
+def _erase_media(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.media import erase
+
+    return erase(chosen, arguments.conversation, arguments.customer)
 
 
 def _list_letters(chosen: Settings, _: argparse.Namespace) -> int:

@@ -187,7 +187,8 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.service.public_url and not self.service.public_url.startswith("https://"):
+        # What runs on this machine alone, as the simulator does, needs no certificate.
+        if self.service.public_url and not self.service.public_url.startswith(("https://", "http://127.0.0.1:")):
             raise ValueError("service.public_url must start with https://: the channels call nothing else")
         for account in self.accounts:
             account.fit(self.service.public_url)
@@ -198,7 +199,7 @@ class Settings(_Section):
 
     def rules(self, reply_windows: Mapping[str, timedelta]) -> Rules:
         """Return how tickets are worked, given how long each channel account (`channel/account`) lets us answer."""
-        chosen = {"teams": tuple(team.team() for team in self.teams)} if self.teams else {}
+        chosen: Any = {"teams": tuple(team.team() for team in self.teams)} if self.teams else {}
         return Rules(
             hours=self.hours.hours() if self.hours else ALWAYS,
             policies=tuple(promise.policy() for promise in self.promises),

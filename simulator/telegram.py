@@ -124,6 +124,14 @@ class FakeTelegram:
         """Wait for the next change."""
         await self._changed.wait()
 
+    def offer(self, update: Update) -> float | None:
+        """Return for how many seconds the webhook may take an update that is told of now; none: as long as it likes."""
+
+    def take(self, update: Update) -> None:
+        """Forget an update that the webhook took."""
+        if update in self.updates:
+            self.updates.remove(update)
+
     def waiting(self) -> list[Update]:
         """Return what is neither confirmed nor expired, in order."""
         self.updates = deque(update for update in self.updates if update.expires_at > self.clock())

@@ -140,10 +140,10 @@ async def _deliver_lane(telegram: FakeTelegram, session: aiohttp.ClientSession, 
         update = next((update for update in telegram.waiting() if update.lane == lane), None)
         if update is None:
             return
-        if await _is_taken(telegram.webhook, session, update):
+        limit = aiohttp.ClientTimeout(total=telegram.offer(update))
+        if await _is_taken(telegram.webhook, session, update, limit):
             pause = _RETRY_FIRST
-            if update in telegram.updates:
-                telegram.updates.remove(update)
+            telegram.take(update)
             telegram.tell()
         else:
             telegram.tell()
@@ -151,12 +151,15 @@ async def _deliver_lane(telegram: FakeTelegram, session: aiohttp.ClientSession, 
             pause = min(pause * 2, _RETRY_LONGEST)
 
 
-async def _is_taken(webhook: Webhook, session: aiohttp.ClientSession, update: Update) -> bool:
+async def _is_taken(
+    webhook: Webhook, session: aiohttp.ClientSession, update: Update, limit: aiohttp.ClientTimeout
+) -> bool:
     headers = {"Content-Type": "application/json"}
     if webhook.secret:
         headers["X-Telegram-Bot-Api-Secret-Token"] = webhook.secret
     try:
-        async with session.post(webhook.url, data=json.dumps(update.body).encode(), headers=headers) as answer:
+        content = json.dumps(update.body).encode()
+        async with session.post(webhook.url, data=content, headers=headers, timeout=limit) as answer:
             if answer.ok:
                 return True
             webhook.last_error = f"Wrong response from the webhook: {answer.status} {answer.reason}"
