@@ -11,23 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, auto
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
+from connectors.verdicts import ACCOUNT, LATER, NEVER, Verdict
 
-
-class Verdict(Enum):
-    """What a refusal means for the message."""
-
-    #: the same call may succeed later
-    LATER = auto()
-    #: this message never will
-    NEVER = auto()
-    #: nothing goes through the account until somebody mends it
-    ACCOUNT = auto()
-
-
-LATER, NEVER, ACCOUNT = Verdict.LATER, Verdict.NEVER, Verdict.ACCOUNT
 _SHUT = "the channel's reply window is shut: the customer has to write first"
 _BUSY = "Meta asks for a pause"
 _FAILED = "Meta failed for a moment"

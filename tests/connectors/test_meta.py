@@ -12,7 +12,8 @@ from connectors import meta_errors
 from connectors.instagram import InstagramAccount
 from connectors.messenger import MessengerAccount
 from connectors.meta import signature, verify
-from connectors.meta_errors import CODES, SUBCODES, GraphError, Verdict
+from connectors.meta_errors import CODES, SUBCODES, GraphError
+from connectors.verdicts import Verdict
 from connectors.whatsapp import WhatsAppAccount
 from connectors.whatsapp_payloads import Template
 from tests.contracts import instagram, messenger, whatsapp
