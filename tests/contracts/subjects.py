@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import instagram, messenger, telegram, webchat, whatsapp
+from tests.contracts import instagram, line, messenger, sms, telegram, webchat, whatsapp
 from tests.contracts.subject import Subject
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "instagram": instagram.subject,
+    "line": line.subject,
     "messenger": messenger.subject,
+    "sms": sms.subject,
     "telegram": telegram.subject,
     "webchat": webchat.subject,
     "whatsapp": whatsapp.subject,
