@@ -17,6 +17,16 @@ TURN_SECONDS = Histogram(
     registry=REGISTRY,
 )
 SENT = Counter("tandem_sent", "Rows of the outbox, by kind and result.", ["kind", "result"], registry=REGISTRY)
+PUBLIC = Counter(
+    "tandem_public_messages",
+    "Public messages, by what they are and what was done.",
+    ["kind", "treatment"],
+    registry=REGISTRY,
+)
+JOININGS = Counter("tandem_joinings", "Tokens of invitations that came back, by result.", ["result"], registry=REGISTRY)
+BILLED = Counter(
+    "tandem_billed", "Things sent that a channel charges for, by what.", ["channel", "what"], registry=REGISTRY
+)
 TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], registry=REGISTRY)
 PROMISES_BROKEN = Counter(
     "tandem_promises_broken", "Promises to customers that were not kept, by what.", ["what"], registry=REGISTRY

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bot.domain.connectors import Connector, SendText, WebhookRequest
 
@@ -33,6 +35,10 @@ class Subject:
     secrets: tuple[str, ...]
     #: the same connector with a network on which nothing answers; none: it calls nobody
     unreachable: Connector | None = None
+    #: a recorded body → as it travels
+    encode: Callable[[Any], bytes] = lambda body: json.dumps(body).encode()
+    #: what of a body the proof is over, where the same can be written in several ways
+    proved: Callable[[bytes], object] = bytes
 
     @property
     def name(self) -> str:

@@ -81,13 +81,15 @@ def test_forged_proof(subject: Subject, data: st.DataObject) -> None:
 
 @given(data=st.data())
 def test_flipped_byte(subject: Subject, data: st.DataObject) -> None:
-    """Where the proof covers the body, a body with any one byte changed is rejected."""
+    """Where the proof covers the body, a body with any one bit changed is rejected, unless it says the very same."""
     if not subject.is_body_proved:
         return
     genuine = subject.request(subject.bodies(["hello"])[0])
     at, bit = data.draw(st.integers(0, len(genuine.body) - 1)), data.draw(st.integers(0, 7))
     flipped = bytearray(genuine.body)
     flipped[at] ^= 1 << bit
+    if subject.proved(bytes(flipped)) == subject.proved(genuine.body):
+        return
     with pytest.raises(WebhookRejectedError):
         subject.connector.verify(replace(genuine, body=bytes(flipped)))
 
@@ -100,7 +102,7 @@ def test_recorded(channel: str, path: Path) -> None:
     """A recorded payload means what its file says."""
     recorded = _recorded(path)
     subject = SUBJECTS[channel]()
-    events = _parse(subject, json.dumps(recorded["body"]).encode())
+    events = _parse(subject, subject.encode(recorded["body"]))
 
     assert [plain(event) for event in events] == recorded["events"]
 
@@ -205,7 +207,7 @@ def test_damaged_payload(subject: Subject, data: st.DataObject) -> None:
         del holder[key]
     else:
         holder[key] = data.draw(JSON)
-    _nothing_but_malformed(subject, subject.request(json.dumps(body).encode()))
+    _nothing_but_malformed(subject, subject.request(subject.encode(body)))
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
