@@ -8,13 +8,21 @@ from sqlalchemy import Connection
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Connector, Editing, Refusal, SendResult, SendText, Unsending
-from bot.domain.conversations import Conversation
+from bot.domain.conversations import Conversation, ConversationId
 from bot.domain.desk import DeskPost, DeskPostKind
-from bot.domain.messages import Author, MessageId, OutboundMessage, Revision, RevisionState, TranscriptLine
+from bot.domain.messages import (
+    Author,
+    DeliveryState,
+    MessageId,
+    OutboundMessage,
+    Revision,
+    RevisionState,
+    TranscriptLine,
+)
 from bot.domain.tickets import TicketId
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
-from bot.store import outbox, revisions, tickets, transcript
+from bot.store import held, outbox, revisions, tickets, transcript
 from bot.store.lanes import Ending
 from bot.store.outbox import OutboxKind, OutboxRow, Outgoing
 
@@ -26,22 +34,31 @@ class SentMessage:
     line: TranscriptLine
     #: of each call that showed it, in order
     pieces: tuple[str, ...]
+    #: whether nothing was said since
+    is_newest: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One call that changes one piece of a message."""
 
-    #: what the channel calls the piece
-    external_id: str
+    #: what the channel calls the piece; none: it is one more than the message had
+    external_id: str | None
     #: what is to be shown instead; none: nothing
     operation: SendText | None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the customer gets another message by it."""
+        return self.external_id is None
+
     async def make(self, connector: Connector, address: ChannelAddress, key: str) -> SendResult:
         """Make the call on a connector that `plan_changes` found able to."""
-        if self.operation is not None and isinstance(connector, Editing):
+        if self.external_id is None and self.operation is not None:
+            return await connector.send(self.operation, key)
+        if self.external_id is not None and self.operation is not None and isinstance(connector, Editing):
             return await connector.edit(self.operation, self.external_id, key)
-        if self.operation is None and isinstance(connector, Unsending):
+        if self.external_id is not None and self.operation is None and isinstance(connector, Unsending):
             return await connector.unsend(address, self.external_id, key)
         raise TypeError("the connector has lost a power")
 
@@ -71,10 +88,27 @@ def request(connection: Connection, writer: Writer, conversation: Conversation, 
     outbox.add(connection, outgoing, writer.now)
 
 
-def read_sent(connection: Connection, message_id: MessageId) -> SentMessage | None:
+def change_waiting(connection: Connection, writer: Writer, conversation: Conversation, amendment: Amendment) -> bool:
+    """Change a message that has not left yet, or keep it back for good; return whether there still was such a one."""
+    message_id, address = amendment.message_id, str(conversation.address)
+    if amendment.text is not None:
+        is_changed = outbox.rewrite(connection, address, message_id, amendment.text)
+    else:
+        is_changed = held.take_back_message(connection, address, message_id, writer.now)
+    if is_changed:
+        made = Revision(at=writer.now, author=Author.AGENT, text=amendment.text, state=RevisionState.SENT)
+        revisions.add(connection, message_id, made, amendment.key)
+    return is_changed
+
+
+def read_sent(connection: Connection, conversation_id: ConversationId, message_id: MessageId) -> SentMessage | None:
     """Return a message that the channel has, or none."""
     line, pieces = transcript.get(connection, message_id), transcript.pieces(connection, message_id)
-    return SentMessage(line=line, pieces=pieces) if line is not None and pieces else None
+    if line is None or not pieces:
+        return None
+    later = transcript.after(connection, conversation_id, message_id)
+    is_newest = all(each.delivery in {DeliveryState.WITHHELD, DeliveryState.FAILED} for each in later)
+    return SentMessage(line=line, pieces=pieces, is_newest=is_newest)
 
 
 def plan_changes(
@@ -95,26 +129,44 @@ def _removals(connector: Connector, sent: SentMessage) -> tuple[Change, ...] | R
 def _texts(connector: Connector, sent: SentMessage, text: str, address: ChannelAddress) -> tuple[Change, ...] | Refusal:
     if not isinstance(connector, Editing):
         return Refusal(reason="this channel does not let us change what was sent")
-    before = connector.plan(_message(sent.line, sent.line.text), address)
     after = connector.plan(_message(sent.line, text), address)
     if isinstance(after, Refusal):
         return after
-    if isinstance(before, Refusal) or not len(before) == len(after) == len(sent.pieces):
-        return Refusal(reason="the new text needs more or fewer messages than the old one; take it back and write anew")
-    return tuple(
-        Change(external_id=piece, operation=operation)
-        for piece, operation in zip(sent.pieces, after, strict=True)
+    had, needs = len(sent.pieces), len(after)
+    if needs > had and not sent.is_newest:
+        return Refusal(reason="the new text needs more messages, and something was said since; write the rest anew")
+    if needs < had and not isinstance(connector, Unsending):
+        return Refusal(reason="the new text needs fewer messages, and this channel does not let us take any back")
+    changes = [
+        Change(external_id=sent.pieces[n] if n < had else None, operation=operation)
+        for n, operation in enumerate(after)
         if isinstance(operation, SendText)
-    )
+    ]
+    return (*changes, *(Change(external_id=piece, operation=None) for piece in sent.pieces[needs:]))
+
+
+def kept(sent: SentMessage | None, changes: tuple[Change, ...]) -> int:
+    """Return how many pieces a message has after these changes."""
+    had = len(sent.pieces) if sent is not None else 0
+    return had + sum(each.is_new for each in changes) - sum(each.operation is None for each in changes)
 
 
 def _message(line: TranscriptLine, text: str) -> OutboundMessage:
     return OutboundMessage(author=line.author, author_name=line.author_name, text=text, attachments=line.attachments)
 
 
-def record_amended(connection: Connection, writer: Writer, row: OutboxRow) -> None:
-    """The customer sees the change."""
+def record_change(connection: Connection, row: OutboxRow, progress: int, new_piece: str | None) -> None:
+    """The customer sees one piece of the change, which may be one more than the message had."""
+    outbox.advance(connection, row.lease, progress)
+    if new_piece is not None and row.message_id is not None:
+        transcript.append_piece(connection, row.message_id, new_piece)
+
+
+def record_amended(connection: Connection, writer: Writer, row: OutboxRow, piece_count: int) -> None:
+    """The customer sees the change, which so many pieces show; none of a message that was taken back."""
     outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
+    if row.message_id is not None and piece_count:
+        transcript.keep_pieces(connection, row.message_id, piece_count)
     revisions.settle(connection, row.key, RevisionState.SENT)
     _show(connection, writer, row)
 

@@ -143,22 +143,28 @@ class Delivering:
     async def _amendment(self, row: OutboxRow) -> None:
         address = ChannelAddress.parse(row.address)
         connector = self._parts.connectors.find(address.channel, address.account)
-        if connector is None or row.message_id is None:
+        if connector is None or row.message_id is None or row.conversation_id is None:
             await self._give_up(row, "the channel is not connected any more", "dead")
             return
-        sent = await self._parts.database.read(amending.read_sent, row.message_id)
+        sent = await self._parts.database.read(amending.read_sent, row.conversation_id, row.message_id)
         changes = amending.plan_changes(connector, sent, row.body["text"], address)
         if isinstance(changes, Refusal):
             await self._give_up(row, changes.reason, "dead")
             return
+        can_repeat = connector.capabilities.is_send_idempotent or address.channel in self._parts.resending
         for index, change in enumerate(changes[row.progress :], row.progress):
+            # What is changed already stays so: a change may be repeated on any channel, but not one more message.
+            is_safe = can_repeat or not change.is_new
+            if row.is_ambiguous and index == row.progress and not is_safe:
+                await self._give_up(row, "the rest of it may or may not have arrived", "held")
+                return
             result = await change.make(connector, address, f"{row.key}:{index}")
             if not isinstance(result, Sent):
-                # What is changed already stays so: a change may be repeated on any channel.
-                await self._not_sent(row, result, can_repeat=True)
+                await self._not_sent(row, result, can_repeat=is_safe)
                 return
-            await self._parts.database.write(outbox.advance, row.lease, index + 1)
-        await self._parts.database.write(amending.record_amended, self._writer(), row)
+            new_piece = result.external_id if change.is_new else None
+            await self._parts.database.write(amending.record_change, row, index + 1, new_piece)
+        await self._parts.database.write(amending.record_amended, self._writer(), row, amending.kept(sent, changes))
         metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _desk_post(self, row: OutboxRow) -> None:

@@ -15,6 +15,8 @@ from bot.store import transcript
 from bot.store.inbox import DESK_ACCOUNT
 from bot.store.schema import inbox, outbox
 
+_TAKEN_BACK = "taken back before it was sent"
+
 
 def hold(connection: Connection, keys: Collection[str], until: datetime) -> None:
     """Keep what waits under these keys back until then: messages in the outbox, and triggers of the desk's."""
@@ -36,12 +38,26 @@ def take_back(connection: Connection, keys: Collection[str], now: datetime) -> l
         rows = connection.execute(select(table).where(is_meant).with_for_update()).all()
         if any(row.state != "pending" or row.attempt_count for row in rows):
             return None
-        ended = {"state": "withheld", "finished_at": now, "error": "taken back by the agent"}
-        connection.execute(update(table).where(table.c.id.in_([row.id for row in rows])).values(**ended))
+        _withhold(connection, table, [row.id for row in rows], now)
         messages += [MessageId(row.message_id) for row in rows if table is outbox and row.message_id]
     for message_id in messages:
-        transcript.mark(connection, message_id, DeliveryState.WITHHELD, "taken back before it was sent")
+        transcript.mark(connection, message_id, DeliveryState.WITHHELD, _TAKEN_BACK)
     return messages
+
+
+def take_back_message(connection: Connection, address: str, message_id: MessageId, now: datetime) -> bool:
+    """Withhold a message that waits and was never tried; return whether there is such a one."""
+    is_meant = (outbox.c.address == address) & (outbox.c.message_id == message_id) & (outbox.c.kind == "message")
+    rows = connection.execute(select(outbox.c.id).where(is_meant, _is_untried(outbox)).with_for_update()).all()
+    if not rows:
+        return False
+    _withhold(connection, outbox, [row.id for row in rows], now)
+    return transcript.mark(connection, message_id, DeliveryState.WITHHELD, _TAKEN_BACK)
+
+
+def _withhold(connection: Connection, table: Table, ids: Collection[int], now: datetime) -> None:
+    ended = {"state": "withheld", "finished_at": now, "error": "taken back by the agent"}
+    connection.execute(update(table).where(table.c.id.in_(ids)).values(**ended))
 
 
 def _meant(keys: Collection[str]) -> tuple[tuple[Table, ColumnElement[bool]], ...]:

@@ -214,6 +214,18 @@ def release(connection: Connection, which: Release) -> Released[OutboxRow]:
     return Released(pending=[_row(row) for row in released.pending], dead=[_row(row) for row in released.dead])
 
 
+def rewrite(connection: Connection, address: str, message_id: MessageId, text: str) -> bool:
+    """Let a message that waits and was never tried say `text`; return whether there is such a one."""
+    is_meant = (outbox.c.address == address) & (outbox.c.message_id == message_id)
+    is_untried = (outbox.c.state == "pending") & (outbox.c.attempt_count == 0)
+    which = is_meant & is_untried & (outbox.c.kind == OutboxKind.MESSAGE.value)
+    row = connection.execute(select(outbox.c.id, outbox.c.body).where(which).with_for_update()).first()
+    if row is None:
+        return False
+    connection.execute(update(outbox).where(outbox.c.id == row.id).values(body={**row.body, "text": text}))
+    return True
+
+
 def message_of(connection: Connection, key: str) -> MessageId | None:
     """Return the message that was put into the outbox under that key, or none."""
     found: str | None = connection.scalar(select(outbox.c.message_id).where(outbox.c.key == key))

@@ -78,6 +78,18 @@ def add_part(connection: Connection, message_id: MessageId, external_id: str) ->
     connection.execute(_CHANGING, {"of_message": message_id, "parts": [*(known or ()), external_id]})
 
 
+def append_piece(connection: Connection, message_id: MessageId, external_id: str) -> None:
+    """Record what the channel calls a piece by which one of our messages, all of which it has, got longer."""
+    known = pieces(connection, message_id)
+    connection.execute(_CHANGING, {"of_message": message_id, "parts": list(known), "external_id": external_id})
+
+
+def keep_pieces(connection: Connection, message_id: MessageId, count: int) -> None:
+    """Forget the pieces of one of our messages beyond the first `count`, at least one: the channel has them no more."""
+    *parts, last = pieces(connection, message_id)[:count]
+    connection.execute(_CHANGING, {"of_message": message_id, "parts": parts, "external_id": last})
+
+
 def pieces(connection: Connection, message_id: MessageId) -> tuple[str, ...]:
     """Return what the channel calls the pieces of one of our messages, in order; empty when none was sent."""
     query = select(messages.c.parts, messages.c.external_id).where(_IS_MEANT)

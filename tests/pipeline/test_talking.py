@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bot.domain.acts import Amend, Assign, Claim, Reply, Resend
-from bot.domain.connectors import Permanent, Refusal
+from bot.domain.connectors import Permanent, Refusal, Sent
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError, NewLinesError
 from bot.domain.messages import Author, DeliveryState, MessageId, RevisionState, TranscriptLine
 from bot.pipeline import amending
-from tests.fakes.connector import KILLED_AFTER, LOST_CALL, FakeConnector, refused
+from tests.fakes.connector import KILLED_AFTER, LOST_CALL, FakeConnector, Outcome, refused
 from tests.pipeline.rig import BLOCKED, BUSY, KIM, SAM, Rig, handoff
 
 TOO_LATE = Permanent(reason="it is too late", code="400")
@@ -137,13 +137,57 @@ class TestAmending:
         assert [text for text in claimed.seen() if text in {"old", "new"}] == ["new"]
         assert (await line_of(claimed, sent)).revisions[0].state is RevisionState.SENT
 
-    async def test_a_text_of_more_messages_is_no_change(self, claimed: Rig) -> None:
-        """A change that needs more messages than were sent is refused in words that say what to do."""
+    @pytest.mark.parametrize(
+        "texts", [("short", "word " * 100, "even shorter"), ("word " * 100, "short", "word " * 150)]
+    )
+    async def test_a_text_of_more_or_fewer_messages_is_changed_too(self, claimed: Rig, texts: tuple[str, ...]) -> None:
+        """What can be changed is; what there is more of is sent behind it, and what is too much taken back."""
+        before = claimed.seen()
+        sent = await reply(claimed, texts[0])
+        for text in texts[1:]:
+            await claimed.act(Amend(message_id=sent, text=text), SAM)
+            await claimed.settle()
+            assert "".join(claimed.seen()[len(before) :]).split() == text.split()
+        await claimed.act(Amend(message_id=sent, text=None), SAM)
+        await claimed.settle()
+        assert claimed.seen() == before
+
+    async def test_no_part_of_a_change_follows_what_was_said_since(self, claimed: Rig) -> None:
+        """A change that needs more messages would show its end below other words: it is refused with what to do."""
         sent = await reply(claimed, "short")
+        await reply(claimed, "and another thing")
         await claimed.act(Amend(message_id=sent, text="word " * 100), SAM)
         await claimed.settle()
-        assert claimed.seen()[-1] == "short"
-        assert "take it back and write anew" in claimed.poster.of(DeskPostKind.NOTICE)[-1].text
+        assert claimed.seen()[-2:] == ["short", "and another thing"]
+        assert "write the rest anew" in claimed.poster.of(DeskPostKind.NOTICE)[-1].text
+
+    @pytest.mark.parametrize("fault", [LOST_CALL, KILLED_AFTER])
+    async def test_no_part_of_a_change_is_sent_twice(self, claimed: Rig, fault: Any) -> None:
+        """Where a channel cannot tell whether one more message arrived, a person looks; what arrived is there once."""
+        sent = await reply(claimed, "short")
+        claimed.connector.script.extend([Outcome(result=Sent(external_id="edited"), arrives=True), fault])
+        await claimed.act(Amend(message_id=sent, text="word " * 60), SAM)
+        await claimed.settle()
+        await claimed.recover()
+        shown = "".join(claimed.seen())
+        assert shown.count("word") <= 60
+        assert "Nobody knows" in claimed.poster.of(DeskPostKind.NOTICE)[-1].text
+
+    @pytest.mark.parametrize("text", ["new", None])
+    async def test_what_has_not_left_is_changed_before_it_does(self, claimed: Rig, text: str | None) -> None:
+        """On any channel: the customer never sees the old text, and the ledger has both."""
+        before = claimed.seen()
+        done = await claimed.act(Reply(text="old"), SAM)
+        assert done.message_id is not None
+        await claimed.act(Amend(message_id=done.message_id, text=text), SAM)
+        await claimed.settle()
+        assert claimed.seen() == [*before, *([text] if text else [])]
+        line = await line_of(claimed, done.message_id)
+        assert line.delivery is (DeliveryState.SENT if text else DeliveryState.WITHHELD)
+        assert (line.text, [(each.text, each.state) for each in line.revisions]) == (
+            "old",
+            [(text, RevisionState.SENT)],
+        )
 
     async def test_only_agents_messages_of_this_customer_are_changed(self, claimed: Rig) -> None:
         """Neither the customer's words nor the bot's, nor what another customer was sent."""
@@ -167,7 +211,7 @@ class TestAmending:
 
     async def test_a_channel_without_the_power_says_so(self, claimed: Rig) -> None:
         """Where a channel cannot change or take back, the agent is told which of both."""
-        sent = await claimed.database.read(amending.read_sent, await reply(claimed))
+        sent = await claimed.database.read(amending.read_sent, (await claimed.conversation()).id, await reply(claimed))
         connector, address = Plain(claimed.connector), claimed.connector.address("ann")
         refusals = [amending.plan_changes(connector, sent, text, address) for text in ("new", None)]
         assert refusals == [

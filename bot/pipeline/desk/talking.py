@@ -72,7 +72,12 @@ def amend(doing: Doing, act: Amend) -> Done:
     if text == "":
         raise DeskError("The new text is empty: to remove the message, take it back.")
     amendment = amending.Amendment(message_id=line.id, text=text, key=doing.key)
-    amending.request(doing.connection, doing.writer, doing.conversation, amendment)
+    if line.delivery is DeliveryState.PENDING and amending.change_waiting(
+        doing.connection, doing.writer, doing.conversation, amendment
+    ):
+        doing.post(DeskPost(ticket_id=doing.ticket.id, kind=DeskPostKind.RECEIPT, message_id=line.id), "amended")
+    else:
+        amending.request(doing.connection, doing.writer, doing.conversation, amendment)
     return doing.done(message_id=line.id)
 
 
