@@ -90,10 +90,13 @@ class Crowd:
             await phone.write(text)
 
     async def _is_answered(self, chat: Chat) -> bool:
-        """Wait for the whole answer to the last question; return whether there was any."""
+        """Wait for the whole answer to the last question; return whether there was any.
+
+        When the crowd closes nobody waits any more: what comes later is noted all the same.
+        """
         gives_up_at = time.monotonic() + self.patience
         while chat.wait_of(len(chat.asked_at) - 1) is None:
-            if chat.is_closed or time.monotonic() > gives_up_at:
+            if chat.is_closed or self.closing.is_set() or time.monotonic() > gives_up_at:
                 return False
             await asyncio.sleep(_LOOKS_EVERY)
         # Of an answer in several parts the rest must not pass for the answer to the next question.
