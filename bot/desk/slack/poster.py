@@ -24,6 +24,7 @@ from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskActs, DeskPost, DeskPostKind, Moved, PostResult
 from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, TranscriptLine
 from bot.domain.ports import MediaStore
+from bot.domain.suggestions import SuggestionState
 from bot.domain.tickets import TeamName, TicketState, TicketView
 
 _REMEMBERED_MAX = 5_000
@@ -251,7 +252,10 @@ class SlackPoster:
             return _sent(place.channel, place.thread)
         shown = threads.suggestion(offered, view)
         marks = metadata(key, view.ticket.id, (offered.id,))
-        known = await self._finder.of_message(MessageId(offered.id), place.channel, place.thread)
+        known = None
+        if offered.state is not SuggestionState.OFFERED:
+            # One that nobody has decided on is posted for the first time: no thread has to be read for it.
+            known = await self._finder.of_message(MessageId(offered.id), place.channel, place.thread)
         if known is not None:
             await self._posts.update(Place(channel=place.channel, thread=known.ts), shown, marks)
             return _sent(place.channel, known.ts)

@@ -198,6 +198,15 @@ async def test_a_draft_is_sent_changed_or_marked_as_wrong(desk: Desk, action: De
     assert "Suggested answer" not in visible(desk.slack.message(card))
 
 
+async def test_no_thread_is_read_for_a_new_draft(desk: Desk) -> None:
+    """However long a thread has grown, a draft costs one call; Slack lets us read fifty threads a minute."""
+    await desk.post_card()
+    for number in range(3):
+        desk.acts.offers(TICKET, f"Draft {number}")
+        await desk.work()
+    assert "conversations.replies" not in [method for method, _ in desk.slack.calls]
+
+
 async def test_the_cards_button_begins_with_the_newest_draft(desk: Desk) -> None:
     """It can be changed before it is sent, like any reply."""
     card = await desk.post_card()
