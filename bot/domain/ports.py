@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -128,6 +129,10 @@ class MediaStore(Protocol):
 
     async def get(self, media_id: MediaId) -> tuple[Attachment, bytes] | None:
         """Return the file, or none."""
+        ...
+
+    async def erase(self, media_ids: Collection[MediaId]) -> int:
+        """Forget files for good; return how many there were."""
         ...
 
 

@@ -101,6 +101,16 @@ def get(connection: Connection, conversation_id: ConversationId) -> Conversation
     return _one(connection, _BY_ID, conversation_id)
 
 
+def of_customer(connection: Connection, customer_id: str) -> list[ConversationId]:
+    """Return the conversations whose customer proved to be that one of the brand's records."""
+    query = (
+        select(conversations.c.id)
+        .join(identities, identities.c.address == conversations.c.address)
+        .where(identities.c.customer_id == customer_id)
+    )
+    return [ConversationId(found) for found in connection.scalars(query)]
+
+
 def lock(connection: Connection, conversation_id: ConversationId) -> Conversation:
     """Return a conversation that nobody else can change until this transaction ends; raises `LookupError`."""
     return _one(connection, _LOCKED, conversation_id)

@@ -35,6 +35,7 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -177,6 +178,12 @@ def insert_once(connection: Connection, table: Table, values: dict[str, object])
 def _inserting_once(table: Table, dialect_name: str) -> Insert:
     insert = postgresql.insert if dialect_name == "postgresql" else sqlite.insert
     return insert(table).on_conflict_do_nothing()
+
+
+def lock_table(connection: Connection, table: Table) -> None:
+    """Let nobody else write to a table until this transaction ends; a SQLite file has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.domain.conversations import ConversationId
-from bot.domain.messages import Attachment, Author, DeliveryState, MessageId, Revision, TranscriptLine
+from bot.domain.messages import Attachment, Author, DeliveryState, MediaId, MessageId, Revision, TranscriptLine
 from bot.store import revisions
 from bot.store.codec import ATTACHMENTS, to_json
 from bot.store.database import insert_once
@@ -65,6 +65,24 @@ def set_attachments(connection: Connection, message_id: MessageId, attachments: 
     """Record where the files of a message are kept."""
     stored = to_json(ATTACHMENTS, attachments)
     connection.execute(update(messages).where(messages.c.id == message_id).values(attachments=stored))
+
+
+def forget_files(connection: Connection, conversation_id: ConversationId) -> list[MediaId]:
+    """Leave of every file in a conversation only that there was one; return those that we keep."""
+    mine = messages.c.conversation_id == conversation_id
+    forgotten: list[MediaId] = []
+    for row in connection.execute(select(messages.c.id, messages.c.attachments).where(mine)).all():
+        files: tuple[Attachment, ...] = ATTACHMENTS.validate_python(row.attachments)
+        if files:
+            forgotten += [each.media_id for each in files if each.media_id is not None]
+            set_attachments(connection, MessageId(row.id), tuple(Attachment(kind=each.kind) for each in files))
+    return forgotten
+
+
+def all_files(connection: Connection) -> set[MediaId]:
+    """Return every file that is in some message."""
+    lines = connection.execute(select(messages.c.attachments)).yield_per(1000)
+    return {MediaId(str(each["media_id"])) for row in lines for each in row.attachments if each.get("media_id")}
 
 
 def name_externally(connection: Connection, message_id: MessageId, external_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from bot.domain.errors import MediaError
@@ -28,3 +29,7 @@ class MemoryMedia:
     async def get(self, media_id: MediaId) -> tuple[Attachment, bytes] | None:
         """Return the file, or none."""
         return self.files.get(media_id)
+
+    async def erase(self, media_ids: Collection[MediaId]) -> int:
+        """Forget files."""
+        return sum(self.files.pop(each, None) is not None for each in media_ids)
