@@ -15,6 +15,7 @@ import structlog
 from PIL import Image
 
 from bot.domain.messages import Attachment, AttachmentKind, Author, OutboundMessage
+from bot.store.pictures import redraw
 from bot.web.limits import Rate
 from bot.web.webchat import MESSAGE_MAX_BYTES, PAGES_MAX, WebChatLimits
 from connectors.webchat import FILE_MAX_BYTES, VisitorKeys
