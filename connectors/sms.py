@@ -294,7 +294,7 @@ class SmsConnector:
 
     async def _spent(self) -> list[str]:
         count = (await self._bill.counts()).get("segment", 0)
-        return [f"{count} segments sent this month"] if count else []
+        return [f"segments sent this month: {count}"] if count else []
 
     async def close(self) -> None:
         """Close all connections."""

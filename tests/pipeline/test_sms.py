@@ -1,0 +1,144 @@
+"""SMS end to end: a fake Twilio before the real door, and the whole pipeline behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sanic import Sanic
+
+from bot.domain.channels import ChannelAddress
+from bot.domain.connectors import ConnectorRegistry
+from bot.domain.messages import DeliveryState, Meaning, TranscriptLine
+from bot.pipeline.converse import Conversing
+from bot.pipeline.deliver import Delivering
+from bot.pipeline.receive import Receiver
+from bot.store import conversations, tickets, transcript
+from bot.web.serving import bind, serve
+from bot.web.webhooks import WebhookParts, webhooks_blueprint
+from connectors.sms import SmsConnector
+from tests.connectors.sms_bench import JANE, bench
+from tests.fakes.twilio import FakeTwilio, Fault
+from tests.pipeline.rig import Rig, offer, turn
+
+
+@dataclass(kw_only=True)
+class House:
+    """The pipeline behind a real door that the fake calls."""
+
+    rig: Rig
+    twilio: FakeTwilio
+    connector: SmsConnector
+
+    async def lines(self) -> list[TranscriptLine]:
+        """Return all that was said."""
+        address = ChannelAddress(channel=self.connector.channel, account=self.connector.account, external_id=JANE)
+        found = await self.rig.database.read(conversations.find_by_address, address)
+        assert found is not None
+        return await self.rig.database.read(transcript.last, found.id, 100)
+
+
+@asynccontextmanager
+async def opened(rig: Rig) -> AsyncIterator[House]:
+    """Put the connector into the pipeline, and a door before it."""
+    bound = bind("127.0.0.1", 0, "service.port")
+    async with bench(public_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as stand:
+        registry = ConnectorRegistry(connectors=(stand.connector,))
+        rig.worker._parts = replace(
+            rig.worker._parts,
+            conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
+            delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+        )
+        receiver = Receiver(rig.database, rig.clock, rig.hints.inbox)
+        app: Sanic[Any, Any] = Sanic(f"sms-{uuid4().hex[:8]}", configure_logging=False)
+        app.blueprint(webhooks_blueprint(WebhookParts(connectors=registry, receive=receiver.receive)))
+        async with serve(app, bound):
+            await stand.connector.register()
+            yield House(rig=rig, twilio=stand.twilio, connector=stand.connector)
+
+
+@pytest.fixture
+async def house(rig: Rig) -> AsyncIterator[House]:
+    """The pipeline and its door."""
+    async with opened(rig) as made:
+        yield made
+
+
+async def test_a_number_chooses(house: House) -> None:
+    """A customer who texts the number of what was offered has chosen it; every call is answered with empty TwiML."""
+    meaning = Meaning(intent="refund", entities={"order_number": "CL-104233"})
+    house.rig.engine.by_text["broken cup"] = turn(offer("Which?", ("Voucher", replace(meaning)), ("Refund", meaning)))
+    house.rig.engine.by_text["/refund"] = turn("Done.")
+    for text in ("broken cup", "2"):
+        status, content_type, body = await house.twilio.texts(JANE, text)
+        assert (status, content_type) == (200, "text/xml; charset=utf-8")
+        assert body.endswith(b"<Response/>")
+        await house.rig.settle()
+
+    assert [shown.text for shown in house.twilio.phones[JANE]] == ["Which?\n1. Voucher\n2. Refund", "Done."]
+    assert [line.text for line in await house.lines()] == ["broken cup", "Which?", "2", "Done."]
+
+
+async def test_reports(house: House) -> None:
+    """Reports that come late or twice move a message forward and never back."""
+    await house.twilio.texts(JANE, "hello")
+    await house.rig.settle()
+    (shown,) = house.twilio.phones[JANE]
+    for status in ("queued", "delivered", "sent", "delivered"):
+        assert (await house.twilio.report(shown, JANE, status))[0] == 200
+        await house.rig.settle()
+
+    assert (await house.lines())[-1].delivery is DeliveryState.DELIVERED
+
+
+async def test_lost_answer(house: House) -> None:
+    """A message whose call broke off is not sent twice, and Twilio's report shows that it arrived."""
+    house.twilio.faults.append(Fault(is_done=True, is_cut=True))
+    await house.twilio.texts(JANE, "hello")
+    await house.rig.settle()
+    (shown,) = house.twilio.phones[JANE]
+    assert (await house.lines())[-1].delivery is DeliveryState.FAILED
+
+    await house.twilio.report(shown, JANE, "delivered")
+    await house.rig.settle()
+    assert (await house.lines())[-1].delivery is DeliveryState.DELIVERED
+    assert len(house.twilio.phones[JANE]) == 1
+
+
+async def test_undelivered(house: House) -> None:
+    """What the network gave up is marked with the reason, for a person to read."""
+    await house.twilio.texts(JANE, "hello")
+    await house.rig.settle()
+    await house.twilio.report(house.twilio.phones[JANE][0], JANE, "undelivered", "30005")
+    await house.rig.settle()
+
+    line = (await house.lines())[-1]
+    assert line.delivery is DeliveryState.FAILED
+    assert "does not exist any more" in line.delivery_detail
+
+
+async def test_unsubscribed(house: House) -> None:
+    """Who has texted STOP is not written to; a person is told why."""
+    house.twilio.stopped.add(JANE)
+    await house.twilio.texts(JANE, "STOP")
+    await house.rig.settle()
+
+    assert JANE not in house.twilio.phones
+    line = (await house.lines())[-1]
+    assert "texting STOP" in line.delivery_detail
+    address = ChannelAddress(channel=house.connector.channel, account=house.connector.account, external_id=JANE)
+    conversation = await house.rig.database.read(conversations.find_by_address, address)
+    assert conversation is not None
+    assert await house.rig.database.read(tickets.open_of, conversation.id) is not None
+
+
+async def test_handled_stop(house: House) -> None:
+    """A STOP that Twilio has answered itself is acknowledged, and nothing is said to it."""
+    assert (await house.twilio.texts(JANE, "STOP", OptOutType="STOP"))[0] == 200
+    await house.rig.settle()
+
+    assert house.rig.engine.requests == []
