@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.channels import ADDRESS_MAX, AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import (
     Attachment,
@@ -100,7 +100,7 @@ def read_placed(placed: Placed, us: Ourselves) -> InboundEvent:
 
 
 def _not_for_us(sender: Sender | None, us: Ourselves) -> str | None:
-    if sender is None:
+    if sender is None or len(str(_address(sender.external_id, us))) > ADDRESS_MAX:
         return "nobody"
     return "from-ourselves" if sender.address in us.addresses else "no-reply" if is_robot(sender.address) else None
 
