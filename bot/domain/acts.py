@@ -57,6 +57,10 @@ class Reply:
     #: what the agent had seen when they wrote it: a line of the customer's or of another agent's that came later is
     #: told to them, and nothing is sent. None: send it in any case.
     seen: MessageId | None = None
+    #: whether the agent was shown that everybody will read it
+    is_known_public: bool = False
+    #: what of somebody's alone they were shown that it tells everybody
+    exposes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,9 @@ class Amend:
     message_id: MessageId
     #: none: take it back
     text: str | None
+    #: as of a reply
+    is_known_public: bool = False
+    exposes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +88,11 @@ class ReplyElsewhere:
 
     conversation_id: ConversationId
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InviteToPrivate:
+    """Ask the customer of a public thread to go on in private, by an approved text with a new invitation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +181,8 @@ class Resolve:
     closing: Closing = Closing.SOLVED
     #: what it really was about; none: what the bot thought
     topic: str | None = None
+    #: of a public thread: whether an approved text says there that it was looked after
+    tells_public: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +219,7 @@ Act = (
     | Amend
     | Resend
     | ReplyElsewhere
+    | InviteToPrivate
     | Note
     | Snooze
     | Wake

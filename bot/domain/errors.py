@@ -14,7 +14,8 @@ TandemError
  ├─ StaleLeaseError          somebody else took the row over; nothing was written
  ├─ OwnerChangedError        the conversation changed hands while the turn was in work
  └─ DeskError                an agent asked for what cannot be done; the message is for the agent
-     └─ NewLinesError        somebody wrote what the agent had not seen; nothing was sent
+     ├─ NewLinesError        somebody wrote what the agent had not seen; nothing was sent
+     └─ PublicReplyError     everybody would read what the agent does not know they would; nothing was sent
 """
 
 from __future__ import annotations
@@ -87,3 +88,12 @@ class NewLinesError(DeskError):
         """Say `message`; `newest` is the id of the newest line, to be named as seen by whoever sends all the same."""
         super().__init__(message)
         self.newest = newest
+
+
+class PublicReplyError(DeskError):
+    """Everybody would read it, and the agent has not been asked whether they may."""
+
+    def __init__(self, message: str, *, exposed: tuple[str, ...] = ()) -> None:
+        """Say `message`; `exposed` is what of somebody's alone it would tell, to be named by who sends all the same."""
+        super().__init__(message)
+        self.exposed = exposed

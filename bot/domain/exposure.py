@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bot.domain.customers import CustomerRecord, OrderNumberForm
 
@@ -13,14 +14,14 @@ _DIGITS_MIN, _DIGITS_MAX = 9, 15
 _WORDS = re.compile(r"[^\W\d_][\w'’-]+")
 
 
-def exposed(text: str, record: CustomerRecord | None, numbers: OrderNumberForm) -> tuple[str, ...]:
-    """Return the order numbers, e-mail addresses, telephone numbers and, of the record, names and postcode in `text`.
+def exposed(text: str, records: Sequence[CustomerRecord | None], numbers: OrderNumberForm) -> tuple[str, ...]:
+    """Return the order numbers, e-mail addresses, telephone numbers and, of `records`, names and postcodes in `text`.
 
     Each once, as the brand or the text writes it.
     """
     found: list[str] = [*numbers.find(text), *_EMAIL.findall(text)]
     found += [match[0] for match in _PHONE.finditer(text) if _DIGITS_MIN <= _digit_count(match[0]) <= _DIGITS_MAX]
-    if record is not None:
+    for record in filter(None, records):
         customer = record.customer
         names = set(_WORDS.findall(customer.name))
         found += [word for word in _WORDS.findall(text) if word in names]

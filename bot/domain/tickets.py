@@ -13,6 +13,7 @@ from bot.domain.clocks import TicketClock
 from bot.domain.conversations import Conversation, ConversationId
 from bot.domain.customers import CustomerRecord
 from bot.domain.handoff import HandoffRequest
+from bot.domain.invitations import Joined
 from bot.domain.messages import TranscriptLine
 from bot.domain.moods import Mood
 from bot.domain.suggestions import Suggestion
@@ -196,3 +197,11 @@ class TicketView:
     mood: Mood | None = None
     #: where else the customer can be reached, what they used last first; in a list of tickets: nowhere
     other_ways: tuple[OtherWay, ...] = ()
+    #: whether everybody reads what is written in its conversation
+    is_public: bool = False
+    #: what an approved text says there once it is closed; empty: there is none
+    public_closing: str = ""
+    #: whether the customer can be asked to go on in private
+    can_invite: bool = False
+    #: the conversations that invitations joined to it, the newest first; in a list of tickets: none
+    joined: tuple[Joined, ...] = ()

@@ -71,6 +71,8 @@ class Amendment:
     #: what it says from now on; none: it is taken back
     text: str | None
     key: str
+    #: whether the agent was shown that everybody will read it
+    is_known_public: bool = False
 
 
 def request(connection: Connection, writer: Writer, conversation: Conversation, amendment: Amendment) -> None:
@@ -81,7 +83,7 @@ def request(connection: Connection, writer: Writer, conversation: Conversation, 
         key=amendment.key,
         address=str(conversation.address),
         kind=OutboxKind.AMENDMENT,
-        body={"text": amendment.text},
+        body={"text": amendment.text, "is_known_public": amendment.is_known_public},
         conversation_id=conversation.id,
         message_id=amendment.message_id,
     )

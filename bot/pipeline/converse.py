@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from bot.dialogue.client import Engine
 from bot.dialogue.wire import Turn
+from bot.domain import invitations
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import (
     Acknowledging,
@@ -41,8 +42,10 @@ from bot.pipeline import phrases, promises
 from bot.pipeline.aftercare import answer_aftercare
 from bot.pipeline.background import Background
 from bot.pipeline.giving_up import give_up_message
+from bot.pipeline.inviting import join
 from bot.pipeline.naming import Naming
 from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.pipeline.public import Publicly
 from bot.pipeline.relaying import Relaying, RelayParts
 from bot.pipeline.situation import Situation, read_situation
 from bot.pipeline.turns import Decision, commit_turn
@@ -91,6 +94,7 @@ class Conversing:
         """Use `parts`."""
         self._parts = parts
         self._naming = Naming(parts.database)
+        self._publicly = Publicly(parts.database, parts.engine, parts.directory.order_numbers)
         self._relaying = Relaying(
             RelayParts(
                 database=parts.database,
@@ -113,6 +117,17 @@ class Conversing:
         message: InboundMessage = INBOUND.validate_python(row.body)
         situation = await self._parts.database.read(read_situation, message.address, message)
         self._acknowledge(message, situation)
+        if self._parts.rules.public.covers(message.address):
+            await self._take_in_public(row, situation, message)
+            return
+        brought = invitations.brought(message.text, message.referral)
+        if brought is not None:
+            words = await self._parts.database.write(join, self._writer(), row, situation.conversation, brought)
+            if situation.conversation.owner is not Owner.AGENT:
+                if not words:
+                    return
+                message = replace(message, text=words)
+            situation = await self._parts.database.read(read_situation, message.address, message)
         if situation.aftercare is not None:
             await self._write(_answer_aftercare, row, situation)
             return
@@ -124,10 +139,18 @@ class Conversing:
         else:
             await self._answer(row, situation, message.text, situation.meaning)
 
+    async def _take_in_public(self, row: InboxRow, situation: Situation, message: InboundMessage) -> None:
+        await self._keep_files(row, message)
+        try:
+            await self._publicly.take(self._writer(), row, situation, message)
+        except EngineError as error:
+            await self._try_later(row, situation, error)
+
     async def _trigger(self, row: InboxRow) -> None:
         address = ChannelAddress.parse(row.address)
         situation = await self._parts.database.read(read_situation, address, None)
-        if situation.conversation.owner is not Owner.BOT:
+        is_public = self._parts.rules.public.covers(address)
+        if situation.conversation.owner is not Owner.BOT or is_public:
             log.info("trigger_dropped", conversation=situation.conversation.id, owner=situation.conversation.owner)
             await self._parts.database.write(inbox.finish, row.lease, self._parts.clock.now())
             return

@@ -30,7 +30,7 @@ from bot.domain.ports import BusinessCommands, Clock
 from bot.domain.retry import SEND_RETRY
 from bot.domain.rules import Rules
 from bot.domain.windows import admit
-from bot.pipeline import amending
+from bot.pipeline import amending, phrases
 from bot.pipeline.accounts import Accounts
 from bot.pipeline.drafts import leave_to_people
 from bot.pipeline.effects import record_command, record_piece, record_sent
@@ -94,6 +94,9 @@ class Delivering:
             await self._give_up(row, f"{address.channel}/{address.account} is not connected any more", "dead")
             return
         message: OutboundMessage = OUTBOUND.validate_python(row.body)
+        if connector.capabilities.is_public and not self._parts.rules.public.allows(message):
+            await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
+            return
         admitted = await self._admit(row, connector, message)
         if isinstance(admitted, Refusal):
             await self._leave_to_people(row, message, admitted.reason)
@@ -145,6 +148,9 @@ class Delivering:
         connector = self._parts.connectors.find(address.channel, address.account)
         if connector is None or row.message_id is None or row.conversation_id is None:
             await self._give_up(row, "the channel is not connected any more", "dead")
+            return
+        if connector.capabilities.is_public and row.body["text"] and not row.body.get("is_known_public"):
+            await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
             return
         sent = await self._parts.database.read(amending.read_sent, row.conversation_id, row.message_id)
         changes = amending.plan_changes(connector, sent, row.body["text"], address)

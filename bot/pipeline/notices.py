@@ -63,6 +63,20 @@ def unclaimed(ticket: Ticket, team: Team, now: datetime, *, is_last: bool) -> st
     return f"🔔 Ticket {ticket.number} has waited {waited} for somebody of {team.title}. Who claims it?"
 
 
+def came_to_private(channel: str, number: int | None) -> str:
+    """Say that the customer of a public thread goes on in private."""
+    where = f", in ticket {number}" if number is not None else ""
+    return (
+        f"💬 Somebody has followed the invitation and writes on {channel}{where}. Everybody could read the invitation: "
+        "that it is the same person is not proved."
+    )
+
+
+def came_from_public(channel: str, text: str) -> str:
+    """Say what a private conversation is about that began in public."""
+    return f"💬 They come from {channel}, where it was written in public: “{text[:_QUOTED_MAX]}”. It is not proved who."
+
+
 def woken() -> str:
     """Say that a snooze is over."""
     return "⏰ The snooze is over: this ticket is up again."

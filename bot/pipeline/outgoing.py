@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
 from sqlalchemy import Connection, select
 
 from bot import metrics
@@ -33,6 +34,8 @@ from bot.store.codec import DESK_POST, OUTBOUND, to_json
 from bot.store.ids import new_message_id
 from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.schema import outbox as outbox_table
+
+log = structlog.get_logger()
 
 #: Of one ticket's posts and its equals': what people talk about now goes before what is new, and that before its past.
 _ORDER = {DeskPostKind.CARD: 1, DeskPostKind.TRANSCRIPT: 2}
@@ -72,9 +75,14 @@ class Writer:
     def say(self, connection: Connection, conversation: Conversation, message: OutboundMessage, key: str) -> MessageId:
         """Tell the customer something, and return `message_id_of(key)`; what is said twice under one key is said once.
 
-        What the bot and the pipeline say is fenced by the conversation's epoch; what people say is not.
+        What the bot and the pipeline say is fenced by the conversation's epoch; what people say is not. Where everybody
+        would read it, only what is allowed there is said; all else, what customers are told of the queue, is left out.
         """
         message_id = message_id_of(key)
+        public = self.rules.public
+        if public.covers(conversation.address) and not public.allows(message):
+            log.info("not_said_in_public", conversation=conversation.id, author=message.author.value)
+            return message_id
         is_fenced = message.author in {Author.BOT, Author.SYSTEM}
         is_new = outbox.add(
             connection,
@@ -106,7 +114,11 @@ class Writer:
     def say_again(self, connection: Connection, conversation: Conversation, line: TranscriptLine, key: str) -> None:
         """Send a line of the transcript, which people wrote and which did not arrive, once more."""
         message = OutboundMessage(
-            author=line.author, author_name=line.author_name, text=line.text, attachments=line.attachments
+            author=line.author,
+            author_name=line.author_name,
+            text=line.text,
+            attachments=line.attachments,
+            is_known_public=self.rules.public.covers(conversation.address),
         )
         outgoing = Outgoing(
             key=key,

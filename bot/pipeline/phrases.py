@@ -71,6 +71,19 @@ YES_REOPEN = "Yes, please"
 REOPENED = "I've passed that on to the colleagues who helped you before."
 PEOPLE_DECIDE = "My colleagues have asked to look at that themselves, so I've passed it on to them."
 FILE_RECEIVED = "Thanks, I've got your file. I can't read it myself, so I've passed it to a colleague."
+JOINED = "Thank you for coming here, where only we can read along. You wrote: “{quoted}”."
+JOINED_PEOPLE = "A colleague of mine has your message and will answer you here."
+INVITATION_USED = (
+    "Thank you for writing. That invitation has been used before, but you are welcome here all the same: what can I do "
+    "for you?"
+)
+INVITATION_EXPIRED = (
+    "Thank you for writing. That invitation is no longer valid, but you are welcome here all the same: what can I do "
+    "for you?"
+)
+INVITATION_UNKNOWN = "I don't know that code, I'm afraid. Please look at it again, or just tell me what it is about."
+INVITATION_BARRED = "Those were too many codes that I don't know. Please just tell me what it is about."
+NOT_FOR_PUBLIC = "it is not one of the texts that were approved for everybody to read"
 RESOLVED = "This conversation has been closed. Just write again if there is anything else."
 ENGINE_FAILED = (
     "Sorry, something went wrong on our side. I've passed your message to a colleague, who will answer you here."

@@ -49,6 +49,14 @@ def has(
     return connection.execute(select(triages.c.message_id).where(same).limit(1)).first() is not None
 
 
+def last_kind(connection: Connection, conversation_id: ConversationId) -> Kind | None:
+    """Return what the newest message of a public conversation was that was not spam or chatter; none: there is none."""
+    said = triages.c.kind.not_in([Kind.SPAM.value, Kind.CHATTER.value])
+    mine = select(triages.c.kind).where(triages.c.conversation_id == conversation_id, said)
+    found = connection.scalar(mine.order_by(triages.c.at.desc()).limit(1))
+    return Kind(found) if found else None
+
+
 def counts(connection: Connection, since: datetime) -> dict[tuple[Kind, Treatment], int]:
     """Return how many public messages there were since a moment, by what they are and what was done."""
     query = select(triages.c.kind, triages.c.treatment, func.count()).where(triages.c.at >= since)

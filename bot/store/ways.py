@@ -7,6 +7,8 @@ from sqlalchemy import Connection, func, or_, select
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
 from bot.domain.tickets import OtherWay
+from bot.store.conversations import get
+from bot.store.invitations import joined_to
 from bot.store.schema import conversations, identities, identity_links
 
 #: Ways that agents are offered.
@@ -21,7 +23,22 @@ _CUSTOMER = func.coalesce(identities.c.customer_id, identity_links.c.customer_id
 
 
 def of(connection: Connection, conversation_id: ConversationId) -> tuple[OtherWay, ...]:
-    """Return the other conversations of this conversation's customer, the one they used last first; at most three."""
+    """Return the other conversations of this conversation's customer, the one they used last first; at most three.
+
+    Those that an invitation joined to it come first: that is where the customer has just gone.
+    """
+    joined = _joined(connection, conversation_id)
+    known = {way.conversation_id for way in joined}
+    others = (way for way in _of_customer(connection, conversation_id) if way.conversation_id not in known)
+    return (*joined, *others)[:WAYS_MAX]
+
+
+def _joined(connection: Connection, conversation_id: ConversationId) -> tuple[OtherWay, ...]:
+    found = (get(connection, link.conversation_id) for link in joined_to(connection, conversation_id))
+    return tuple(OtherWay(conversation_id=each.id, address=each.address, is_proved=False) for each in found)
+
+
+def _of_customer(connection: Connection, conversation_id: ConversationId) -> tuple[OtherWay, ...]:
     mine = select(_CUSTOMER.label("customer"), identities.c.customer_id).select_from(_KNOWN)
     who = connection.execute(mine.where(conversations.c.id == conversation_id)).one_or_none()
     if who is None or who.customer is None:

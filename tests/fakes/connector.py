@@ -87,6 +87,9 @@ class FakeConnector:
     reply_window: timedelta | None = None
     people_window: timedelta | None = None
     has_reply_context: bool = False
+    is_public: bool = False
+    #: what its links begin with; none: there are no links
+    invites_at: str | None = None
     #: what the next calls come to; when it is empty they succeed
     script: deque[Outcome] = field(default_factory=deque)
     #: the truth
@@ -110,6 +113,7 @@ class FakeConnector:
             reply_window=self.reply_window,
             people_window=self.people_window,
             has_reply_context=self.has_reply_context,
+            is_public=self.is_public,
         )
 
     def address(self, customer: str) -> ChannelAddress:
@@ -120,6 +124,10 @@ class FakeConnector:
         """Return the webhook call that brings events."""
         body = json.dumps(_EVENTS.dump_python(events, mode="json")).encode()
         return WebhookRequest(method="POST", headers={"x-proof": PROOF}, query={}, body=body)
+
+    def invitation_url(self, referral: str) -> str | None:
+        """Return a link that brings a referral."""
+        return f"{self.invites_at}{referral}" if self.invites_at is not None else None
 
     def verify(self, request: WebhookRequest) -> None:
         """Refuse what does not carry the proof."""

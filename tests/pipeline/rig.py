@@ -165,8 +165,15 @@ class FakePoster:
 class Rig:
     """One process of the pipeline."""
 
-    def __init__(self, database: Database, shop: SampleShop, folder: Path, rules: Rules | None = None) -> None:
-        """Build every part over `database`."""
+    def __init__(
+        self,
+        database: Database,
+        shop: SampleShop,
+        folder: Path,
+        rules: Rules | None = None,
+        also: tuple[FakeConnector, ...] = (),
+    ) -> None:
+        """Build every part over `database`; `also` are connected beside the rig's own."""
         rules = rules or PLAIN
         self.rules = rules
         self.database = database
@@ -183,7 +190,7 @@ class Rig:
         self._numbers = count(1)
         address = DeskAddress(name="fake")
         dice = random.Random(1)
-        registry = ConnectorRegistry(connectors=(self.connector,))
+        registry = ConnectorRegistry(connectors=(self.connector, *also))
         self.receiver = Receiver(database, self.clock, self.hints.inbox)
         self.desk = Desk(
             DeskParts(

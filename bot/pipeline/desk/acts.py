@@ -17,9 +17,10 @@ from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.rules import Rules
 from bot.domain.shifts import MayWork, anybody
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketEvent, TicketId, TicketView
-from bot.pipeline.desk import another_way, arranging, closing, identity, ownership, talking, undoing
+from bot.pipeline.desk import another_way, arranging, closing, identity, ownership, publicly, talking, undoing
 from bot.pipeline.desk.handling import Doing, Handlers
 from bot.pipeline.desk.history import name_of, words_of
+from bot.pipeline.desk.publicly import PublicReplies
 from bot.pipeline.desk.views import Views
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import acts, conversations, tickets, transcript
@@ -31,6 +32,7 @@ _HANDLERS: Handlers = {
     **talking.HANDLERS,
     **another_way.HANDLERS,
     **closing.HANDLERS,
+    **publicly.HANDLERS,
     **identity.HANDLERS,
     **undoing.HANDLERS,
 }
@@ -63,10 +65,12 @@ class Desk:
     def __init__(self, parts: DeskParts) -> None:
         """Use `parts`."""
         self._parts = parts
+        self._replies = PublicReplies(parts.database, parts.directory, parts.rules.public)
         self._views = Views(parts.database, parts.directory, parts.clock, parts.rules)
 
     async def do(self, ticket_id: TicketId, agent: Agent, act: Act, key: str) -> Done:
         """Carry out an act, once for each key; raises `DeskError` with a sentence for the agent."""
+        await self._replies.check(ticket_id, act)
         writer = Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
         undo_for = min(self._parts.undo_for, undoing.undo_for(act, self._parts.hold_replies))
         asked = _Asked(ticket_id=ticket_id, agent=agent, act=act, key=key, undo_for=undo_for)

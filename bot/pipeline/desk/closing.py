@@ -12,6 +12,7 @@ from bot.domain.tickets import TicketState
 from bot.pipeline import phrases, promises
 from bot.pipeline.aftercare import ask_rating
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_text
+from bot.pipeline.desk.publicly import NO_HAND_BACK, close_publicly, is_public, require_private
 from bot.store import inbox, turns
 from bot.store.ids import new_message_id
 from bot.store.inbox import DESK_ACCOUNT, Arrival, InboxKind
@@ -27,7 +28,9 @@ def resolve(doing: Doing, act: Resolve) -> Done:
     doing = _close(doing, TicketState.RESOLVED, act.outcome.strip())
     topic = {"topic": act.topic.strip()[:_TOPIC_MAX]} if act.topic and act.topic.strip() else {}
     doing = doing.change(closing=act.closing.value, bot_may_act=True, **topic)
-    if act.closing is not Closing.SPAM:
+    if is_public(doing):
+        close_publicly(doing, is_told=act.tells_public)
+    elif act.closing is not Closing.SPAM:
         doing.tell(phrases.RESOLVED)
         if doing.writer.rules.asks_satisfaction:
             ask_rating(doing.connection, doing.writer, doing.conversation, doing.ticket, f"{doing.key}:asked")
@@ -38,6 +41,7 @@ def resolve(doing: Doing, act: Resolve) -> Done:
 
 def hand_back(doing: Doing, act: HandBack) -> Done:
     """Give the conversation back to the bot, which tells the customer what was done."""
+    require_private(doing, NO_HAND_BACK)
     outcome = require_text(
         act.outcome, "Say what was done, in a sentence the customer may read: the bot will pass it on."
     )

@@ -11,6 +11,7 @@ from bot.domain.tickets import TicketEvent
 from bot.pipeline import amending, phrases, promises
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine
 from bot.pipeline.desk.ownership import take
+from bot.pipeline.desk.publicly import NO_PROOF, require_known, require_private
 from bot.store import conversations, suggestions, tickets, transcript
 
 #: Characters of a line that an agent is shown who had not seen it.
@@ -22,11 +23,16 @@ def reply(doing: Doing, act: Reply) -> Done:
     if not act.text.strip() and not act.attachments:
         raise DeskError("There is nothing to send: write a text or attach a file.")
     require_mine(doing)
+    require_known(doing, is_known_public=act.is_known_public)
     if act.seen is not None:
         _require_seen(doing, act.seen)
     doing = take(doing).change()
     message = OutboundMessage(
-        author=Author.AGENT, author_name=doing.agent.name, text=act.text.strip(), attachments=act.attachments
+        author=Author.AGENT,
+        author_name=doing.agent.name,
+        text=act.text.strip(),
+        attachments=act.attachments,
+        is_known_public=act.is_known_public,
     )
     message_id = doing.writer.say(doing.connection, doing.conversation, message, doing.key)
     promises.agent_replied(doing.connection, doing.writer, doing.ticket)
@@ -71,7 +77,9 @@ def amend(doing: Doing, act: Amend) -> Done:
     text = act.text.strip() if act.text is not None else None
     if text == "":
         raise DeskError("The new text is empty: to remove the message, take it back.")
-    amendment = amending.Amendment(message_id=line.id, text=text, key=doing.key)
+    if text is not None:
+        require_known(doing, is_known_public=act.is_known_public)
+    amendment = amending.Amendment(message_id=line.id, text=text, key=doing.key, is_known_public=act.is_known_public)
     if line.delivery is DeliveryState.PENDING and amending.change_waiting(
         doing.connection, doing.writer, doing.conversation, amendment
     ):
@@ -102,6 +110,7 @@ def _sent_line(doing: Doing, message_id: MessageId) -> TranscriptLine:
 def ask_to_verify(doing: Doing, act: AskToVerify) -> Done:  # noqa: ARG001 - it says all by its type
     """Have the bot ask for an order number and its proof; the ticket stays the agent's."""
     require_mine(doing)
+    require_private(doing, NO_PROOF)
     assurance = conversations.read_assurance(doing.connection, doing.conversation.id)
     if assurance.is_barred_at(doing.writer.now):
         raise DeskError("Too many proofs were wrong: the customer can be asked again in an hour.")

@@ -14,10 +14,12 @@ from bot.domain.customers import CustomerRecord
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.moods import LOOKED_BACK, LOOKED_BACK_FOR, Mood, mood
 from bot.domain.ports import Clock, CustomerDirectory
+from bot.domain.public import pick
 from bot.domain.rules import Rules
 from bot.domain.suggestions import Suggestion
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
 from bot.pipeline.desk.identity import linked
+from bot.pipeline.desk.publicly import read_joined
 from bot.store import clocks, conversations, searching, suggestions, tickets, transcript, turns, ways
 from bot.store.database import Database
 
@@ -40,7 +42,10 @@ class Views:
     async def one(self, ticket_id: TicketId) -> TicketView | None:
         """Return the ticket, or none."""
         found = await self._database.read(read_one, ticket_id)
-        return await self._with_record(found) if found else None
+        if found is None:
+            return None
+        joined = await self._database.read(read_joined, found.conversation.id, self._rules.public)
+        return replace(await self._with_record(found), joined=joined)
 
     async def all_open(self, is_wanted: Callable[[Ticket], bool] = lambda _: True) -> list[TicketView]:
         """Return the open tickets that are wanted: the queue, next one first, then the claimed ones."""
@@ -84,7 +89,16 @@ class Views:
         return replace(self._titled(shown), proved_at=assurance.proved_at if assurance.customer_id else None)
 
     def _titled(self, view: TicketView) -> TicketView:
-        return replace(view, team_title=self._rules.team(view.ticket.team).title)
+        public, address = self._rules.public, view.conversation.address
+        closings = public.texts.closings if public.covers(address) else ()
+        return replace(
+            view,
+            team_title=self._rules.team(view.ticket.team).title,
+            is_public=public.covers(address),
+            public_closing=pick(closings, view.ticket.id).template if closings else "",
+            can_invite=public.can_invite(address),
+            other_ways=tuple(way for way in view.other_ways if not public.covers(way.address)),
+        )
 
 
 def read_one(connection: Connection, ticket_id: TicketId) -> TicketView | None:
