@@ -280,18 +280,21 @@ class LineConnector:
         """Return one line on the account, its webhook and this month's messages; LINE calls the webhook for it."""
         try:
             me = self._known(await self._api.ask("GET", "/v2/bot/info"))
+            name = f"{me.text('displayName', 'unnamed')} ({me.text('basicId', '')}, {self.account})"
             await self._check_webhook()
             quota = self._known(await self._api.ask("GET", "/v2/bot/message/quota"))
             used = self._known(await self._api.ask("GET", "/v2/bot/message/quota/consumption")).size("totalUsage") or 0
             limit = quota.size("value")
             of = f"{used} of {limit}" if limit is not None else str(used)
-            name = f"{me.text('displayName', 'unnamed')} ({me.text('basicId', '')}, {self.account})"
         except MalformedWebhookError as error:
             raise SettingsError(f"LINE answers something else than expected: {error}") from None
         return f"{name}, webhook {self._webhook_url} works, {of} messages of this month sent"
 
     async def _check_webhook(self) -> None:
-        endpoint = self._known(await self._api.ask("GET", "/v2/bot/channel/webhook/endpoint"))
+        answer = await self._api.ask("GET", "/v2/bot/channel/webhook/endpoint")
+        if isinstance(answer, Permanent) and answer.code == str(HTTPStatus.NOT_FOUND.value):
+            raise SettingsError("LINE has no webhook for this channel: start Tandem, which sets it")
+        endpoint = self._known(answer)
         url = endpoint.text("endpoint", "")
         if url != self._webhook_url:
             raise SettingsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.line import LineSettings
 from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 from connectors.setup import ChannelSettings
 from connectors.telegram_settings import TelegramSettings
@@ -11,6 +12,7 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     MessengerSettings,
     InstagramSettings,
     WhatsAppSettings,
+    LineSettings,
 )
 
 #: What settings call a channel → what an operator writes about an account there.

@@ -22,6 +22,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "TELEGRAM": {"TOKEN": "123:abc", "WEBHOOK_SECRET": "shh"},
     "MESSENGER": META | {"PAGE_ID": "11"},
     "INSTAGRAM": META | {"ACCOUNT_ID": "22"},
+    "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
 }
 
@@ -58,6 +59,7 @@ def test_all() -> None:
         "messenger": "11",
         "instagram": "22",
         "whatsapp": "33",
+        "line": "55",
     }
 
 
