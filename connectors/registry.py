@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.line import LineSettings
 from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 from connectors.setup import ChannelSettings
+from connectors.sms import SmsSettings
 from connectors.telegram_settings import TelegramSettings
 
 _CHANNELS: tuple[type[ChannelSettings], ...] = (
@@ -12,6 +13,7 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     MessengerSettings,
     InstagramSettings,
     WhatsAppSettings,
+    SmsSettings,
     LineSettings,
 )
 

@@ -218,19 +218,17 @@ class SmsConnector:
         await insist(CHANNEL, self._register, self._sleep)
 
     async def _register(self) -> Failure | None:
-        settings = self._settings
+        settings, url = self._settings, self._webhook_url
+        # A call that fails is made a second time, to the fallback, and then never again.
         if settings.messaging_service:
-            form = {
-                "InboundRequestUrl": self._webhook_url,
-                "InboundMethod": "POST",
-                "UseInboundWebhookOnNumber": "false",
-            }
+            form = {"InboundRequestUrl": url, "InboundMethod": "POST", "FallbackUrl": url, "FallbackMethod": "POST"}
+            form["UseInboundWebhookOnNumber"] = "false"
             answer = await self._api.post(settings.service_url, form)
             return None if isinstance(answer, Fields) else answer
         number = await self._number()
         if not isinstance(number, Fields):
             return number
-        form = {"SmsUrl": self._webhook_url, "SmsMethod": "POST"}
+        form = {"SmsUrl": url, "SmsMethod": "POST", "SmsFallbackUrl": url, "SmsFallbackMethod": "POST"}
         answer = await self._api.post(f"{self._numbers_url}/{number.text('sid', '')}.json", form)
         return None if isinstance(answer, Fields) else answer
 

@@ -24,6 +24,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "INSTAGRAM": META | {"ACCOUNT_ID": "22"},
     "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
+    "SMS": {"ACCOUNT_SID": "AC" + "0a" * 16, "AUTH_TOKEN": "shh", "NUMBER": "+447700900123"},
 }
 
 
@@ -59,6 +60,7 @@ def test_all() -> None:
         "messenger": "11",
         "instagram": "22",
         "whatsapp": "33",
+        "sms": "447700900123",
         "line": "55",
     }
 

@@ -270,6 +270,7 @@ async def test_register(stand: Bench) -> None:
     await stand.connector.register()
 
     assert stand.twilio.webhook_url == WEBHOOK
+    assert stand.twilio.calls[-1][2]["SmsFallbackUrl"] == WEBHOOK
     assert stand.pauses == [1.0, 2.0]
     await stand.connector.send(stand.text("hi"), "k")
     line = await stand.connector.check()
