@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from bot.trainer.training import Progress, train
 from tests.dialogue.people import TODAY
 from tests.dialogue.pipeline_driver import PipelineDriver
 from tests.dialogue.world import BreakableDirectory, LocalActions, TableClock, World
+from tests.quiet import logs_as
 
 PROJECT = Path(__file__).parents[2]
 #: A Monday morning.
@@ -39,13 +40,19 @@ def model() -> Path:
     return asyncio.run(train(PROJECT, PROJECT / "var" / "models", ignore)).path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Do not print what each turn logs."""
+    with logs_as(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)):
+        yield
+
+
 @pytest.fixture(scope="session")
 def engine(model: Path) -> tuple[Any, LocalActions]:
     """Return the loaded engine and the place where its actions are called."""
     from bot.engine import without_tensorflow
 
     without_tensorflow.install()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     from bot.engine.processor import StepProcessor
 
     actions = LocalActions()

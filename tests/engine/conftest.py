@@ -21,6 +21,7 @@ from bot.engine.encoder import prepare_encoder  # noqa: E402
 from bot.engine.processor import StepProcessor  # noqa: E402
 from bot.engine.step import StepRequest, step  # noqa: E402
 from bot.trainer.training import train  # noqa: E402
+from tests.quiet import logs_as  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL_BOT = Path(__file__).parent / "bot"
@@ -33,6 +34,13 @@ def at_the_root() -> Iterator[None]:
     """Run from the project's root, as the engine does: `var/encoder` is seen from there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _logs_of_the_engine() -> Iterator[None]:
+    """Log as the engine does."""
+    with logs_as():
         logs.configure()
         yield
 

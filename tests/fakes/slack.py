@@ -26,8 +26,8 @@ from tests.fakes.slack_limits import Limits
 from tests.fakes.slack_rules import block_problem, nodes
 
 Json = dict[str, Any]
-#: Shorter than Slack's three seconds, so that tests need not wait for what never comes.
-ACK_WITHIN_SECONDS = 0.5
+#: As long as Slack waits.
+ACK_WITHIN_SECONDS = 3.0
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-fake", "xapp-fake", "shhh"
 SCOPES = (
     "channels:history,channels:read,chat:write,commands,files:read,files:write,groups:history,groups:read,"
@@ -65,6 +65,8 @@ class FakeSlack(Workspace):
         self.is_down = False
         #: events happen, and nobody is told
         self.is_silent = False
+        #: seconds in which the next envelopes have to be acknowledged, one each; then as long as Slack waits
+        self.patience: list[float] = []
         #: seconds that Slack's clock is ahead of ours
         self.clock_ahead = 0.0
         #: none: calls are not limited
@@ -320,7 +322,8 @@ class FakeSlack(Workspace):
             envelope |= {"retry_attempt": attempt, "retry_reason": "timeout" if attempt else ""}
         await socket.ws.send_json(envelope)
         try:
-            answer = await asyncio.wait_for(socket.acks[envelope_id], ACK_WITHIN_SECONDS)
+            within = self.patience.pop(0) if self.patience else ACK_WITHIN_SECONDS
+            answer = await asyncio.wait_for(socket.acks[envelope_id], within)
         except TimeoutError:
             return None
         return answer.get("payload") or {}

@@ -9,14 +9,14 @@ from tests.desk.workplace import Workplace, workplace
 from tests.fakes.slack import FakeSlack
 from tests.pipeline.conftest import rig, rules, shop_template  # noqa: F401 - fixtures
 from tests.pipeline.rig import Rig
+from tests.quiet import logs_as
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _plain_logs() -> Iterator[None]:
     """Do not draw the failures that are wanted here: that takes a second each."""
-    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
-    yield
-    structlog.reset_defaults()
+    with logs_as(processors=[structlog.processors.KeyValueRenderer()]):
+        yield
 
 
 @pytest.fixture

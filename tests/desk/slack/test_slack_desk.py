@@ -551,7 +551,7 @@ async def test_socket_mode_acknowledges_what_is_durable_and_connects_again(desk:
     running = asyncio.create_task(desk.app.run_socket_mode())
     try:
         first = await desk.slack.connections.get()
-        desk.inbox.failing = 1
+        desk.inbox.failing, desk.slack.patience = 1, [0.2]
         await desk.slack.write(ALICE, card, "&gt; over the socket")
         assert [ack.cancelled() for ack in first.acks.values()] == [True, False]
         await desk.slack.click(ALICE, card, "tandem_note")
