@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import Connection
+import random
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
+import pytest
+from sqlalchemy import Connection, select
+
+from bot.dialogue.wire import Answer, Turn
 from bot.domain.acts import (
     Act,
     Amend,
@@ -11,26 +16,30 @@ from bot.domain.acts import (
     HandBack,
     InviteToPrivate,
     Release,
+    Reopen,
     Reply,
     ReplyElsewhere,
     Resolve,
 )
+from bot.domain.channels import ChannelName
 from bot.domain.connectors import Permanent
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError, EngineUnavailableError, PublicReplyError, TurnFailedError
-from bot.domain.handoff import Reason
-from bot.domain.messages import Attachment, AttachmentKind, Author, Echo, MessageId, OutboundMessage
+from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.messages import Attachment, AttachmentKind, Author, Echo, Meaning, MessageId, OutboundMessage
 from bot.domain.rules import Rules
 from bot.domain.triage import Kind, Treatment
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, outbox, transcript, triages
 from bot.store.codec import OUTBOUND, to_json
 from bot.store.outbox import OutboxKind, Outgoing
+from bot.store.schema import outbox as outbox_table
 from tests.fakes.connector import FakeConnector, refused
-from tests.pipeline.rig import SAM, Rig, handoff
+from tests.pipeline.rig import SAM, Rig, command, handoff, offer, proof, reminder, turn
 from tests.pipeline.square import CLOSING, HOURS, LINK, THANKS, meaning, rules, says, square, ticket_at
 
 ANN = "post:ann"
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -45,10 +54,16 @@ def also(public: FakeConnector) -> tuple[FakeConnector, ...]:
     return (public,)
 
 
+@pytest.fixture
+def private() -> FakeConnector:
+    """Return the private channel of the same network."""
+    return FakeConnector(invites_at=LINK)
+
+
 @pytest.fixture(name="rules")
-def _rules(public: FakeConnector) -> Rules:
-    """Return the rules of a brand whose private channel has links."""
-    return rules(public, FakeConnector(invites_at=LINK))
+def _rules(public: FakeConnector, private: FakeConnector) -> Rules:
+    """Return the rules of a brand that has both channels."""
+    return rules(public, private)
 
 
 @pytest.fixture
@@ -152,9 +167,9 @@ async def test_a_picture_without_words_is_for_people(heard: Rig, public: FakeCon
     assert await ticket_at(heard, public) is not None
 
 
-async def test_without_texts_nothing_is_said(heard: Rig, public: FakeConnector) -> None:
-    """Where a private channel is missing, questions become tickets and nobody is asked anywhere."""
-    heard.rules.public.doorways["fake-comments/brand"] = None  # type: ignore[index]
+@pytest.mark.parametrize("private", [FakeConnector(channel=ChannelName("other"))])
+async def test_without_a_way_nobody_is_asked(heard: Rig, public: FakeConnector) -> None:
+    """Where no private channel can be reached, questions become tickets and nobody is asked anywhere."""
     await says(heard, public, "where is my order?")
     assert public.shown == []
     assert await ticket_at(heard, public) is not None
@@ -189,6 +204,39 @@ async def test_it_waits_for_an_engine(heard: Rig, public: FakeConnector) -> None
     heard.engine.broken = None
     await heard.wait_out(minutes=1)
     assert public.seen_by(ANN) == [HOURS]
+
+
+SECRET = "Ann, your order CL-104233 is with Evri"
+ACTS: tuple[Act, ...] = (
+    Claim(),
+    Release(),
+    AskToVerify(),
+    HandBack(outcome=SECRET),
+    Resolve(outcome=SECRET, tells_public=True),
+    Reopen(),
+    InviteToPrivate(),
+    Reply(text=SECRET),
+    Reply(text=SECRET, is_known_public=True),
+)
+_COMMANDS = select(outbox_table.c.id).where(outbox_table.c.kind == "command")
+
+
+def any_turn(dice: random.Random) -> Turn:
+    """Return something that the bot might make of a message, with all that it must not do in public."""
+    secrets: list[str | Answer] = [SECRET, offer(SECRET, ("Yes", Meaning(intent="affirm", entities={})))][
+        : dice.randint(0, 2)
+    ]
+    wish = HandoffRequest(reason=Reason.EXPLICIT_WISH, topic="CL-104233", summary=SECRET)
+    return turn(
+        *secrets,
+        intent=dice.choice(["opening_hours", "praise", "complaint", "express_anger", "order_status", "greet"]),
+        confidence=dice.random(),
+        is_fallback=dice.random() < 0.2,
+        handoff=wish if dice.random() < 0.3 else None,
+        commands=(command("CL-104233"),) if dice.random() < 0.3 else (),
+        proofs=(proof("CL-104233", "LS6 2AB"),) if dice.random() < 0.3 else (),
+        reminders=(reminder("later", NOON + timedelta(hours=dice.randint(1, 50)), "handed_back"),),
+    )
 
 
 class TestAgents:
@@ -290,6 +338,28 @@ class TestAgents:
 
 class TestTheDoor:
     """What would be said by mistake is stopped twice."""
+
+    @pytest.mark.parametrize("seed", range(4))
+    async def test_no_turn_and_no_act_says_anything_else(self, rig: Rig, public: FakeConnector, seed: int) -> None:
+        """Whatever turns come of public messages, and whatever agents press, only approved texts are ever shown."""
+        dice = random.Random(seed)
+        approved = rig.rules.public.texts
+        for n in range(40):
+            customer, text = f"post:{dice.choice('ab')}", f"message {n}"
+            rig.engine.by_text[text] = any_turn(dice)
+            await says(rig, public, text, customer, is_to_us=dice.random() < 0.8)
+            ticket = await ticket_at(rig, public, customer)
+            if ticket is not None and dice.random() < 0.5:
+                with suppress(DeskError):
+                    await rig.desk.do(ticket.id, SAM, dice.choice(ACTS), f"act-{n}")
+                await rig.settle()
+            rig.clock.pass_(hours=dice.randint(0, 9))
+            await rig.sweep()
+            await rig.settle()
+        assert public.shown
+        assert [shown.text for shown in public.shown if not approved.allows(shown.text)] == []
+        assert not any(shown.choices for shown in public.shown)
+        assert await rig.database.read(lambda connection: connection.scalars(_COMMANDS).all()) == []
 
     async def test_the_writer_lets_nothing_else_through(self, heard: Rig, public: FakeConnector) -> None:
         """Whatever is not approved never reaches the outbox of a public address."""
