@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--force", action="store_true", help="train even if nothing changed")
     add("doctor", _doctor, "Check settings, tokens, database, model and channels, and say what to fix.")
+    channels = add("channels", _channels, "List all channels with how each account is, and what waits on it.")
+    channels.add_argument("--json", action="store_true", help="for programs")
+    channels.add_argument("--offline", action="store_true", help="ask the channels nothing")
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
     _add_simulation(add("simulate", _simulate, "Play customers on channels of this machine, in good or bad weather."))
@@ -134,6 +137,12 @@ def _doctor(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.commands.doctor import doctor
 
     return doctor(chosen)
+
+
+def _channels(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.channels import channels
+
+    return channels(chosen, is_json=arguments.json, is_offline=arguments.offline)
 
 
 def _migrate(chosen: Settings, _: argparse.Namespace) -> int:

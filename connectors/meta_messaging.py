@@ -10,6 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 import structlog
@@ -216,6 +217,10 @@ class MessagingConnector(ABC):
     async def check(self) -> str:
         """Return one line on the account, its token and its webhook."""
         return await self._registration.check()
+
+    async def expires_at(self) -> datetime | None:
+        """Return when the token ends."""
+        return await self._registration.expires_at()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -105,14 +105,25 @@ class Registration:
             raise SettingsError(f"the account {what}: start Tandem, which subscribes to it")
 
     async def _check_token(self) -> str:
+        expires_at = await self._expires_at()
+        return f"until {expires_at:%d %B %Y}" if expires_at else "does not expire"
+
+    async def expires_at(self) -> datetime | None:
+        """Return when the token ends; none: never, or nobody can ask without `app_id`. Raises `SettingsError`."""
+        if self._account.app_id is None:
+            return None
+        try:
+            return await self._expires_at()
+        except MalformedWebhookError as error:
+            raise SettingsError(f"Meta answers something else than expected: {error}") from None
+
+    async def _expires_at(self) -> datetime | None:
         # The token itself is put into the address where nobody logs it.
         answer = self._known(await self._api.get("debug_token", {"input_token": HIDDEN}, as_app=True)).object("data")
         if not answer.flag("is_valid"):
             raise SettingsError("Meta says that the token is not valid any more: make a new one and set it")
         expires_at = answer.integer("expires_at") if "expires_at" in answer else 0
-        if not expires_at:
-            return "does not expire"
-        return f"until {datetime.fromtimestamp(expires_at, UTC):%d %B %Y}"
+        return datetime.fromtimestamp(expires_at, UTC) if expires_at else None
 
     async def _check_webhook(self) -> None:
         account, wanted = self._account, self._wanted

@@ -7,7 +7,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import structlog
@@ -220,6 +220,10 @@ class WhatsAppConnector:
     async def check(self) -> str:
         """Return one line on the number, its token and its webhook."""
         return await self._registration.check()
+
+    async def expires_at(self) -> datetime | None:
+        """Return when the token ends."""
+        return await self._registration.expires_at()
 
     async def close(self) -> None:
         """Close all connections."""

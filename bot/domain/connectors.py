@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -328,6 +328,15 @@ class Registering(Protocol):
 
     async def check(self) -> str:
         """Return one line on the account's health for `doctor`; raise `SettingsError` that says what to fix."""
+        ...
+
+
+@runtime_checkable
+class KnowsExpiry(Protocol):
+    """A connector whose channel tells when the account's token ends."""
+
+    async def expires_at(self) -> datetime | None:
+        """Return when; none: never. Raises `SettingsError` that says what to fix."""
         ...
 
 
