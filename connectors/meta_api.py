@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -13,6 +12,7 @@ from urllib.parse import urlencode
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
 from connectors.fields import Fields, load, storable
+from connectors.files import File, form
 from connectors.http import Answer, Call, CallError, Line, classify
 from connectors.meta import API_VERSION, MetaAccount
 from connectors.meta_errors import GraphError
@@ -28,19 +28,6 @@ _READ_TIMEOUT = 20.0
 _PAUSE_MAX = timedelta(days=1)
 
 Failure = Retry | Permanent | Ambiguous
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """A file on its way to Meta."""
-
-    #: what the form calls it
-    member: str
-    #: what the customer will see
-    name: str
-    #: MIME type
-    media_type: str
-    content: bytes
 
 
 class GraphApi:
@@ -65,10 +52,8 @@ class GraphApi:
 
     async def upload(self, path: str, members: Mapping[str, str], file: File) -> Fields | Failure:
         """Return the answer to a form with a file."""
-        boundary = secrets.token_hex(16)
-        content_type = f"multipart/form-data; boundary={boundary}"
-        headers = self.proof() | {"Content-Type": content_type}
-        return await self._ask(self._post(path, headers, _form(boundary, members, file)))
+        content_type, body = form(members, file)
+        return await self._ask(self._post(path, self.proof() | {"Content-Type": content_type}, body))
 
     def _post(self, path: str, headers: dict[str, str], body: bytes) -> Call:
         return Call(method="POST", url=f"{self._base_url}/{path}", headers=headers, body=body)
@@ -144,17 +129,3 @@ def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
         pass
     fitting = [pause for pause in pauses if pause <= _PAUSE_MAX]
     return max(fitting) if fitting else None
-
-
-def _form(boundary: str, members: Mapping[str, str], file: File) -> bytes:
-    """Return a multipart body; the file's name is written as browsers write it."""
-    head = b"".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
-        for key, value in members.items()
-    )
-    name = storable(file.name).replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    part = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{file.member}"; filename="{name}"\r\n'
-        f"Content-Type: {file.media_type}\r\n\r\n"
-    )
-    return head + part.encode() + file.content + f"\r\n--{boundary}--\r\n".encode()

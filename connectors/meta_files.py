@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment
-from bot.domain.ports import MediaStore
 from connectors.downloads import Downloads, origin_of
 from connectors.fields import Fields
+from connectors.files import File
 from connectors.meta import MetaAccount
-from connectors.meta_api import File, GraphApi
+from connectors.meta_api import GraphApi
 
 #: What a customer sends is fetched up to here.
 FETCH_MAX_BYTES = 25_000_000
@@ -29,16 +29,6 @@ class Uploads:
     #: what the form calls the file, and what the answer calls its id
     member: str
     id_member: str
-
-    async def load(self, media: MediaStore, attachment: Attachment) -> tuple[Attachment, bytes] | Permanent | Retry:
-        """Return a file that we keep."""
-        if attachment.media_id is None:
-            return Permanent(reason="there is no file to send")
-        try:
-            found = await media.get(attachment.media_id)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the files: nothing has left yet
-            return Retry(reason=f"the file cannot be read now ({type(error).__name__})")
-        return found if found is not None else Permanent(reason="the file is no longer kept")
 
     async def upload(self, kept: Attachment, content: bytes, members: Mapping[str, str]) -> str | Permanent | Retry:
         """Return what Meta calls a file from now on; no customer sees it yet, so what is uncertain may be repeated."""

@@ -33,7 +33,7 @@ from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, Choice, InboundEvent, InboundMessage, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
-from connectors import meta, meta_files
+from connectors import files, meta, meta_files
 from connectors.fields import Fields, storable
 from connectors.meta import KEY_MARK, MetaAccount
 from connectors.meta_api import GraphApi
@@ -172,7 +172,7 @@ class MessagingConnector(ABC):
         kind = attachment.kind.value
         if meta_files.has_address(attachment):
             return {"type": kind, "payload": {"url": attachment.reference}}
-        found = await self._uploads.load(self._media, attachment)
+        found = await files.load(self._media, attachment)
         if not isinstance(found, tuple):
             return found
         members = {"message": json.dumps({"attachment": {"type": kind, "payload": {"is_reusable": True}}})}

@@ -31,7 +31,7 @@ from bot.domain.errors import MalformedWebhookError, MediaError, SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
-from connectors import meta, meta_files, whatsapp_payloads
+from connectors import files, meta, meta_files, whatsapp_payloads
 from connectors.downloads import NotNowError, attempt
 from connectors.fields import Fields
 from connectors.meta import KEY_MARK, MetaAccount
@@ -167,7 +167,7 @@ class WhatsAppConnector:
     async def _file(self, attachment: Attachment) -> dict[str, object] | Permanent | Retry:
         if meta_files.has_address(attachment):
             return whatsapp_payloads.file(attachment, {"link": attachment.reference})
-        found = await self._uploads.load(self._media, attachment)
+        found = await files.load(self._media, attachment)
         if not isinstance(found, tuple):
             return found
         kept, content = found
