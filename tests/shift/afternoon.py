@@ -121,7 +121,7 @@ async def whose_ticket_is_it(day: Day) -> None:
     day.step("Alice looks at what is hers, and finds #1 by what Hannah said")
     mine, found = await day.alice.commands("mine"), await day.alice.commands("find returns")
     await day.settles()
-    assert "#1 · a person · Hannah Lewis · Telegram" in day.alice.answered(mine)
+    assert "#1 · a person · Hannah Lewis on Telegram" in day.alice.answered(mine)
     assert "#1 ·" in day.alice.answered(found)
 
     day.step("Alice asks Hannah to prove who she is, and does not see her record before she has")

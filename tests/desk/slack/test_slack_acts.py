@@ -438,7 +438,7 @@ async def test_a_shift_can_be_worked_by_commands(desk: Desk) -> None:
     """Next, mine, find, note, reply, assign: each does its thing and answers the one who wrote it."""
     assert await answer(desk, ALICE, "next") == "Nobody is waiting for a person."
     card = await desk.post_card()
-    assert "#1 · refund · Dana Fox · Telegram" in await answer(desk, ALICE, "queue")
+    assert "#1 · refund · Dana Fox on Telegram" in await answer(desk, ALICE, "queue")
     assert await answer(desk, ALICE, "next") == "Ticket 1 is yours: refund."
     assert "#1 · refund" in await answer(desk, ALICE, "mine")
     assert await answer(desk, BOB, "mine") == "You have no tickets."
