@@ -210,7 +210,7 @@ def content_of(raw: bytes, what: str) -> bytes | None:
     """Return the bytes of what the last part of a reference names in a mail; none where there is no such thing."""
     mail = read_mail(raw)
     if what == WHOLE_TEXT:
-        return re.sub("[\ue0b0\ue0b1]", "", mail.text).encode()
+        return mail.text.encode()
     number = int(what) if re.fullmatch(r"\d{1,4}", what) else -1
     return mail.files[number].content() if 0 <= number < len(mail.files) else None
 

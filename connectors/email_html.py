@@ -1,4 +1,4 @@
-"""The words of an HTML mail as plain text, with what is quoted or signed marked: linear, whatever the page is."""
+"""The words of an HTML mail as plain text, quoted as plain mails are: linear, whatever the page is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from lxml import etree, html
 
-#: Stands alone on a line where a quotation or a signature was, and where all that follows is older.
-QUOTED, OLDER = "\ue0b0", "\ue0b1"
+#: Where a quotation or a signature begins and ends, until lines are known.
+_BEGIN, _END = "\ue0b0", "\ue0b1"
+#: Stands above an older mail, as in plain mails of Outlook's.
+_OLDER = "-----Original Message-----"
 _UNSEEN = frozenset({"head", "script", "style", "title", "noscript", "template", "svg", "object", "iframe", "select"})
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "pre", "hr"})
 _LINES = frozenset({"div", "tr", "br", "section", "article", "header", "footer", "dl", "dt", "dd", "address", "center"})
@@ -29,7 +31,7 @@ _DEPTH_MAX = 2_000
 
 
 def text_of(page: str) -> str:
-    """Return the words of a page; `QUOTED` and `OLDER` on lines of their own say what of it is not new."""
+    """Return the words of a page; ">" before a line says that it is quoted, or part of a signature."""
     # What no page may hold makes the parser refuse the whole.
     page = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff\ue0b0\ue0b1]", "", page[:_PAGE_MAX])
     if not page.strip():
@@ -39,11 +41,22 @@ def text_of(page: str) -> str:
         tree = html.document_fromstring(page.encode(), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
         return _untagged(page)
-    lines = "".join(_pieces(tree)).split("\n")
-    text = "\n".join(re.sub(" {2,}", " ", each).strip() for each in lines)
+    text = "\n".join(_lines("".join(_pieces(tree))))
     text = re.sub(r"\n{3,}", "\n\n", text).strip()
     # The parser leaves out what is nested beyond all reason.
     return text or (_untagged(page) if page.count("<") > _DEPTH_MAX else "")
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines, with ">" before those between `_BEGIN` and `_END`, and no more than one empty line at once."""
+    depth, was_empty = 0, False
+    for each in text.split("\n"):
+        depth += each.count(_BEGIN)
+        shown = re.sub(" {2,}", " ", each.replace(_BEGIN, "").replace(_END, "")).strip()
+        if shown or not was_empty:
+            yield f"{'>' * min(depth, 5)} {shown}".strip() if depth else shown
+        was_empty = not shown
+        depth = max(0, depth - each.count(_END))
 
 
 def _untagged(page: str) -> str:
@@ -53,38 +66,35 @@ def _untagged(page: str) -> str:
 def _pieces(tree: html.HtmlElement) -> Iterator[str]:
     """Yield the page's words and line ends in their order."""
     walk = etree.iterwalk(tree, events=("start", "end"))
-    skipped: html.HtmlElement | None = None
     for event, element in walk:
         tag = element.tag if isinstance(element.tag, str) else ""
         if event == "start":
-            stands_for = _stands_for(element, tag)
-            if stands_for is not None:
-                yield stands_for
+            if _is_unseen(element, tag):
                 walk.skip_subtree()
-                skipped = element
                 continue
-            yield _opening(tag)
-            yield _SPACE.sub(" ", element.text or "") if tag != "pre" else element.text or ""
+            if element.get("id", "") in _OLDER_IDS:
+                yield f"\n{_OLDER}\n"
+            yield f"\n{_BEGIN}" if _is_quoted(element, tag) else _opening(tag)
+            yield element.text or "" if tag == "pre" else _SPACE.sub(" ", element.text or "")
         else:
-            if element is not skipped:
-                yield _closing(tag)
+            if not _is_unseen(element, tag):
+                yield f"{_END}\n" if _is_quoted(element, tag) else _closing(tag)
             yield _SPACE.sub(" ", element.tail or "")
 
 
-def _stands_for(element: html.HtmlElement, tag: str) -> str | None:
-    """Return what is written instead of an element that nobody is to read here; none for all others."""
-    if tag in _UNSEEN or _HIDDEN.search(element.get("style", "")) or "hidden" in element.attrib:
-        return ""
-    own_id = element.get("id", "")
-    if own_id in _OLDER_IDS:
-        return f"\n{OLDER}\n"
-    is_quoted = (
+def _is_unseen(element: html.HtmlElement, tag: str) -> bool:
+    """Whether nobody sees an element who reads the mail."""
+    return tag in _UNSEEN or "hidden" in element.attrib or _HIDDEN.search(element.get("style", "")) is not None
+
+
+def _is_quoted(element: html.HtmlElement, tag: str) -> bool:
+    """Whether an element holds the mail that is answered, or a signature."""
+    return (
         (tag == "blockquote" and element.get("type", "").lower() == "cite")
-        or own_id in _QUOTE_IDS
-        or _QUOTES.search(element.get("class", ""))
+        or element.get("id", "") in _QUOTE_IDS
         or element.get("data-smartmail") == "gmail_signature"
+        or _QUOTES.search(element.get("class", "")) is not None
     )
-    return f"\n{QUOTED}\n" if is_quoted else None
 
 
 def _opening(tag: str) -> str:

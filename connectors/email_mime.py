@@ -60,8 +60,8 @@ class File:
     #: as the sender called it, on one line
     name: str
     media_type: str
-    #: in bytes, roughly: it is not decoded for this
-    size: int
+    #: in bytes, roughly, as it is not decoded for this; none: unknown
+    size: int | None
     part: Message
 
     def content(self) -> bytes:
@@ -154,11 +154,17 @@ def _children(part: Message) -> list[Message]:
 
 def _headers(message: Message) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for name, value in islice(message.items(), _HEADERS_MAX):
+    for name, value in islice(message.raw_items(), _HEADERS_MAX):
         known = found.setdefault(name.lower(), ())
         if len(known) < 20:
             found[name.lower()] = (*known, decoded(value))
     return found
+
+
+def written(message: Message, name: str) -> list[str]:
+    """Return a header as it was written, nothing decoded, as often as it stands there (five times at most)."""
+    found = (str(value)[:_HEADER_MAX] for known, value in message.raw_items() if known.lower() == name)
+    return list(islice(found, 5))
 
 
 def decoded(value: object) -> str:
@@ -230,7 +236,7 @@ def _read_leaf(part: Message, kind: str) -> str | File | None:
     if kind in _SIGNATURES:
         return None
     size = _size(part)
-    if kind.startswith("image/") and not is_attached and size <= _ICON_MAX:
+    if kind.startswith("image/") and not is_attached and size is not None and size <= _ICON_MAX:
         return None
     return File(name=name or _name_for(part, kind), media_type=kind, size=size, part=part)
 
@@ -277,10 +283,10 @@ def _written(message: Message) -> bytes:
         return b""
 
 
-def _size(part: Message) -> int:
+def _size(part: Message) -> int | None:
     inner = part.get_payload()
     if not isinstance(inner, str):
-        return 0
+        return None
     is_base64 = str(part.get("content-transfer-encoding", "")).strip().lower() == "base64"
     return len(inner) * 3 // 4 if is_base64 else len(inner)
 

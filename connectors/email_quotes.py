@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from connectors.email_html import OLDER, QUOTED
-
 #: Stands where something was left out.
 LEFT_OUT = "[…]"
 _BLANKS = re.compile(r"\n{3,}")
@@ -61,8 +59,7 @@ def news_of(text: str) -> News:
     lines = _without_signature(_without_quotations(_without_older(text.split("\n"))))
     kept = _shortened(lines)
     if not kept.replace(LEFT_OUT, "").strip():
-        whole = text.replace(QUOTED, "").replace(OLDER, "")
-        return News(text=_BLANKS.sub("\n\n", whole).strip(), is_cut=False)
+        return News(text=_BLANKS.sub("\n\n", text).strip(), is_cut=False)
     return News(text=kept, is_cut=LEFT_OUT in lines)
 
 
@@ -70,7 +67,7 @@ def _without_older(lines: list[str]) -> list[str]:
     """Return the lines above those that say that all below is older."""
     last_quoted = max((at for at, each in enumerate(lines) if _is_quoted(each)), default=-1)
     for at, each in enumerate(lines):
-        if each == OLDER or (len(each) <= _LINE_MAX and _is_bar(lines, at, last_quoted)):
+        if len(each) <= _LINE_MAX and _is_bar(lines, at, last_quoted):
             above = lines[:at]
             while above and (not above[-1].strip() or _RULE.fullmatch(above[-1])):
                 above.pop()
@@ -109,7 +106,7 @@ def _said_until(lines: list[str], at: int) -> int | None:
 
 
 def _is_quoted(each: str) -> bool:
-    return each.startswith(">") or each == QUOTED
+    return each.startswith(">")
 
 
 def _without_signature(lines: list[str]) -> list[str]:
@@ -119,7 +116,8 @@ def _without_signature(lines: list[str]) -> list[str]:
             return [*lines[:at], LEFT_OUT] if is_short else lines
     spoken = [at for at, each in enumerate(lines) if each.strip() and each != LEFT_OUT]
     if spoken and len(lines[spoken[-1]]) <= _LINE_MAX and _DEVICE.fullmatch(lines[spoken[-1]]):
-        return [*lines[: spoken[-1]], LEFT_OUT, *lines[spoken[-1] + 1 :]]
+        # Nobody misses it: no mark for that.
+        return [*lines[: spoken[-1]], *lines[spoken[-1] + 1 :]]
     return lines
 
 

@@ -51,7 +51,7 @@ def read_report(mail: Mail) -> Report | None:
     recipient = _recipient(fields.get("final-recipient", "")) or _recipient(fields.get("original-recipient", ""))
     failed = addresses_in(mail, "x-failed-recipients")
     diagnosis = fields.get("diagnostic-code", "")
-    status = fields.get("status", "") or status_in(diagnosis)
+    status = fields.get("status", "") or status_in(mail.text[:5_000])
     code = re.search(r"\b[45]\d\d\b", diagnosis)
     return Report(
         message_id=message_id,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from email.utils import getaddresses
 from enum import StrEnum
 
-from connectors.email_mime import Mail, decoded
+from connectors.email_mime import Mail, decoded, written
 
 #: Before the address of a sender that is known not to be proved: a conversation of its own, so that nobody speaks in
 #: another's by writing their address into a From line.
 UNPROVED = "unproved:"
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\/]{1,255}")
-_ADDRESS_MAX, _FIELD_MAX = 254, 5_000
+_ADDRESS_MAX = 254
 #: A From line that no two programs read differently.
 _ONE_AUTHOR = re.compile(
     r"\s*(?:(?:\"(?:[^\"\\]|\\.)*\"|[^\"<>@,;:()\\]*)\s*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@,;:()\"\\]+@[^\s<>@,;:()\"\\]+)\s*",
@@ -86,8 +86,8 @@ def addresses_in(mail: Mail, name: str) -> list[tuple[str, str]]:
     They are found before anything is decoded: a coded name may spell another address.
     """
     found = []
-    for called, written in _pairs([str(each)[:_FIELD_MAX] for each in mail.message.get_all(name, [])[:5]]):
-        address = normal_address(written)
+    for called, spelled in _pairs(written(mail.message, name)):
+        address = normal_address(spelled)
         if address is not None:
             found.append((decoded(called).strip(" \"'"), address))
     return found
@@ -113,10 +113,11 @@ def sender_of(mail: Mail, authserv_id: str) -> Sender | None:
     name, address = (replies or authors)[0]
     author = authors[0][1] if authors else ""
     proof = _proof(mail, author, authserv_id)
-    written = [str(each) for each in mail.message.get_all("from", [])]
-    if len(written) != 1 or not _ONE_AUTHOR.fullmatch(written[0][:_FIELD_MAX]) or address != author:
+    lines = written(mail.message, "from")
+    if len(lines) != 1 or not _ONE_AUTHOR.fullmatch(lines[0]) or address != author:
         proof = Proof.FAILED
-    return Sender(address=address, name=name or (authors[0][0] if authors else ""), proof=proof)
+    # A name that looks like an address is meant to be taken for one.
+    return Sender(address=address, name="" if "@" in name else name, proof=proof)
 
 
 def _proof(mail: Mail, author: str, authserv_id: str) -> Proof:

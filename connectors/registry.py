@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.email_settings import EmailSettings
 from connectors.line import LineSettings
 from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 from connectors.setup import ChannelSettings
@@ -13,6 +14,7 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     MessengerSettings,
     InstagramSettings,
     WhatsAppSettings,
+    EmailSettings,
     SmsSettings,
     LineSettings,
 )
