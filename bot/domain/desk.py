@@ -125,7 +125,10 @@ class DeskActs(Protocol):
         ...
 
     async def open_tickets(self) -> list[TicketView]:
-        """Return the open tickets: the queue, next one first, then the claimed ones."""
+        """Return the open tickets: the queue, next one first, then the claimed ones.
+
+        As lists show them: of what was said the last line alone, of what was done nothing, without records.
+        """
         ...
 
     async def mine(self, agent: Agent) -> list[TicketView]:

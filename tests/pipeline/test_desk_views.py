@@ -53,3 +53,11 @@ async def test_a_visitor_without_a_name_is_found_by_what_they_are_called(queued:
     await queued.writes("person please", "bob")
     called = (await queued.conversation("bob")).id[:12]
     assert [view.ticket.number for view in await queued.desk.find(called.upper())] == [2]
+
+
+async def test_a_list_carries_no_more_than_it_shows(queued: Rig) -> None:
+    """Of a thousand tickets in a list only the last line of each is read; the ticket itself has everything."""
+    await queued.writes("are you there?")
+    (entry,) = await queued.desk.open_tickets()
+    assert (entry.team_title, len(entry.transcript), entry.events) == ("Customer care", 1, ())
+    assert len((await queued.view()).transcript) > 1

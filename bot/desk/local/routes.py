@@ -206,22 +206,23 @@ class _LocalDesk:
             raise _Refused(text("This form is not one of ours: reload the page.", status=400))
         chosen, typed = TicketId(ticket_id), Typed(act=act, text=_field(request, "text").replace("\r\n", "\n").strip())
         try:
-            asked = act_of(act, await self._filled(request, session))
+            asked = act_of(act, await self._filled(request, session, is_giving=act == "assign"))
             done = await self._acts.do(chosen, _agent(session), asked, f"local:{session.id}:{key}:{act}")
         except (DeskError, MediaError) as error:
             return await self._show(session, chosen, replace(typed, error=str(error)))
         undo = f"?did={key}:{act}&until={int(done.can_undo_until.timestamp())}" if done.can_undo_until else ""
         return redirect(f"{ticket_path(chosen)}{undo}#latest", status=303)
 
-    async def _filled(self, request: Request, session: Session) -> Filled:
+    async def _filled(self, request: Request, session: Session, *, is_giving: bool) -> Filled:
         fields = {name: _field(request, name) for name in request.form or ()}
+        people = await self._people(await self._acts.open_tickets()) if is_giving else ()
         # What is taken back is what this browser did.
         fields["undoes"] = f"local:{session.id}:{fields.get('undoes', '')}"
         return Filled(
             agent=_agent(session),
             fields=fields,
             attachments=await self._keep(_files(request)),
-            people={person.id: person for person in await self._people(await self._acts.open_tickets())},
+            people={person.id: person for person in people},
             now=datetime.now(UTC),
         )
 

@@ -83,8 +83,8 @@ class Desk:
         return await self._views.one(ticket_id)
 
     async def open_tickets(self) -> list[TicketView]:
-        """Return the open tickets: the queue, next one first, then the claimed ones."""
-        return await self._views.all_open()
+        """Return the open tickets as lists show them: the queue, next one first, then the claimed ones."""
+        return await self._views.listed()
 
     async def mine(self, agent: Agent) -> list[TicketView]:
         """Return the open tickets that the agent has, what is due first before the rest."""

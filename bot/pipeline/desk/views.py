@@ -47,19 +47,18 @@ class Views:
         joined = await self._database.read(read_joined, found.conversation.id, self._rules.public)
         return replace(await self._with_record(found), joined=joined)
 
-    async def all_open(self, is_wanted: Callable[[Ticket], bool] = lambda _: True) -> list[TicketView]:
-        """Return the open tickets that are wanted: the queue, next one first, then the claimed ones."""
-        views = await self._database.read(_open_views, is_wanted)
-        return list(await asyncio.gather(*(self._with_record(view) for view in views)))
+    async def listed(self) -> list[TicketView]:
+        """Return all open tickets as a list shows them: with the last line alone, so that a thousand are no matter."""
+        return [self._titled(view) for view in await self._database.read(_listed)]
 
     async def mine(self, agent: Agent) -> list[TicketView]:
         """Return the open tickets that the agent has, what is due first before the rest."""
-        views = await self.all_open(lambda ticket: ticket.is_of(agent))
+        views = await self._open(lambda ticket: ticket.is_of(agent))
         return sorted(views, key=lambda view: view.ticket.urgency)
 
     async def queue(self, team: TeamName) -> list[TicketView]:
         """Return a team's tickets that wait for a person, next one first."""
-        return await self.all_open(lambda ticket: ticket.state is TicketState.QUEUED and ticket.team == team)
+        return await self._open(lambda ticket: ticket.state is TicketState.QUEUED and ticket.team == team)
 
     async def waiting(self, skip: int, limit: int) -> tuple[list[TicketView], int]:
         """Return a part of all teams' queues, next one first, and how many wait in all; without records."""
@@ -69,6 +68,10 @@ class Views:
     async def found(self, words: str) -> list[TicketView]:
         """Return the newest tickets of that number, order or customer, or in which that was said."""
         views = await self._database.read(_found_views, words)
+        return list(await asyncio.gather(*(self._with_record(view) for view in views)))
+
+    async def _open(self, is_wanted: Callable[[Ticket], bool]) -> list[TicketView]:
+        views = await self._database.read(_open_views, is_wanted)
         return list(await asyncio.gather(*(self._with_record(view) for view in views)))
 
     async def _with_record(self, view: TicketView) -> TicketView:
@@ -120,6 +123,23 @@ def _found_views(connection: Connection, words: str) -> list[TicketView]:
 
 def _open_views(connection: Connection, is_wanted: Callable[[Ticket], bool]) -> list[TicketView]:
     return [_view_of(connection, ticket) for ticket in tickets.all_open(connection) if is_wanted(ticket)]
+
+
+def _listed(connection: Connection) -> list[TicketView]:
+    return [_entry_of(connection, ticket) for ticket in tickets.all_open(connection)]
+
+
+def _entry_of(connection: Connection, ticket: Ticket) -> TicketView:
+    return TicketView(
+        ticket=ticket,
+        conversation=conversations.get(connection, ticket.conversation_id),
+        transcript=tuple(transcript.last(connection, ticket.conversation_id, 1)),
+        events=(),
+        record=None,
+        record_note="",
+        level=Level.L0,
+        place_in_queue=None,
+    )
 
 
 def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
