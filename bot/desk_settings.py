@@ -220,6 +220,17 @@ class DeskSettings(_Section):
     on_call_after: Duration | None = None
 
 
+class PublicSettings(_Section):
+    """What is done where everybody reads it: comments, mentions."""
+
+    #: file of the texts that may be said there; none: the sample brand's, and nothing for another brand
+    texts: Path | None = None
+    #: private channels that people are asked to, the first that can be; none: the same network's, else any with a link
+    invite_to: tuple[str, ...] = ()
+    #: how long an invitation can be used
+    invitation_for: Duration = timedelta(days=14)
+
+
 def check_rules(
     desk: DeskSettings, teams: tuple[TeamSettings, ...], promises: tuple[PromiseSettings, ...], channels: frozenset[str]
 ) -> None:

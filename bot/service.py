@@ -44,6 +44,7 @@ from bot.pipeline.desk.shifts import Shifts
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import Worker, WorkerParts
+from bot.public_texts import with_public
 from bot.settings import Settings
 from bot.store import inbox
 from bot.store.alone import alone
@@ -106,13 +107,18 @@ class Service:
         self.media = StoredMedia(database, clock, settings.service.state_dir / "media")
         self.receiver = Receiver(database, clock, self.hints.inbox)
         self.webchat = WebChatConnector(
-            account=SITE, keys=VisitorKeys(secret=self._secret.encode()), feed=self.feed, clock=clock
+            account=SITE,
+            keys=VisitorKeys(secret=self._secret.encode()),
+            feed=self.feed,
+            clock=clock,
+            page=settings.chat_page,
         )
         facilities = Facilities(
             public_url=settings.service.public_url, media=self.media, cursors=StoredCursors(database)
         )
         self.connectors = ConnectorRegistry(connectors=connectors_of(settings, self.webchat, facilities))
-        self.rules = settings.rules(self.connectors.reply_windows())
+        rules = settings.rules(self.connectors.reply_windows())
+        self.rules = with_public(rules, settings, self.connectors)
         slack = settings.slack
         self.desk_address = DeskAddress(name="slack", channel=slack.channel) if slack.bot_token else None
         parts = DeskParts(

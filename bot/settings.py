@@ -6,6 +6,7 @@ The file is TOML (`deploy/tandem.example.toml` explains every line). A variable 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,10 +23,18 @@ from pydantic import (
     SecretStr,
     SerializeAsAny,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
-from bot.desk_settings import DeskSettings, HoursSettings, PromiseSettings, TeamSettings, check_rules
+from bot.desk_settings import (
+    DeskSettings,
+    HoursSettings,
+    PromiseSettings,
+    PublicSettings,
+    TeamSettings,
+    check_rules,
+)
 from bot.domain.errors import SettingsError
 from bot.domain.hours import ALWAYS
 from bot.domain.rules import Rules
@@ -37,7 +46,13 @@ PREFIX = "TANDEM_"
 FILE_VARIABLE = "TANDEM_SETTINGS"
 #: What the environment writes with commas.
 _LISTS = frozenset(
-    {("service", "trusted_proxies"), ("webchat", "allowed_origins"), ("hours", "holidays"), ("desk", "leads")}
+    {
+        ("service", "trusted_proxies"),
+        ("webchat", "allowed_origins"),
+        ("hours", "holidays"),
+        ("desk", "leads"),
+        ("public", "invite_to"),
+    }
 )
 
 
@@ -106,6 +121,15 @@ class WebChatSettings(_Section):
     is_enabled: bool = True
     #: sites that may embed the chat, as https://shop.example.com; the service's own address may always
     allowed_origins: tuple[str, ...] = ()
+    #: a page with the chat, for links that lead to it; none: the sample page, where that can be reached
+    page: str | None = None
+
+    @field_validator("page")
+    @classmethod
+    def _is_page(cls, page: str | None) -> str | None:
+        if page is not None and not re.fullmatch(r"https?://[!-~]{1,200}", page):
+            raise ValueError(f"{page} is no page: write it as https://www.example.com/help")
+        return page
 
 
 class SlackSettings(_Section):
@@ -182,6 +206,7 @@ class Settings(_Section):
     #: none: around the clock
     hours: HoursSettings | None = None
     desk: DeskSettings = DeskSettings()
+    public: PublicSettings = PublicSettings()
     teams: tuple[TeamSettings, ...] = ()
     promises: tuple[PromiseSettings, ...] = ()
 
@@ -195,6 +220,9 @@ class Settings(_Section):
         if self.slack.bot_token and not self.slack.app_token and not self.service.public_url:
             raise ValueError("service.public_url is missing: without slack.app_token Slack calls us over HTTP")
         check_rules(self.desk, self.teams, self.promises, frozenset(TITLES))
+        unknown = set(self.public.invite_to) - set(TITLES)
+        if unknown:
+            raise ValueError(f"public.invite_to: there is no channel {min(unknown)!r}")
         return self
 
     def rules(self, reply_windows: Mapping[str, timedelta]) -> Rules:
@@ -212,6 +240,12 @@ class Settings(_Section):
             on_call_after=self.desk.on_call_after,
             **chosen,
         )
+
+    @property
+    def chat_page(self) -> str | None:
+        """Return the page that links into the web chat lead to; none: there is none that customers can reach."""
+        sample = f"{self.service.public_url}/" if self.service.public_url and self.brand.has_sample_site else None
+        return self.webchat.page or sample
 
     @property
     def resending(self) -> frozenset[str]:
@@ -233,7 +267,7 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
 
     Raises `SettingsError` that names every line that is wrong.
     """
-    path = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    path = file_of(environ, file)
     values = _read(path) if path else {}
     for name, text in environ.items():
         if name.startswith(PREFIX) and name != FILE_VARIABLE:
@@ -244,10 +278,15 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     try:
         settings = Settings.model_validate(values | {"accounts": accounts})
     except ValidationError as error:
-        problems.append(_explain(error))
+        problems.append(explain(error))
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def file_of(environ: Mapping[str, str], file: Path | None = None) -> Path | None:
+    """Return the settings file: `file`, or that of `TANDEM_SETTINGS`, or none."""
+    return file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
 
 
 def _read_accounts(values: dict[str, Any]) -> tuple[tuple[ChannelSettings, ...], list[str]]:
@@ -262,7 +301,7 @@ def _read_accounts(values: dict[str, Any]) -> tuple[tuple[ChannelSettings, ...],
             try:
                 accounts.append(section.model_validate(each))
             except ValidationError as error:
-                problems.append(_explain(error, name))
+                problems.append(explain(error, name))
     return tuple(account for account in accounts if account.is_set), problems
 
 
@@ -300,7 +339,8 @@ def _overlay(values: dict[str, Any], name: str, text: str) -> None:
     chosen[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
 
 
-def _explain(error: ValidationError, *above: str) -> str:
+def explain(error: ValidationError, *above: str) -> str:
+    """Return what is wrong, each member by its name below `above`."""
     lines = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         if problem["type"] == "default_factory_not_called":

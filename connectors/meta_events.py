@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
+from bot.domain.invitations import is_invitation
 from bot.domain.messages import (
     Attachment,
     AttachmentKind,
@@ -80,6 +81,7 @@ class Mailbox:
             "message_edit": self._edit,
             "postback": self._postback,
             "reaction": self._reaction,
+            "referral": self._referral,
             "delivery": self._delivery,
             "read": self._seen,
         }
@@ -110,6 +112,7 @@ class Mailbox:
                 text=content.text,
                 attachments=content.attachments,
                 choice=content.choice,
+                referral=_ref(message),
                 sent_at=item.moment("timestamp", _PER_SECOND),
             )
         ]
@@ -158,6 +161,22 @@ class Mailbox:
                 external_id=mid,
                 text=title or payload,
                 choice=choice(payload),
+                referral=_ref(postback),
+                sent_at=item.moment("timestamp", _PER_SECOND),
+            )
+        ]
+
+    def _referral(self, item: Fields, referral: Fields) -> list[InboundEvent]:
+        """Return a message without words, as which somebody comes by a link with an invitation; others write first."""
+        ref = referral.text("ref", "")
+        if not is_invitation(ref):
+            raise NotForUsError("referral")
+        customer = self._customer(item)
+        return [
+            InboundMessage(
+                address=customer,
+                external_id=f"referral:{customer.external_id}:{item.integer('timestamp')}",
+                referral=ref,
                 sent_at=item.moment("timestamp", _PER_SECOND),
             )
         ]
@@ -238,6 +257,11 @@ def _story(message: Fields) -> list[Attachment]:
     if story is None or "story" not in story or not (url := story.object("story").text("url", "")):
         return []
     return [Attachment(kind=AttachmentKind.FILE, reference=url, name="our story")]
+
+
+def _ref(fields: Fields) -> str:
+    """Return what the link said by which somebody came."""
+    return fields.object("referral").text("ref", "") if "referral" in fields else ""
 
 
 def _is_thumb(payload: Fields) -> bool:

@@ -24,6 +24,7 @@ class MetaSettings(ChannelSettings):
     """What every account needs."""
 
     is_called: ClassVar = True
+    made_up: ClassVar = ("verify_token",)
 
     #: access token; none: no such channel
     token: SecretStr | None = None
@@ -59,13 +60,18 @@ class MessengerSettings(MetaSettings):
 
     #: number of the page
     page_id: str = ""
+    #: what stands behind m.me/ in the page's link: for links that lead to it
+    page_name: str | None = None
     #: whether Meta has granted the app "Human Agent": then people may answer for seven days
     has_human_agent: bool = False
 
     def connectors(self, facilities: Facilities) -> tuple[Connector, ...]:
         """Return the page's connector."""
         account = MessengerAccount(
-            **self._common(self.page_id, facilities), base_url=self.base_url, has_human_agent=self.has_human_agent
+            **self._common(self.page_id, facilities),
+            base_url=self.base_url,
+            has_human_agent=self.has_human_agent,
+            page_name=self.page_name,
         )
         return (MessengerConnector(account, facilities.media),)
 
@@ -111,6 +117,8 @@ class WhatsAppSettings(MetaSettings):
     phone_number_id: str = ""
     #: number of the WhatsApp Business account it belongs to
     business_account_id: str = ""
+    #: the phone number as it is dialled, with its country: for links that lead to it
+    dialled: str | None = None
     #: name of an approved template with one blank, for what people write after a day; none: they have to wait
     template: str | None = None
     #: language of the template, as Meta's dashboard writes it
@@ -123,6 +131,7 @@ class WhatsAppSettings(MetaSettings):
             **self._common(self.phone_number_id, facilities),
             base_url=self.base_url,
             business_account_id=self.business_account_id,
+            dialled=self.dialled,
             template=template,
         )
         return (WhatsAppConnector(account, facilities.media),)

@@ -86,6 +86,8 @@ class TelegramAccount:
     base_url: str = "https://api.telegram.org"
     #: HTTP proxy on the way to Telegram
     proxy_url: str | None = field(default=None, repr=False)
+    #: what people find the bot by, without @; none: no link leads to it
+    username: str | None = None
     #: how long one request for updates waits for the first
     poll_for: timedelta = timedelta(seconds=25)
 
@@ -95,6 +97,8 @@ class TelegramAccount:
             raise SettingsError("the Telegram token must look like 123456:ABC-DEF; get it from @BotFather")
         if self.webhook_url is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", self.webhook_secret):
             raise SettingsError("a Telegram webhook needs a secret of 1 to 256 letters, digits, _ and -")
+        if self.username is not None and not re.fullmatch(r"[A-Za-z0-9_]{4,32}", self.username):
+            raise SettingsError("telegram.username is the name that @BotFather asked for, without @: copperleaf_bot")
 
     @property
     def id(self) -> AccountId:
@@ -125,6 +129,10 @@ class TelegramConnector:
     def account(self) -> AccountId:
         """The bot's id."""
         return self._account.id
+
+    def invitation_url(self, referral: str) -> str | None:
+        """Return the link that starts a chat with the bot: https://core.telegram.org/bots/features#deep-linking."""
+        return f"https://t.me/{self._account.username}?start={referral}" if self._account.username else None
 
     @property
     def capabilities(self) -> Capabilities:

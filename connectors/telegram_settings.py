@@ -18,11 +18,14 @@ class TelegramSettings(ChannelSettings):
     section: ClassVar = "telegram"
     titles: ClassVar = {CHANNEL: "Telegram"}
     needed: ClassVar = ("token",)
+    made_up: ClassVar = ("webhook_secret",)
 
     #: from @BotFather; none: no Telegram
     token: SecretStr | None = None
     #: sent back by Telegram with each webhook call; needed with `service.public_url`
     webhook_secret: SecretStr | None = None
+    #: what people find the bot by, without @: for links that lead to it
+    username: str | None = None
     base_url: str = "https://api.telegram.org"
     #: HTTP proxy on the way there
     proxy_url: SecretStr | None = None
@@ -41,6 +44,7 @@ class TelegramSettings(ChannelSettings):
             token=token,
             webhook_url=facilities.webhook_url(CHANNEL, token.partition(":")[0]),
             webhook_secret=shown(self.webhook_secret),
+            username=self.username,
             base_url=self.base_url,
             proxy_url=shown(self.proxy_url) or None,
         )

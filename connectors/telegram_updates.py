@@ -9,6 +9,7 @@ Telegram goes on from a random number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
@@ -39,6 +40,8 @@ _ENVELOPE = frozenset(
     }
 )
 _CALLBACK = "callback:"
+#: What a deep link has the customer send, with what it carries.
+_START = re.compile(r"/start(?:@\w+)? ([A-Za-z0-9_-]{1,64})")
 _KIND_MAX = 64
 
 
@@ -82,12 +85,14 @@ def _read_message(message: Fields, kind: str, update_id: int, account: AccountId
     if not (text or attachments) or (kind == "edited_message" and "location" in message):
         return _unsupported(update_id, f"{kind}.{content}")
     edited_at = message.moment("edit_date") if kind == "edited_message" else None
+    started = _START.fullmatch(text)
     return InboundMessage(
         address=_address(chat, account),
         # Two edits can fall into one second: only the update tells them apart.
         external_id=key if edited_at is None else f"{key}:edit:{message.integer('edit_date')}:{update_id}",
-        text=text,
+        text="/start" if started else text,
         attachments=attachments,
+        referral=started[1] if started else "",
         edits=None if edited_at is None else key,
         display_name=_display_name(chat),
         language=_language(message),

@@ -65,6 +65,7 @@ _PAYLOAD = re.compile(r"[!-~]{1,24}")
 #: What may be logged of a kind that we do not know: a word, and never a text.
 _KIND = re.compile(r"[a-z_]{1,40}")
 _READ_MAX = 50
+_REFERRAL_MAX = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +136,11 @@ class VisitorKeys:
 class WebChatConnector:
     """Speaks with the widget; what it sends is put into the visitor's feed."""
 
-    def __init__(self, *, account: AccountId, keys: VisitorKeys, feed: VisitorFeed, clock: Clock) -> None:
-        """Answer on the site `account`."""
+    def __init__(
+        self, *, account: AccountId, keys: VisitorKeys, feed: VisitorFeed, clock: Clock, page: str | None = None
+    ) -> None:
+        """Answer on the site `account`, whose chat stands on `page`; none: no link leads there."""
+        self._page = page
         self._account = account
         self.keys = keys
         self._feed = feed
@@ -156,6 +160,12 @@ class WebChatConnector:
     def capabilities(self) -> Capabilities:
         """Everything but edits and limits: the widget is ours."""
         return CAPABILITIES
+
+    def invitation_url(self, referral: str) -> str | None:
+        """Return the link to the page of the chat, whose widget sends the referral on."""
+        if self._page is None:
+            return None
+        return f"{self._page}{'&' if '?' in self._page else '?'}invitation={referral}"
 
     def verify(self, request: WebhookRequest) -> None:
         """Return if the request carries a session token of ours."""
@@ -269,6 +279,7 @@ class WebChatConnector:
             text=clean(fields.text("text", "")),
             attachments=tuple(self.keys.file(visitor, key) for key in keys),
             choice=choice,
+            referral=line(fields.text("invitation", ""))[:_REFERRAL_MAX],
             display_name=line(fields.text("name", ""))[:100] or None,
         )
         if not (message.text or message.attachments or message.choice):

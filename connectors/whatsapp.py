@@ -57,6 +57,8 @@ class WhatsAppAccount(MetaAccount):
 
     #: number of the WhatsApp Business account that the phone number belongs to
     business_account_id: str
+    #: as it is dialled, with its country; none: no link leads to it
+    dialled: str | None = None
     #: what is sent after the reply window; none: nothing is
     template: Template | None = None
 
@@ -65,6 +67,8 @@ class WhatsAppAccount(MetaAccount):
         super().__post_init__()
         if not re.fullmatch(r"[0-9]{1,40}", self.business_account_id):
             raise SettingsError("whatsapp.business_account_id must be the number of the WhatsApp Business account")
+        if self.dialled is not None and not re.fullmatch(r"\+?[0-9 ().-]{7,30}", self.dialled):
+            raise SettingsError("whatsapp.dialled is the phone number with its country: +44 20 7946 0000")
         if self.template is not None and not re.fullmatch(r"[a-z0-9_]{1,512}", self.template.name):
             raise SettingsError("whatsapp.template must be the name of an approved template: a-z, 0-9 and _")
 
@@ -104,6 +108,11 @@ class WhatsAppConnector:
     def account(self) -> AccountId:
         """Meta's number of the phone number."""
         return self._account.id
+
+    def invitation_url(self, referral: str) -> str | None:
+        """Return the link that opens a chat with `referral` written already, to be sent as the first message."""
+        digits = re.sub("[^0-9]", "", self._account.dialled or "")
+        return f"https://wa.me/{digits}?text={referral}" if digits else None
 
     @property
     def capabilities(self) -> Capabilities:

@@ -72,6 +72,11 @@ def referral_of(token: InvitationToken) -> str:
     return f"{_MARK}{token}"
 
 
+def is_invitation(referral: str) -> bool:
+    """Whether a link carried an invitation of ours."""
+    return _LINKED.fullmatch(referral.strip()) is not None
+
+
 def shown(token: InvitationToken) -> str:
     """Return the token as people type it: `B7KXR-2MQ9D`."""
     return f"{token[: LENGTH // 2]}-{token[LENGTH // 2 :]}".upper()

@@ -31,7 +31,8 @@ log = structlog.get_logger()
 _QUOTED_MAX = 200
 #: What people write around a code that says nothing.
 _LEAD_IN = re.compile(
-    r"(?:hi|hello|hey|there|this|that|here|is|it|s|my|the|your|a|code|token|invitation|for|you|please|thanks|/start|\W)*",
+    r"(?:(?:hi|hello|hey|there|this|that|here|is|it|s|i|ve|have|followed|my|the|your|a|code|token|invitation|for|you|please|"
+    r"thanks|get|started|start)\b|\W)*",
     re.IGNORECASE,
 )
 _TOLD = {

@@ -73,12 +73,12 @@ class Outbox {
 
   /** Send one message; return 0, or the milliseconds after which to try again. */
   async send(item) {
-    const { id, text, choice, attachments, visitorName } = item;
+    const { id, text, choice, attachments, visitorName, invitation } = item;
     try {
       await this.wire.call("messages", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ id, text, choice, attachments, name: visitorName }),
+        body: JSON.stringify({ id, text, choice, attachments, name: visitorName, invitation }),
       });
     } catch (error) {
       return this.failed(item, error);

@@ -118,10 +118,12 @@ class Widget {
     if (recall("tandem open") === "yes" && !isNarrow()) this.toggle(true, false);
     if (!this.wire.token) {
       this.outbox.flush();
+      this.follow();
       return;
     }
     await this.load();
     this.resume();
+    this.follow();
   }
 
   greet() {
@@ -173,9 +175,18 @@ class Widget {
     if (known) this.view.put({ ...known, ...change });
   }
 
-  send({ text, choice, attachments }) {
+  /** Somebody followed an invitation from a public thread: say so once, however often the page is loaded. */
+  follow() {
+    const invitation = new URLSearchParams(location.search).get("invitation") || "";
+    if (!/^join-[a-z0-9]{10}$/i.test(invitation) || this.keep.get("invitation") === invitation) return;
+    this.keep.set("invitation", invitation);
+    this.toggle(true);
+    this.send({ text: WORDS.invited, attachments: [], invitation });
+  }
+
+  send({ text, choice, attachments, invitation }) {
     const message = { id: randomId(), text, choice, attachments: attachments.map((file) => file.file), files: attachments,
-      at: new Date().toISOString(), visitorName: this.options.name || undefined };
+      at: new Date().toISOString(), visitorName: this.options.name || undefined, invitation };
     this.view.put(ownMessage(message));
     this.outbox.add(message);
     this.wire.session().then(() => this.stream.start(), () => {});

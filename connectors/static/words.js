@@ -43,6 +43,7 @@ const WORDS = {
   restartYes: "New chat",
   restartNo: "Keep this one",
   privacy: "Privacy",
+  invited: "Hello, I have followed your invitation.",
   today: "Today",
   yesterday: "Yesterday",
 };

@@ -46,7 +46,7 @@ def test_library_reads_the_same(path: Path) -> None:
     assert (event.edits or event.external_id) == f"{message.chat.id}:{message.message_id}"
     assert event.sent_at == (message.edit_date or message.date)
     if written := message.text or message.caption:
-        assert event.text == written
+        assert f"{event.text} {event.referral}".strip() == written
     if message.photo:
         assert event.attachments[0].reference == max(message.photo, key=lambda size: size.width).file_id
     for member in ("animation", "video", "video_note", "voice", "audio", "document"):

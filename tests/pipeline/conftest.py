@@ -15,6 +15,7 @@ from bot.domain.rules import Rules
 from bot.store.database import Database, open_engine
 from bot.store.sample_shop.shop import SampleShop, fill
 from tests.databases import run_in
+from tests.fakes.connector import FakeConnector
 from tests.pipeline.rig import PLAIN, Rig
 from tests.quiet import logs_as
 
@@ -41,11 +42,19 @@ def rules() -> Rules:
 
 
 @pytest.fixture
-async def rig(database: Database, shop_template: Path, tmp_path: Path, rules: Rules) -> AsyncIterator[Rig]:
+def also() -> tuple[FakeConnector, ...]:
+    """Return what is connected beside the rig's own channel; nothing, but for tests of several channels."""
+    return ()
+
+
+@pytest.fixture
+async def rig(
+    database: Database, shop_template: Path, tmp_path: Path, rules: Rules, also: tuple[FakeConnector, ...]
+) -> AsyncIterator[Rig]:
     """Return the pipeline, with nothing in it yet."""
     url = f"sqlite:///{shutil.copy(shop_template, tmp_path / 'shop.db')}"
     shop = SampleShop(Database(open_engine(url)), url)
-    made = Rig(database, shop, tmp_path, rules)
+    made = Rig(database, shop, tmp_path, rules, also)
     yield made
     await made.close()
     await shop.close()

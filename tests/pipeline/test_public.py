@@ -180,7 +180,8 @@ async def test_the_queue_is_nobodys_business(heard: Rig, public: FakeConnector) 
     await says(heard, public, "where is my order?")
     ticket = await ticket_at(heard, public)
     assert ticket is not None
-    for n, act in enumerate((Claim(), Release(), Claim(), Resolve(outcome="done"))):
+    acts: tuple[Act, ...] = (Claim(), Release(), Claim(), Resolve(outcome="done"))
+    for n, act in enumerate(acts):
         await heard.desk.do(ticket.id, SAM, act, f"a{n}")
         await heard.settle()
     assert len(public.shown) == 1
@@ -223,12 +224,11 @@ _COMMANDS = select(outbox_table.c.id).where(outbox_table.c.kind == "command")
 
 def any_turn(dice: random.Random) -> Turn:
     """Return something that the bot might make of a message, with all that it must not do in public."""
-    secrets: list[str | Answer] = [SECRET, offer(SECRET, ("Yes", Meaning(intent="affirm", entities={})))][
-        : dice.randint(0, 2)
-    ]
+    asked = offer(SECRET, ("Yes", Meaning(intent="affirm", entities={})))
+    said: tuple[str | Answer, ...] = (SECRET, asked)
     wish = HandoffRequest(reason=Reason.EXPLICIT_WISH, topic="CL-104233", summary=SECRET)
     return turn(
-        *secrets,
+        *said[: dice.randint(0, 2)],
         intent=dice.choice(["opening_hours", "praise", "complaint", "express_anger", "order_status", "greet"]),
         confidence=dice.random(),
         is_fallback=dice.random() < 0.2,

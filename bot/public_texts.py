@@ -1,0 +1,79 @@
+"""The texts that a brand approved for everybody to read, from their file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+from bot.domain.connectors import ConnectorRegistry
+from bot.domain.errors import SettingsError
+from bot.domain.public import PublicRules, PublicText, PublicTexts, Texts, check_texts
+from bot.domain.rules import Rules
+from bot.settings import Settings
+
+#: Those of the sample brand.
+SAMPLE_TEXTS = Path("deploy/public.example.toml")
+_KINDS = {
+    "thanks": "thanks",
+    "invitation": "invitations",
+    "invitation_by_code": "invitations_by_code",
+    "closing": "closings",
+}
+
+
+def with_public(rules: Rules, settings: Settings, connectors: ConnectorRegistry) -> Rules:
+    """Return the rules with what is done in public; raises `SettingsError` for texts that cannot be used."""
+    chosen = settings.public.texts
+    if chosen is None and settings.records.url is None and SAMPLE_TEXTS.exists():
+        chosen = SAMPLE_TEXTS
+    public = PublicRules(
+        doorways=connectors.doorways(settings.public.invite_to),
+        texts=load(chosen) if chosen is not None else PublicTexts(),
+        invitation_for=settings.public.invitation_for,
+    )
+    return replace(rules, public=public)
+
+
+def load(path: Path) -> PublicTexts:
+    """Return the texts of a TOML file; raises `SettingsError` that names what is wrong with it."""
+    try:
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the public texts {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    entries = read.pop("answer", [])
+    unknown = sorted(set(read) - set(_KINDS))
+    if unknown or not isinstance(entries, list):
+        what = unknown[0] if unknown else "answer"
+        raise SettingsError(f"{path}: {what!r} is none of {', '.join(_KINDS)}; write each answer under [[answer]]")
+    answers: dict[str, Texts] = {}
+    for entry in entries:
+        intent, texts = _answer(entry, path)
+        if intent in answers:
+            raise SettingsError(f"{path}: there are two answers to {intent!r}; write the variations into one")
+        answers[intent] = texts
+    made = PublicTexts(answers=answers, **{_KINDS[name]: _texts(value, name, path) for name, value in read.items()})
+    try:
+        check_texts(made)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return made
+
+
+def _answer(entry: object, path: Path) -> tuple[str, Texts]:
+    fields = entry if isinstance(entry, dict) else {}
+    intent = fields.get("intent")
+    if set(fields) != {"intent", "texts"} or not isinstance(intent, str) or not intent.strip():
+        raise SettingsError(f"{path}: each [[answer]] needs an intent and texts, and nothing else")
+    return intent.strip(), _texts(fields["texts"], f"the answer to {intent}", path)
+
+
+def _texts(value: object, name: str, path: Path) -> Texts:
+    """Return one text or several variations."""
+    written = value if isinstance(value, list) else [value]
+    texts = [text.strip() for text in written if isinstance(text, str)]
+    if not texts or len(texts) != len(written):
+        raise SettingsError(f"{path}: {name} is a text, or a list of texts")
+    return tuple(map(PublicText, texts))
