@@ -73,6 +73,7 @@ class OutboxRow:
     gate: str | None = None
 
 
+_TOO_LATE = "the conversation changed hands first"
 # Built once, as those of `bot.store.lanes`.
 _AT_ONCE = lanes.heads(outbox).where(outbox.c.gate.is_(None))
 _UNGATED = _AT_ONCE.where(outbox.c.crash_count == 0).order_by(outbox.c.id)
@@ -153,9 +154,9 @@ def _without_stale(connection: Connection, claimed: list[OutboxRow], now: dateti
     """Withhold what was decided under an epoch that has passed, and return the others."""
     stale = _stale(connection, claimed)
     for row in stale:
-        finish(connection, row.lease, Ending(state="withheld", at=now, error="the conversation changed hands first"))
+        finish(connection, row.lease, Ending(state="withheld", at=now, error=_TOO_LATE))
         if row.message_id is not None:
-            transcript.mark(connection, row.message_id, DeliveryState.WITHHELD)
+            transcript.mark(connection, row.message_id, DeliveryState.WITHHELD, _TOO_LATE)
     return [row for row in claimed if row not in stale]
 
 

@@ -249,7 +249,7 @@ async def test_what_the_bot_said_before_a_claim_is_withheld_after_it(queued: Rig
     assert queued.seen()[-1] == phrases.agent_joined("Sam")
     assert "re: opening hours" not in queued.seen()
     (line,) = [line for line in await queued.transcript() if line.text == "re: opening hours"]
-    assert line.delivery is DeliveryState.WITHHELD
+    assert (line.delivery, line.delivery_detail) == (DeliveryState.WITHHELD, "the conversation changed hands first")
 
 
 async def test_an_answer_given_before_a_handoff_still_arrives(rig: Rig) -> None:

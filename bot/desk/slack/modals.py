@@ -25,6 +25,8 @@ from bot.domain.tickets import Priority, TicketState, TicketView
 TEXT, REMARK, UNTIL, DAY, PRIORITY, TAGS = "text", "remark", "until", "day", "priority", "tags"
 PERSON, TEAM, RECORD, CLOSING, TOPIC = "person", "team", "record", "closing", "topic"
 PROMISED, PROMISED_AT, MAY_ACT, MACRO, TITLE = "promised", "promised_at", "may_act", "macro", "title"
+#: Of all tags that a ticket can have, written one behind the other: none is cut.
+TAGS_LENGTH_MAX = 600
 #: Before the number of a gap of a canned reply.
 GAP = "gap_"
 
@@ -109,9 +111,9 @@ def sort(view: TicketView) -> Block:
     """Return the modal for priority and tags."""
     ticket = view.ticket
     levels = [(priority.value, words.PRIORITIES[priority].capitalize()) for priority in Priority]
-    tags: Block = {"type": "plain_text_input", "action_id": TAGS, "max_length": 300}
+    tags: Block = {"type": "plain_text_input", "action_id": TAGS, "max_length": TAGS_LENGTH_MAX}
     if ticket.tags:
-        tags["initial_value"] = ", ".join(ticket.tags)[:300]
+        tags["initial_value"] = ", ".join(ticket.tags)[:TAGS_LENGTH_MAX]
     made = [
         _input(PRIORITY, "Priority", _select(PRIORITY, levels, ticket.priority.value), "Its promises follow."),
         _input(TAGS, "Tags", tags, "Separated by commas: broken, mug", optional=True),

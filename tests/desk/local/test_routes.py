@@ -20,7 +20,7 @@ from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import Session, Sessions, clean_name, desk_link
 from bot.domain.acts import Claim, Note, Reply, Resolve
 from bot.domain.customers import Money
-from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId, MessageId
+from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId, MessageId, TranscriptLine
 from bot.domain.rules import Rules, Team
 from bot.domain.tickets import EVERYBODY, Agent, AgentId, Priority, TeamName, Ticket, TicketId, TicketState
 from tests.desk.floor import START, Floor
@@ -159,6 +159,26 @@ async def test_somebody_elses_ticket_is_taken_over(visit: Visit) -> None:
     assert "Reopen" in page
     await visit.act("reopen")
     assert visit.acts.views[TICKET].ticket.state is TicketState.CLAIMED
+
+
+async def test_what_the_pipeline_kept_back_asks_nobody_to_write_again(visit: Visit) -> None:
+    """A remark of the pipeline that was too late says why it was not sent; only a lost reply calls for another one."""
+    line = TranscriptLine(
+        id=MessageId("held"),
+        author=Author.SYSTEM,
+        author_name=None,
+        text="Kim has joined the chat.",
+        attachments=(),
+        choices=(),
+        at=START,
+        delivery=DeliveryState.WITHHELD,
+        delivery_detail="the conversation changed hands first",
+    )
+    visit.acts.adds(TICKET, line)
+    await visit.sign_in()
+    _, page = await visit.get(f"/desk/tickets/{TICKET}")
+    assert "not sent: the conversation changed hands first" in page
+    assert words.WHAT_TO_DO not in page
 
 
 async def test_ones_own_ticket_of_slack_is_taken_over(visit: Visit) -> None:

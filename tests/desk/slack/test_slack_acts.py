@@ -285,6 +285,18 @@ async def test_a_ticket_sleeps_until_a_moment_to_come(desk: Desk) -> None:
     assert desk.acts.views[TICKET].ticket.snoozed_until is None
 
 
+async def test_tags_are_not_cut_by_looking_at_them(desk: Desk) -> None:
+    """As many and as long ones as a ticket may have stand in the modal in full, and are the same when it is sent."""
+    card = await desk.post_card()
+    tags = [f"{number:02d}{'x' * 38}" for number in range(12)]
+    await ask(desk, card, DeskAction.SORT)
+    await desk.slack.submit(ALICE, desk.slack.views[-1], ",".join(tags), priority="normal")
+    await desk.work()
+    await ask(desk, card, DeskAction.SORT)
+    shown = [node["initial_value"] for node in nodes(desk.slack.views[-1]) if "initial_value" in node]
+    assert (shown, desk.acts.views[TICKET].ticket.tags) == ([", ".join(tags)], tuple(tags))
+
+
 async def test_priority_and_tags_are_set_together(desk: Desk) -> None:
     """One modal, two acts; tags are tidied, and shown on the card."""
     card = await desk.post_card()
