@@ -44,11 +44,12 @@ def read_all(items: Iterable[tuple[Fields, Read]], digest: str) -> list[InboundE
         try:
             made += read(item)
         except NotForUsError as reason:
-            made.append(_unsupported(digest, number, str(reason)))
+            made.append(unsupported(digest, number, str(reason)))
         except MalformedWebhookError:
-            made.append(_unsupported(digest, number, "malformed"))
+            made.append(unsupported(digest, number, "malformed"))
     return made
 
 
-def _unsupported(digest: str, number: int, kind: str) -> Unsupported:
+def unsupported(digest: str, number: int, kind: str) -> Unsupported:
+    """Return what is made of item `number` of the call with that digest, of a kind that is not for us."""
     return Unsupported(external_id=f"{digest}:{number}:{kind[:_KIND_MAX]}", kind=kind[:_KIND_MAX])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.app import AppSettings
 from connectors.email_settings import EmailSettings
 from connectors.line import LineSettings
 from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
@@ -17,6 +18,7 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     EmailSettings,
     SmsSettings,
     LineSettings,
+    AppSettings,
 )
 
 #: What settings call a channel → what an operator writes about an account there.

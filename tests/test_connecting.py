@@ -24,6 +24,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "INSTAGRAM": META | {"ACCOUNT_ID": "22"},
     "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
+    "APP": {"NAME": "shop", "SECRET": "whsec_" + "QUFB" * 10, "URL": "https://app.example.com/tandem"},
     "SMS": {"ACCOUNT_SID": "AC" + "0a" * 16, "AUTH_TOKEN": "shh", "NUMBER": "+447700900123"},
 }
 
@@ -56,6 +57,7 @@ def test_all() -> None:
 
     assert {name: str(each.account) for name, each in made.items()} == {
         "webchat": "site",
+        "app": "shop",
         "telegram": "123",
         "messenger": "11",
         "instagram": "22",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import email, instagram, line, messenger, sms, telegram, webchat, whatsapp
+from tests.contracts import app, email, instagram, line, messenger, sms, telegram, webchat, whatsapp
 from tests.contracts.subject import Subject
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "app": app.subject,
     "email": email.subject,
     "instagram": instagram.subject,
     "line": line.subject,
