@@ -48,6 +48,9 @@ ACCOUNT_ERRORS = frozenset(
 )
 #: Errors that say that a message, or the thread below it, is not there any more.
 GONE_ERRORS = frozenset({"message_not_found", "thread_not_found", "cant_update_message", "cannot_reply_to_message"})
+#: Errors that say that we do not see a message, as its channel is none of ours or it is gone: people use an app's
+#: shortcuts wherever they are.
+UNSEEN_ERRORS = GONE_ERRORS | {"channel_not_found", "not_in_channel"}
 #: Errors after which the same call may succeed, and certainly has not been carried out.
 _PASSING = frozenset(
     {"ratelimited", "rate_limited", "message_limit_exceeded", "service_unavailable", "team_added_to_org"}

@@ -15,7 +15,7 @@ from bot.desk.slack import text as slack_text
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
 from bot.desk.slack.envelope import Json, read
-from bot.desk.slack.errors import classify, code_of
+from bot.desk.slack.errors import UNSEEN_ERRORS, classify, code_of
 from bot.desk.slack.events import (
     Click,
     HomeOpened,
@@ -307,10 +307,15 @@ class DeskEvents:
         await self._reply(view.ticket.id, agent, message, written.text, key)
 
     async def _fetch(self, channel: str, ts: str) -> ThreadMessage | None:
-        """Return a message of a thread as it stands now."""
-        answer = await self._parts.client.conversations_replies(
-            channel=channel, ts=ts, latest=ts, oldest=ts, inclusive=True, limit=1
-        )
+        """Return a message of a thread as it stands now; none where we do not see it."""
+        try:
+            answer = await self._parts.client.conversations_replies(
+                channel=channel, ts=ts, latest=ts, oldest=ts, inclusive=True, limit=1
+            )
+        except Exception as error:
+            if code_of(error) not in UNSEEN_ERRORS:
+                raise
+            return None
         found = next((entry for entry in answer.get("messages") or () if entry.get("ts") == ts), None)
         return envelope.message(found, channel) if isinstance(found, dict) else None
 

@@ -545,6 +545,19 @@ async def test_http_is_closed_while_socket_mode_is_used(desk: Desk, slack: FakeS
     assert desk.inbox.count == 0
 
 
+@pytest.mark.parametrize("code", ["channel_not_found", "not_in_channel", "thread_not_found"])
+async def test_a_shortcut_where_we_are_not_is_over_at_once(desk: Desk, code: str) -> None:
+    """Slack offers an app's shortcuts in every channel: one of a message that we do not see is not tried for ever."""
+    card = await desk.post_card()
+    note = await desk.slack.write(ALICE, card, "just a note")
+    await desk.work()
+    desk.slack.fail("conversations.replies", code)
+    await desk.slack.choose(ALICE, note, "tandem_send_this")
+    await desk.work()
+    assert desk.acts.sent == []
+    assert "Only what a person wrote in a ticket's thread" in desk.told[-1][1]
+
+
 async def test_socket_mode_acknowledges_what_is_durable_and_connects_again(desk: Desk) -> None:
     """Events and modals come over the socket; without the commit there is no acknowledgement, so they are repeated."""
     card = await desk.post_card()
