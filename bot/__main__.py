@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     channels = add("channels", _channels, "List all channels with how each account is, and what waits on it.")
     channels.add_argument("--json", action="store_true", help="for programs")
     channels.add_argument("--offline", action="store_true", help="ask the channels nothing")
+    _add_connecting(add("connect", _connect, "Set up an account on a channel, step by step, and try it."))
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
     _add_simulation(add("simulate", _simulate, "Play customers on channels of this machine, in good or bad weather."))
@@ -89,6 +90,19 @@ def _add_media(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--conversation", metavar="ID", help="of this conversation")
     whose.add_argument("--customer", metavar="ID", help="of all conversations with this customer of your records")
     erase.set_defaults(command=_erase_media)
+
+
+def _add_connecting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("channel", metavar="CHANNEL", help="as `channels` lists them, like telegram")
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="a member of the section; may come often")
+    parser.add_argument("--another", action="store_true", help="one more account beside the one that is there")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: take --set, the environment and the file")
+    parser.add_argument(
+        "--offline", action="store_true", help="write the settings file alone, and ask the channel nothing"
+    )
+    parser.add_argument(
+        "--wait", type=float, default=180.0, metavar="SECONDS", help="for the first message (180); 0: not"
+    )
 
 
 def _add_simulation(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +172,12 @@ def _desk_link(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.commands.desk_link import desk_link
 
     return desk_link(chosen)
+
+
+def _connect(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.connect import connect
+
+    return connect(chosen, arguments, os.environ, settings.file_of(os.environ, arguments.settings))
 
 
 def _simulate(chosen: Settings, arguments: argparse.Namespace) -> int:

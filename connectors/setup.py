@@ -52,6 +52,8 @@ class ChannelSettings(BaseModel, ABC):
     needed: ClassVar[tuple[str, ...]]
     #: whether the channel has to be able to call us
     is_called: ClassVar[bool] = False
+    #: members that are any secret words of ours, which `connect` makes up
+    made_up: ClassVar[tuple[str, ...]] = ()
 
     #: what to do with a message that may or may not have arrived: tell a person, or send it again
     on_ambiguous: Literal["hold", "resend"] = "hold"

@@ -38,7 +38,7 @@ def whatsapp_of(graph: FakeGraph) -> dict[str, str]:
     members = {
         "TOKEN": graph.token,
         "APP_SECRET": graph.app_secret,
-        "VERIFY_TOKEN": "any words",
+        "VERIFY_TOKEN": "any-words",
         "APP_ID": graph.app_id,
         "PHONE_NUMBER_ID": graph.number_id,
         "BUSINESS_ACCOUNT_ID": graph.business_id,
