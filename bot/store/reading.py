@@ -14,7 +14,7 @@ from bot.store.database import Database, insert_once
 from bot.store.hints import Hint
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
-from bot.store.schema import inbox, read_marks, tickets
+from bot.store.schema import inbox, read_marks, ticket_events, tickets
 
 _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
 
@@ -58,6 +58,14 @@ class StoredReading:
         """Return an event that was made durable, by its identity."""
         return await self._database.read(_event, account, external_id)
 
+    async def has_event(self, account: str, beginning: str) -> bool:
+        """Return whether an event was made durable whose identity begins so."""
+        return await self._database.read(_has_event, account, beginning)
+
+    async def replies(self, card: str) -> list[str]:
+        """Return the keys of the acts by which agents answered in the ticket of a card."""
+        return await self._database.read(_replies, card)
+
 
 def _open_cards(connection: Connection) -> list[str]:
     query = select(tickets.c.desk_reference).where(tickets.c.state.in_(_OPEN), tickets.c.desk_reference.is_not(None))
@@ -77,3 +85,17 @@ def _event(connection: Connection, account: str, external_id: str) -> dict[str, 
     query = select(inbox.c.body).where(inbox.c.account == account, inbox.c.external_id == external_id)
     body = connection.scalar(query)
     return dict(body) if isinstance(body, dict) else None
+
+
+def _has_event(connection: Connection, account: str, beginning: str) -> bool:
+    named = inbox.c.external_id.startswith(beginning, autoescape=True)
+    return connection.scalar(select(inbox.c.id).where(inbox.c.account == account, named).limit(1)) is not None
+
+
+def _replies(connection: Connection, card: str) -> list[str]:
+    query = (
+        select(ticket_events.c.key)
+        .join(tickets, tickets.c.id == ticket_events.c.ticket_id)
+        .where(tickets.c.desk_reference == card, ticket_events.c.kind == "reply", ticket_events.c.key.is_not(None))
+    )
+    return [str(key) for key in connection.scalars(query)]

@@ -202,6 +202,7 @@ class FakeSlack(Workspace):
 
     async def react(self, user: str, ts: str, name: str) -> None:
         """Put a reaction on a message and tell the app."""
+        self.put_reaction(self.message(ts), user, name)
         item = {"type": "message", "channel": QUEUE, "ts": ts}
         event = {"type": "reaction_added", "user": user, "reaction": name, "item": item, "event_ts": self.next_ts()}
         await self.deliver(self.event(event))

@@ -55,7 +55,19 @@ class Workspace:
 
     def reactions(self, ts: str) -> set[str]:
         """Return the names of the reactions on a message."""
-        return set(self.message(ts).get("reactions", ()))
+        return {str(reaction["name"]) for reaction in self.message(ts).get("reactions", ())}
+
+    def put_reaction(self, message: Json, user: str, name: str) -> bool:
+        """Put somebody's reaction on a message, as Slack shows it there; return whether it is new."""
+        reactions = message.setdefault("reactions", [])
+        there = next((reaction for reaction in reactions if reaction["name"] == name), None)
+        if there is None:
+            there = {"name": name, "users": [], "count": 0}
+            reactions.append(there)
+        if user in there["users"]:
+            return False
+        there.update(users=[*there["users"], user], count=there["count"] + 1)
+        return True
 
     def next_ts(self) -> str:
         """Return the time stamp of a new message."""
@@ -166,20 +178,17 @@ class Workspace:
         found = [m for m in self.messages if m["ts"] == arguments["timestamp"]]
         if not found:
             return {"error": "message_not_found"}
-        names = found[0].setdefault("reactions", [])
-        if arguments["name"] in names:
-            return {"error": "already_reacted"}
-        names.append(arguments["name"])
-        return {}
+        is_new = self.put_reaction(found[0], BOT_USER, arguments["name"])
+        return {} if is_new else {"error": "already_reacted"}
 
     def _reactions_remove(self, arguments: Json) -> Json:
         found = [m for m in self.messages if m["ts"] == arguments["timestamp"]]
         if not found:
             return {"error": "message_not_found"}
-        names = found[0].setdefault("reactions", [])
-        if arguments["name"] not in names:
+        mine = [r for r in found[0].get("reactions", ()) if (r["name"], r["users"]) == (arguments["name"], [BOT_USER])]
+        if not mine:
             return {"error": "no_reaction"}
-        names.remove(arguments["name"])
+        found[0]["reactions"].remove(mine[0])
         return {}
 
     def _views_open(self, arguments: Json) -> Json:

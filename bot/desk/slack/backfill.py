@@ -1,7 +1,7 @@
-"""Finding what people wrote while Slack told us nothing: after an outage Slack does not repeat its events.
+"""Finding what people did while Slack told us nothing: after an outage Slack does not repeat its events.
 
-The channel's own history says which threads have something new, so that only those are read. What is found is made
-durable like any event, under the same identity, so whatever was told of already vanishes.
+The channel's own history says in which threads somebody wrote, so that those are read first. Slack lets an app read
+fifty threads a minute, and has no call that reads several.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from functools import partial
 from typing import Any, Protocol
 
 import structlog
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.desk.slack.channels import Channels
-from bot.desk.slack.envelope import FOUND_AT, Json, message
-from bot.desk.slack.errors import classify_post
+from bot.desk.slack.comparing import Comparing, Thread, Told
+from bot.desk.slack.envelope import Json, seconds
+from bot.desk.slack.errors import GONE_ERRORS, classify_post, code_of
 from bot.desk.slack.whereabouts import next_cursor
 from bot.domain.connectors import Retry
 
@@ -29,7 +31,8 @@ _log = structlog.get_logger(__name__)
 LOOK_EVERY = 600.0
 #: Read again before the mark: Slack's time stamps and what it shows may be this far apart.
 OVERLAP = timedelta(minutes=5)
-#: After an absence this long the threads in which nothing new was written are read as well, for what was edited.
+#: After an absence this long the threads in which nothing new was written are read as well, for what was edited,
+#: deleted or sent by an envelope: of those history tells nothing.
 THOROUGH_AFTER = timedelta(minutes=15)
 #: Seconds between two of those: half of what Slack allows is left to others.
 _THOROUGH_PAUSE = 2.4
@@ -38,7 +41,7 @@ USUAL_DELAY = timedelta(minutes=1)
 _PAGE = 200
 
 
-class Ledger(Protocol):
+class Ledger(Told, Protocol):
     """What is durable about reading."""
 
     async def open_cards(self) -> list[str]:
@@ -51,10 +54,6 @@ class Ledger(Protocol):
 
     async def mark_read(self, channel: str, moment: datetime) -> None:
         """Remember up to when a channel has been read."""
-        ...
-
-    async def event(self, account: str, external_id: str) -> Json | None:
-        """Return an event that was made durable, by its identity."""
         ...
 
 
@@ -83,7 +82,7 @@ class _Look:
     count: int
     #: of those, how many no event will tell of any more
     old_count: int
-    #: threads to read for edits
+    #: threads to read after those
     unread: frozenset[str]
 
 
@@ -93,6 +92,7 @@ class Backfill:
     def __init__(self, parts: BackfillParts) -> None:
         """Read nothing yet."""
         self._parts = parts
+        self._comparing = Comparing(parts.ledger, parts.keep)
         self._wanted = asyncio.Event()
         self._wanted.set()
 
@@ -125,7 +125,7 @@ class Backfill:
                 cards.setdefault(channel, set()).add(ts)
         looks = [await self._read_channel(team, channel, cards[channel]) for channel in cards]
         await self._parts.missed(sum(look.old_count for look in looks))
-        count = sum(look.count for look in looks) + sum([await self._read_edits(team, look) for look in looks])
+        count = sum(look.count for look in looks) + sum([await self._read_rest(team, look) for look in looks])
         if count:
             _log.warning("backfill_found", count=count)
         return count
@@ -135,25 +135,23 @@ class Backfill:
         mark = await self._parts.ledger.read_to(channel)
         since = (mark - OVERLAP).timestamp() if mark else 0.0
         changed = await self._changed(channel, cards, since)
-        count = old = 0
+        count, written = 0, list[float]()
         # What was changed last is what somebody waits for.
-        for thread in sorted(changed, key=changed.__getitem__, reverse=True):
-            async for entry in self._replies(channel, thread, since):
-                if await self._take(team, channel, entry):
-                    count += 1
-                    old += began.timestamp() - _seconds(entry.get("ts")) > USUAL_DELAY.total_seconds()
+        for ts in sorted(changed, key=changed.__getitem__, reverse=True):
+            new_count, at = await self._read(team, channel, ts, since)
+            count, written = count + new_count, written + at
+        old_count = sum(began.timestamp() - at > USUAL_DELAY.total_seconds() for at in written)
         await self._parts.ledger.mark_read(channel, began)
         is_thorough = mark is not None and began - mark > THOROUGH_AFTER
         unread = frozenset(cards - set(changed)) if is_thorough else frozenset[str]()
-        return _Look(channel=channel, since=since, count=count, old_count=old, unread=unread)
+        return _Look(channel=channel, since=since, count=count, old_count=old_count, unread=unread)
 
-    async def _read_edits(self, team: str, look: _Look) -> int:
-        """Read the threads in which nothing new was written, the newest first; return how many edits were new."""
+    async def _read_rest(self, team: str, look: _Look) -> int:
+        """Read the threads in which nothing new was written, the newest first; return how much was new."""
         count = 0
-        for thread in sorted(look.unread, key=float, reverse=True):
+        for ts in sorted(look.unread, key=float, reverse=True):
             await self._parts.sleep(_THOROUGH_PAUSE)
-            async for entry in self._replies(look.channel, thread, look.since):
-                count += await self._take(team, look.channel, entry)
+            count += (await self._read(team, look.channel, ts, look.since))[0]
         return count
 
     async def _changed(self, channel: str, cards: set[str], since: float) -> dict[str, float]:
@@ -166,52 +164,25 @@ class Backfill:
             )
         )
         async for root in pages:
-            ts, latest = str(root.get("ts")), _seconds(root.get("latest_reply"))
+            ts, latest = str(root.get("ts")), seconds(root.get("latest_reply"))
             if ts in cards and latest > since and _has_people(root):
                 changed[ts] = latest
         return changed
 
-    async def _replies(self, channel: str, thread: str, since: float) -> AsyncIterator[Json]:
-        """Yield the replies of a thread that were written or edited since then; Slack finds none by their edits."""
+    async def _read(self, team: str, channel: str, ts: str, since: float) -> tuple[int, list[float]]:
+        """Make durable what is new in a thread; see `Comparing.compare`."""
         pages = self._pages(
-            lambda cursor: self._parts.client.conversations_replies(
-                channel=channel, ts=thread, limit=_PAGE, cursor=cursor
-            )
+            lambda cursor: self._parts.client.conversations_replies(channel=channel, ts=ts, limit=_PAGE, cursor=cursor)
         )
-        async for entry in pages:
-            edited = entry.get("edited")
-            edited_at = _seconds(edited.get("ts")) if isinstance(edited, dict) else 0.0
-            if max(_seconds(entry.get("ts")), edited_at) > since:
-                yield entry
-
-    async def _take(self, team: str, channel: str, entry: Json) -> bool:
-        """Make a reply durable, or the edit of one that is; return whether it is new."""
-        written = message(entry, channel)
-        if written is None:
-            return False
-        event = {**entry, "type": "message", "channel": channel}
-        if await self._parts.keep(self._told(team, event, written.external_id)):
-            return True
-        known = await self._parts.ledger.event(f"slack/{team}", written.external_id)
-        before = known.get("event") if known else None
-        if not isinstance(entry.get("edited"), dict) or not isinstance(before, dict):
-            return False
-        if before.get("text") == entry.get("text") or before.get("edited") == entry.get("edited"):
-            return False
-        change = {"type": "message", "subtype": "message_changed", "channel": channel}
-        return await self._parts.keep(
-            self._told(team, {**change, "previous_message": before, "message": event}, written.external_id)
-        )
-
-    def _told(self, team: str, event: Json, name: str) -> Json:
-        """Return an event as Slack would have told of it."""
-        return {
-            "type": "event_callback",
-            "team_id": team,
-            "event_id": f"found:{name}",
-            "event": event,
-            FOUND_AT: self._parts.now().timestamp(),
-        }
+        try:
+            entries = [entry async for entry in pages]
+        except SlackApiError as error:
+            if code_of(error) not in GONE_ERRORS:
+                raise
+            # Somebody deleted the card: whoever posts to the ticket next makes a new one.
+            entries = []
+        thread = Thread(team=team, channel=channel, ts=ts, since=since, read_at=self._parts.now().timestamp())
+        return await self._comparing.compare(thread, entries)
 
     async def _pages(
         self, call: Callable[[str | None], Awaitable[AsyncSlackResponse]]
@@ -244,10 +215,3 @@ def _has_people(root: dict[str, Any]) -> bool:
     if not isinstance(users, list) or count != len(users):
         return True
     return set(users) != {root.get("user")}
-
-
-def _seconds(ts: object) -> float:
-    try:
-        return float(ts) if isinstance(ts, str) else 0.0
-    except ValueError:
-        return 0.0

@@ -78,7 +78,7 @@ def _event(body: Json, event: Json) -> SlackEvent:
     kind, subtype = _text(event, "type"), _text(event, "subtype")
     unknown = Unknown(kind=f"event/{kind}/{subtype}" if subtype else f"event/{kind}")
     if kind == "reaction_added":
-        return _reaction(event) or unknown
+        return _reaction(event, _found_at(body)) or unknown
     if kind == "app_home_opened" and _text(event, "tab") in {"home", ""} and _text(event, "user"):
         return HomeOpened(external_id=f"home:{_text(body, 'event_id')}", user=_text(event, "user"))
     if kind != "message":
@@ -86,8 +86,7 @@ def _event(body: Json, event: Json) -> SlackEvent:
     if subtype in {"message_changed", "message_deleted"}:
         return _change(body, event) or unknown
     written = message(event, _text(event, "channel"))
-    found_at = body.get(FOUND_AT)
-    return replace(written, found_at=found_at if isinstance(found_at, float) else None) if written else unknown
+    return replace(written, found_at=_found_at(body)) if written else unknown
 
 
 def message(event: Json, channel: str) -> ThreadMessage | None:
@@ -136,7 +135,7 @@ def _change_id(body: Json, event: Json, *, is_deleted: bool) -> str:
     return f"change:{_text(event, 'channel')}:{ts}:{version}" if version else f"event:{_text(body, 'event_id')}"
 
 
-def _reaction(event: Json) -> Reaction | None:
+def _reaction(event: Json, found_at: float | None) -> Reaction | None:
     item, name, user = _object(event, "item"), _text(event, "reaction"), _text(event, "user")
     channel, ts = _text(item, "channel"), _text(item, "ts")
     if name not in SENDING or _text(item, "type") != "message" or not (user and channel and ts):
@@ -146,6 +145,8 @@ def _reaction(event: Json) -> Reaction | None:
         channel=channel,
         ts=ts,
         user=user,
+        at=seconds(event.get("event_ts")),
+        found_at=found_at,
     )
 
 
@@ -264,6 +265,19 @@ def _files(event: Json) -> tuple[SlackFile, ...]:
 def _is_human(message: Json) -> bool:
     """Whether a person wrote it: neither a bot nor this app, whose posts come back as events."""
     return bool(_text(message, "user")) and not message.get("bot_id") and not message.get("app_id")
+
+
+def seconds(ts: object) -> float:
+    """Return a time stamp of Slack's in seconds since 1970; 0 for anything else."""
+    try:
+        return float(ts) if isinstance(ts, str) else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _found_at(body: Json) -> float | None:
+    found_at = body.get(FOUND_AT)
+    return found_at if isinstance(found_at, float) else None
 
 
 def _object(body: Json, key: str) -> Json:

@@ -123,6 +123,10 @@ class Reaction:
     channel: str
     ts: str
     user: str
+    #: when, in seconds since 1970; of one that was found, the earliest that it can have been
+    at: float
+    #: when it was found, where no event told of it
+    found_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

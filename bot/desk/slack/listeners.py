@@ -283,6 +283,10 @@ class DeskEvents:
         if message.user != user and (owner is None or owner.id != agent.id):
             await self._voice.tell(user, place, NOT_YOURS)
             return
+        if isinstance(event, Reaction) and late.is_late(event):
+            said = slack_text.read(await self._plain(message.text, message.blocks)).text
+            await self._late.ask_for_envelope(view.ticket.id, user, message, said)
+            return
         try:
             await self._send(view, agent, message, act_key(event.external_id))
         except (DeskError, MediaError) as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +37,12 @@ def sent_keys(channel: str, ts: str) -> dict[str, bool]:
     """Return every key under which a message of a thread may have been sent, each with whether it was a reply then."""
     own = act_key(f"message:{channel}:{ts}")
     return {own: True, **{sent_key(channel, ts, is_reply=is_reply): is_reply for is_reply in (True, False)}}
+
+
+def sent_at(keys: Iterable[str], channel: str) -> set[str]:
+    """Return the `ts` of the messages of a channel that acts of these keys sent."""
+    own = re.compile(rf"slack:(?:message|sent):{re.escape(channel)}:([0-9.]+)(?::reply)?")
+    return {found[1] for found in map(own.fullmatch, keys) if found is not None}
 
 
 def metadata(key: str, ticket_id: str, shown: tuple[str, ...] = (), remark: str = "") -> dict[str, object]:

@@ -106,6 +106,84 @@ async def test_edits_of_an_outage_are_found(place: Workplace) -> None:
     assert [name.partition(":")[0] for name in handled] == ["change"]
 
 
+async def test_deletions_of_an_outage_are_found(place: Workplace) -> None:
+    """What was sent and is not in its thread any more is taken back, once; a note that is gone is nobody's business."""
+    ((_, card),) = await prepare(place, 1)
+    _, backfill = watching(place)
+    await backfill.look()
+    texts = ("&gt; wrong number", "for us", "&gt; right")
+    wrong, note, _ = [await place.slack.write(ALICE, card, text) for text in texts]
+    await place.work()
+    place.slack.is_silent = True
+    place.rig.clock.pass_(hours=1)
+    for ts in (wrong, note):
+        await place.slack.delete(ts)
+    place.slack.is_silent = False
+    assert [await backfill.look(), await backfill.look()] == [1, 0]
+    await place.work()
+    assert [said for said in place.rig.seen("c0") if said in {"wrong number", "right"}] == ["right"]
+
+
+async def test_of_a_thread_without_its_card_nothing_is_missing(place: Workplace) -> None:
+    """A card that somebody deleted takes its thread along, or leaves a stump of it: no reply is taken back for that."""
+    (_, card), (_, gone) = await prepare(place, 2)
+    _, backfill = watching(place)
+    await backfill.look()
+    for thread in (card, gone):
+        await place.slack.write(ALICE, thread, "&gt; Hello")
+    await place.work()
+    place.slack.is_silent = True
+    place.rig.clock.pass_(hours=1)
+    for message in place.slack.thread(card):
+        place.slack.messages.remove(message)
+    place.slack.message(card).update(subtype="tombstone", user="USLACKBOT")
+    for message in [place.slack.message(gone), *place.slack.thread(gone)]:
+        place.slack.messages.remove(message)
+    place.slack.is_silent = False
+    assert await backfill.look() == 0
+    await place.work()
+    assert [place.rig.seen(name)[-1] for name in ("c0", "c1")] == ["Hello", "Hello"]
+
+
+async def test_envelopes_of_an_outage_are_found(place: Workplace) -> None:
+    """What was put on a message in vain sends it once; one that was told of, and refused, is not tried again."""
+    ((_, card),) = await prepare(place, 1)
+    _, backfill = watching(place)
+    await backfill.look()
+    wished, refused = [await place.slack.write(ALICE, card, text) for text in ("We refund it", "She is rude")]
+    await place.slack.react(BOB, refused, "envelope")
+    await place.work()
+    place.slack.is_silent = True
+    place.rig.clock.pass_(hours=1)
+    await place.slack.react(ALICE, wished, "envelope")
+    await place.slack.click(ALICE, card, "tandem_claim")
+    place.slack.is_silent = False
+    assert [await backfill.look(), await backfill.look()] == [1, 0]
+    await place.work()
+    said = place.rig.seen("c0")
+    assert (said[-1], "She is rude" in said) == ("We refund it", False)
+
+
+async def test_a_late_envelope_needs_its_authors_word(place: Workplace) -> None:
+    """Where one may have been put there more than four hours ago, nobody knows whether the words still hold."""
+    ((_, card),) = await prepare(place, 1)
+    _, backfill = watching(place)
+    await backfill.look()
+    wished = await place.slack.write(ALICE, card, "We open at nine")
+    await place.work()
+    place.slack.is_silent = True
+    await place.slack.react(ALICE, wished, "envelope")
+    place.rig.clock.pass_(hours=17)
+    place.slack.is_silent = False
+    await backfill.look()
+    await place.work()
+    assert "We open at nine" not in place.rig.seen("c0")
+    asked = next(m for m in place.slack.thread(card) if "Does it still hold?" in visible(m))
+    await place.slack.click(ALICE, asked["ts"], "tandem_send_late")
+    await place.work()
+    assert place.rig.seen("c0")[-1] == "We open at nine"
+
+
 async def test_a_connection_that_tells_nothing_is_noticed(place: Workplace) -> None:
     """When history shows what no event told of, the operator hears where to look, and the next event ends that."""
     ((_, card),) = await prepare(place, 1)
