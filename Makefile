@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 # Deselects and options for a quick look: make test PYTEST="-k outbox"
 PYTEST ?=
 
-.PHONY: help setup run test check test-setup chromium bench faults lock clean
+.PHONY: help setup run test check test-setup chromium bench readme faults lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check:  ## The checks alone: format, lint, types, layers, tests
 
 bench: test-setup  ## Measure the figures that the README states
 	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
+
+readme: test-setup  ## Bring the README's table of channels up to date
+	@$(PYTHON) -m tests.features
 
 pictures: test-setup chromium  ## Draw the pictures of docs/agents.md from what Slack gets
 	@$(PYTHON) -m tests.pictures.draw
