@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.messages import DeliveryState
 from tests.pipeline import races
-from tests.pipeline.conftest import rig, rules, shop_template  # noqa: F401 - fixtures
+from tests.pipeline.conftest import also, rig, rules, shop_template  # noqa: F401 - fixtures
 from tests.pipeline.rig import Rig
 
 RACES = 10_000

@@ -8,7 +8,7 @@ from tests.desk.conftest import slack  # noqa: F401 - fixture
 from tests.desk.storms import check_storm
 from tests.desk.workplace import workplace
 from tests.fakes.slack import FakeSlack
-from tests.pipeline.conftest import rig, rules, shop_template  # noqa: F401 - fixtures
+from tests.pipeline.conftest import also, rig, rules, shop_template  # noqa: F401 - fixtures
 from tests.pipeline.rig import Rig
 
 

@@ -7,7 +7,7 @@ import structlog
 
 from tests.desk.workplace import Workplace, workplace
 from tests.fakes.slack import FakeSlack
-from tests.pipeline.conftest import rig, rules, shop_template  # noqa: F401 - fixtures
+from tests.pipeline.conftest import also, rig, rules, shop_template  # noqa: F401 - fixtures
 from tests.pipeline.rig import Rig
 from tests.quiet import logs_as
 

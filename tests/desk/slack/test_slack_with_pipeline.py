@@ -22,7 +22,7 @@ from tests.fakes.connector import refused
 from tests.fakes.slack import BOT_TOKEN, SECRET, FakeSlack
 from tests.fakes.slack_api import QUEUE
 from tests.fakes.slack_rules import visible
-from tests.pipeline.conftest import rig, shop_template  # noqa: F401 - fixtures
+from tests.pipeline.conftest import also, rig, shop_template  # noqa: F401 - fixtures
 from tests.pipeline.rig import BLOCKED, Rig, handoff
 
 ALICE = "U0ALICE"
