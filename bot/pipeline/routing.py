@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 import structlog
 from sqlalchemy import Connection
 
@@ -9,7 +12,7 @@ from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.routing import choose
 from bot.domain.rules import Assignment, Team
 from bot.domain.shifts import MayWork, anybody
-from bot.domain.tickets import TicketId, TicketState
+from bot.domain.tickets import Agent, TicketId, TicketState
 from bot.pipeline import notices
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give
@@ -33,7 +36,8 @@ async def drain(database: Database, writer: Writer, may_work: MayWork = anybody)
         if team.assign is Assignment.ROUND_ROBIN:
             waiting = await database.read(_given_out, writer, team)
             if waiting:
-                await _dismiss(database, writer, team, may_work)
+                there = await database.read(agents.colleagues, team, writer.now)
+                await _dismiss(database, [colleague.agent for colleague in there], may_work)
             for ticket_id in waiting:
                 if not await database.write(give_out, writer, ticket_id):
                     break
@@ -41,12 +45,17 @@ async def drain(database: Database, writer: Writer, may_work: MayWork = anybody)
     return given_count
 
 
-async def _dismiss(database: Database, writer: Writer, team: Team, may_work: MayWork) -> None:
-    """Note that those are away who may not work here any more."""
-    for colleague in await database.read(agents.colleagues, team, writer.now):
-        if not await may_work(colleague.agent):
-            log.warning("agent_gone", agent=colleague.agent.id)
-            await database.write(agents.dismiss, colleague.agent.id)
+async def dismiss_leavers(database: Database, now: datetime, may_work: MayWork) -> None:
+    """Note that of those who are there, of whatever team, those are away who may not work here any more."""
+    known = await database.read(agents.known)
+    await _dismiss(database, [agent for agent, availability in known if availability.is_there(now)], may_work)
+
+
+async def _dismiss(database: Database, there: Iterable[Agent], may_work: MayWork) -> None:
+    for agent in there:
+        if not await may_work(agent):
+            log.warning("agent_gone", agent=agent.id)
+            await database.write(agents.dismiss, agent.id)
 
 
 def give_out(connection: Connection, writer: Writer, ticket_id: TicketId) -> bool:

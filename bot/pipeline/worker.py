@@ -48,6 +48,8 @@ WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
 SWEEP_EVERY = 2.0
+#: How often it is asked whether those who are there still work here.
+PEOPLE_EVERY = timedelta(minutes=5)
 #: An engine is started again within this; until then its worker leaves the inbox alone.
 ENGINE_WITHIN = timedelta(seconds=5)
 #: How long a stopping worker waits for what it has begun, in seconds: its leases last until then.
@@ -110,6 +112,7 @@ class Worker:
         self._outbox_leases: set[Lease] = set()
         self._suspected = Hint()
         self._engineless_since: datetime | None = None
+        self._people_due_at: datetime | None = None
 
     async def run(self) -> None:
         """Work on both boxes and the timers until cancelled."""
@@ -319,6 +322,9 @@ class Worker:
         """Do what tickets wait for, and give out what somebody has room for."""
         writer = self._writer()
         database = self._parts.database
+        if self._people_due_at is None or self._people_due_at <= writer.now:
+            self._people_due_at = writer.now + PEOPLE_EVERY
+            await routing.dismiss_leavers(database, writer.now, self._parts.may_work)
         due_count = await overdue.sweep(database, writer) + await routing.drain(database, writer, self._parts.may_work)
         if due_count + await places.tell(database, writer):
             self._parts.hints.outbox.give()

@@ -85,6 +85,25 @@ async def test_who_left_is_given_nothing_and_is_away(rig: Rig, shifts: Shifts) -
     assert await shifts.availability(KIM) == THERE
 
 
+async def test_who_left_gets_no_customer_back(rig: Rig, shifts: Shifts) -> None:
+    """Where tickets are claimed as well it is asked who still works here: no ticket waits for those who do not."""
+    rules = replace(rig.rules, reopen_within=timedelta(hours=1))
+    object.__setattr__(rig.converse_parts, "rules", rules)
+
+    async def nobody(_: Agent) -> bool:
+        return False
+
+    await rig.writes("person please")
+    await shifts.set_availability(SAM, THERE)
+    await rig.act(Resolve(), SAM)
+    object.__setattr__(rig.worker._parts, "may_work", nobody)
+    await rig.wait_out(minutes=6)
+    await rig.writes("person please")
+    ticket = await _ticket(rig, "ann")
+    assert (ticket.number, ticket.state) == (1, TicketState.QUEUED)
+    assert await shifts.availability(SAM) == AWAY
+
+
 async def test_who_says_nothing_is_away(rig: Rig, shifts: Shifts) -> None:
     """Somebody new is away; who is there or away stays so, and who said when is back by then."""
     assert await shifts.availability(SAM) == AWAY
