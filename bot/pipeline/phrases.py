@@ -41,6 +41,16 @@ def assigned(by: Agent, to: Agent, former: Agent | None, remark: str) -> str:
     return f"{what} {remark}".strip()
 
 
+def is_away(agent: Agent) -> str:
+    """Tell who gives a ticket to somebody that they may not see it soon."""
+    return f"{agent.name} is away now, and may not see it before they are back."
+
+
+def promise_replaced(earlier: str) -> str:
+    """Tell who promises something that a ticket recalls one promise, the last."""
+    return f"This is recalled in place of what was promised before: {earlier}"
+
+
 def moved(by: Agent, former: str, team: str, remark: str) -> str:
     """Tell agents where the ticket came from."""
     return f"{by.name} has passed this ticket on from {former} to {team}. {remark}".strip()

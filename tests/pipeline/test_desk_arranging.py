@@ -10,6 +10,7 @@ from bot.domain.acts import Claim, Promise, Resolve, SetPriority, SetTags, Snooz
 from bot.domain.clocks import ClockKind
 from bot.domain.errors import DeskError
 from bot.domain.tickets import Priority
+from bot.pipeline import phrases
 from bot.store import clocks
 from tests.pipeline.rig import KIM, SAM, Rig, handoff
 
@@ -81,13 +82,16 @@ async def test_tags_are_kept_tidy(claimed: Rig) -> None:
 
 
 async def test_a_promise_becomes_a_clock(claimed: Rig) -> None:
-    """What was promised stands on the ticket with its date, in place of an earlier promise."""
+    """What was promised stands on the ticket with its date, in place of an earlier promise, which is told."""
+    remarks = []
     for days in (1, 2):
         due_at = claimed.clock.now() + timedelta(days=days)
-        await claimed.act(Promise(text=f"a call in {days} days", due_at=due_at), SAM)
+        done = await claimed.act(Promise(text=f"a call in {days} days", due_at=due_at), SAM)
+        remarks.append(done.remark)
     ticket = (await claimed.view()).ticket
     (promised,) = [c for c in await claimed.database.read(clocks.of, ticket.id) if c.kind is ClockKind.PROMISE]
     assert (promised.detail, promised.due_at) == ("a call in 2 days", due_at)
+    assert remarks == ["", phrases.promise_replaced("a call in 1 days")]
     with pytest.raises(DeskError, match="what you promised"):
         await claimed.act(Promise(text=" ", due_at=due_at), SAM)
 

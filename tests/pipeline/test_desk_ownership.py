@@ -11,8 +11,10 @@ from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError
 from bot.domain.rules import Team
+from bot.domain.shifts import Availability
 from bot.domain.tickets import EVERYBODY, TeamName, TicketState
 from bot.pipeline import phrases
+from bot.store import agents
 from tests.pipeline.rig import KIM, PLAIN, SAM, Rig, handoff
 
 RETURNS = TeamName("returns")
@@ -90,6 +92,16 @@ async def test_a_lead_takes_over_and_the_former_owner_reads_it(claimed: Rig) -> 
         await claimed.act(Reply(text="me again"), SAM)
     event = (await claimed.view()).events[-1]
     assert (event.kind, event.agent, event.detail) == ("assign", KIM, "to Kim: Sam is ill.")
+
+
+async def test_who_gives_a_ticket_to_somebody_away_is_told(queued: Rig) -> None:
+    """It is theirs all the same; of somebody who never said whether they are there nothing is said."""
+    assert (await queued.act(Assign(agent=KIM), SAM)).remark == ""
+    await queued.act(Release(), KIM)
+    away = Availability(is_available=False)
+    await queued.database.write(agents.set_availability, KIM, away, queued.clock.now())
+    done = await queued.act(Assign(agent=KIM), SAM)
+    assert (done.ticket.agent, done.remark) == (KIM, phrases.is_away(KIM))
 
 
 async def test_a_ticket_is_given_to_somebody(queued: Rig) -> None:

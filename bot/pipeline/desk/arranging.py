@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.domain.acts import Note, Promise, SetPriority, SetTags, Snooze, Wake
+from bot.domain.clocks import ClockKind
 from bot.domain.desk import Done
 from bot.domain.errors import DeskError
 from bot.domain.texts import line
-from bot.pipeline import promises
+from bot.pipeline import phrases, promises
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_open, require_text
+from bot.store import clocks
 
 TAGS_MAX = 12
 TAG_MAX = 40
@@ -72,10 +74,14 @@ def promise(doing: Doing, act: Promise) -> Done:
     require_mine(doing)
     text = require_text(act.text, "Say what you promised, for whoever has the ticket when it is due.")
     _require_ahead(doing, act.due_at)
+    known = next(
+        (each for each in clocks.of(doing.connection, doing.ticket.id) if each.kind is ClockKind.PROMISE), None
+    )
+    remark = phrases.promise_replaced(known.detail) if known is not None and known.state.is_running else ""
     doing = doing.change()
     promises.promised(doing.connection, doing.writer, doing.ticket, text, act.due_at)
     doing.show()
-    return doing.done()
+    return doing.done(remark=remark)
 
 
 def _require_ahead(doing: Doing, at: datetime) -> None:

@@ -11,7 +11,7 @@ from bot.pipeline import phrases, promises
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_open
 from bot.pipeline.desk.moving import move, team_of
 from bot.pipeline.waiting import outlook
-from bot.store import tickets
+from bot.store import agents, tickets
 
 
 def claim(doing: Doing, _: Claim) -> Done:
@@ -48,7 +48,13 @@ def assign(doing: Doing, act: Assign) -> Done:
     doing = _give_to_agent(doing, act.agent)
     called = () if act.agent.id == doing.agent.id else act.agent.mentions
     doing.notice(phrases.assigned(doing.agent, act.agent, former, act.remark.strip()), called)
-    return doing.done()
+    return doing.done(remark=phrases.is_away(act.agent) if called and _is_away(doing, act.agent) else "")
+
+
+def _is_away(doing: Doing, agent: Agent) -> bool:
+    """Whether somebody said that they are away; of who never said anything nobody knows."""
+    said = next((said for known, said in agents.known(doing.connection) if known.id == agent.id), None)
+    return said is not None and not said.is_there(doing.writer.now)
 
 
 def transfer(doing: Doing, act: Transfer) -> Done:
