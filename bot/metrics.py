@@ -27,6 +27,9 @@ JOININGS = Counter("tandem_joinings", "Tokens of invitations that came back, by 
 BILLED = Counter(
     "tandem_billed", "Things sent that a channel charges for, by what.", ["channel", "what"], registry=REGISTRY
 )
+ALLOWANCE = Gauge(
+    "tandem_allowance", "Calls that a channel takes before it asks for a pause.", ["account", "what"], registry=REGISTRY
+)
 TICKETS = Counter("tandem_tickets", "Tickets opened, by reason.", ["reason"], registry=REGISTRY)
 PROMISES_BROKEN = Counter(
     "tandem_promises_broken", "Promises to customers that were not kept, by what.", ["what"], registry=REGISTRY

@@ -123,5 +123,15 @@ class Fields:
             self._wrong(name, "a list of strings")
         return [storable(item) for item in value]
 
+    def integers(self, name: str, at_most: int) -> list[int]:
+        """Return a member that is a list of whole numbers; an empty list when it is absent."""
+        value = self._members.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) > at_most:
+            self._wrong(name, f"a list of at most {at_most} whole numbers")
+        items = {str(n): item for n, item in enumerate(value)}
+        return [Fields(items, f"{self._path}.{name}").integer(each) for each in items]
+
     def _wrong(self, name: str, wanted: str) -> NoReturn:
         raise MalformedWebhookError(f"{self._path}.{name} must be {wanted}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import app, email, instagram, line, messenger, sms, telegram, webchat, whatsapp
+from tests.contracts import app, email, instagram, line, messenger, sms, telegram, webchat, whatsapp, x
 from tests.contracts.subject import Subject
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
@@ -17,4 +17,6 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "telegram": telegram.subject,
     "webchat": webchat.subject,
     "whatsapp": whatsapp.subject,
+    "x": x.messages,
+    "x-mentions": x.mentions,
 }

@@ -30,10 +30,21 @@ from tests.contracts.subject import Subject
 PIECE = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=60)
 
 
-def _address(subject: Subject) -> ChannelAddress:
+def _written(subject: Subject) -> InboundMessage:
+    """Return what a customer has written."""
     (event,) = subject.connector.parse(subject.request(subject.bodies(["hello"])[0]))
     assert isinstance(event, InboundMessage)
-    return event.address
+    return event
+
+
+def _address(subject: Subject) -> ChannelAddress:
+    return _written(subject).address
+
+
+def _answer(subject: Subject) -> SendText:
+    """Return the call that answers it."""
+    written = _written(subject)
+    return SendText(address=written.address, text="hello", reply_context=written.reply_context)
 
 
 def _plan(subject: Subject, message: OutboundMessage) -> tuple[SendOperation, ...]:
@@ -116,7 +127,7 @@ async def test_unreachable(subject: Subject) -> None:
     connector, address = subject.unreachable, _address(subject)
     if connector is None:
         return
-    operation, sent = SendText(address=address, text="hello"), f"{address.external_id}:1"
+    operation, sent = _answer(subject), f"{address.external_id}:1"
 
     assert isinstance(await connector.send(operation, "key"), Retry)
     if isinstance(connector, Editing):
@@ -148,8 +159,7 @@ async def test_secrets_stay_inside(
         except WebhookError as error:
             shown += traceback.format_exception(error)
     if subject.unreachable is not None:
-        operation = SendText(address=_address(subject), text="hello")
-        shown.append(repr(await subject.unreachable.send(operation, "key")))
+        shown.append(repr(await subject.unreachable.send(_answer(subject), "key")))
         if isinstance(subject.unreachable, Closing):
             await subject.unreachable.close()
     shown += [caplog.text, *capfd.readouterr()]
