@@ -50,6 +50,8 @@ class Capabilities:
     is_public: bool = False
     #: whether an answer has to carry what the last message brought as its `reply_context`
     has_reply_context: bool = False
+    #: how long a customer pauses between pieces of one message; nothing: each message is answered by itself
+    debounce: timedelta = timedelta(seconds=0.8)
 
 
 @dataclass(frozen=True, kw_only=True)

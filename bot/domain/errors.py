@@ -13,6 +13,7 @@ TandemError
  ├─ MediaError               a file cannot be fetched or must not be kept
  ├─ StaleLeaseError          somebody else took the row over; nothing was written
  ├─ OwnerChangedError        the conversation changed hands while the turn was in work
+ ├─ SupersededError          the customer went on writing while the turn was in work
  └─ DeskError                an agent asked for what cannot be done; the message is for the agent
      ├─ NewLinesError        somebody wrote what the agent had not seen; nothing was sent
      └─ PublicReplyError     everybody would read what the agent does not know they would; nothing was sent
@@ -75,6 +76,10 @@ class StaleLeaseError(TandemError):
 
 class OwnerChangedError(TandemError):
     """The conversation changed hands while the turn was in work."""
+
+
+class SupersededError(TandemError):
+    """The customer went on writing while the turn was in work."""
 
 
 class DeskError(TandemError):

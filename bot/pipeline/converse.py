@@ -32,15 +32,17 @@ from bot.domain.errors import (
     EngineError,
     EngineUnavailableError,
     MediaError,
+    SupersededError,
 )
 from bot.domain.handoff import HandoffRequest, Reason
-from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, OutboundMessage
+from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, MessageId, OutboundMessage
 from bot.domain.ports import Clock, CustomerDirectory, MediaStore
 from bot.domain.retry import CRASHES_MAX, TURN_RETRY, RetryPolicy
 from bot.domain.rules import Rules
-from bot.pipeline import phrases, promises
+from bot.pipeline import bursts, phrases, promises
 from bot.pipeline.aftercare import answer_aftercare
 from bot.pipeline.background import Background
+from bot.pipeline.bursts import Burst, Pauses, read_burst
 from bot.pipeline.giving_up import give_up_message
 from bot.pipeline.inviting import join
 from bot.pipeline.naming import Naming
@@ -81,6 +83,10 @@ class ConverseParts:
     dice: random.Random
     #: how tickets are worked
     rules: Rules = field(default_factory=Rules)
+    #: how long a customer's next words are waited for, on every channel; none: as each channel says
+    debounce: timedelta | None = None
+    #: told after how many seconds a row that was held is to be taken up; it is found without that, only later
+    wake_in: Callable[[float], object] = lambda _: None
 
 
 #: A transaction that ends a row's work without a turn.
@@ -93,6 +99,7 @@ class Conversing:
     def __init__(self, parts: ConverseParts) -> None:
         """Use `parts`."""
         self._parts = parts
+        self._pauses = Pauses(connectors=parts.connectors, chosen=parts.debounce)
         self._naming = Naming(parts.database)
         self._publicly = Publicly(parts.database, parts.engine, parts.directory.order_numbers)
         self._relaying = Relaying(
@@ -108,6 +115,7 @@ class Conversing:
     async def converse(self, row: InboxRow) -> None:
         """Answer, relay or hand over the message of a claimed row, and finish the row in the same commit.
 
+        What its customer writes right behind it is answered with it; what may be but the beginning is held for a while.
         Raises `OwnerChangedError` when the conversation changed hands meanwhile (nothing was written: call it again)
         and `StaleLeaseError` when somebody else has taken the row over.
         """
@@ -115,10 +123,21 @@ class Conversing:
             await self._trigger(row)
             return
         message: InboundMessage = INBOUND.validate_python(row.body)
-        situation = await self._parts.database.read(read_situation, message.address, message)
-        self._acknowledge(message, situation)
+        is_ended = False
+        while not is_ended:
+            try:
+                await self._take_up(row, message)
+                is_ended = True
+            except SupersededError:
+                log.info("turn_superseded", message=row.message_id)
+
+    async def _take_up(self, row: InboxRow, message: InboundMessage) -> None:
+        pause = self._pauses.at(message.address)
+        burst = await self._parts.database.read(read_burst, row, message, pause)
+        row, situation, message = burst.row, burst.situation, burst.whole
+        self._acknowledge(burst)
         if self._parts.rules.public.covers(message.address):
-            await self._take_in_public(row, situation, message)
+            await self._take_in_public(burst)
             return
         brought = invitations.brought(message.text, message.referral)
         if brought is not None:
@@ -131,20 +150,30 @@ class Conversing:
         if situation.aftercare is not None:
             await self._write(_answer_aftercare, row, situation)
             return
-        attachments = await self._keep_files(row, message)
+        attachments = await self._keep_files(burst)
         if situation.conversation.owner is Owner.AGENT:
             await self._relaying.relay(self._writer(), row, situation, message)
-        elif not message.text and not situation.meaning and attachments:
+        elif message.text or situation.meaning or not attachments:
+            await self._answer(row, situation, message)
+        elif not await self._hold(row):
             await self._write(_hand_off_files, row, situation)
-        else:
-            await self._answer(row, situation, message.text, situation.meaning)
 
-    async def _take_in_public(self, row: InboxRow, situation: Situation, message: InboundMessage) -> None:
-        await self._keep_files(row, message)
+    async def _hold(self, row: InboxRow) -> bool:
+        """Leave a row until its customer has had time to go on; return whether there is any left."""
+        now = self._parts.clock.now()
+        until = self._pauses.until(row)
+        if row.pieces is None or until <= now:
+            return False
+        await self._parts.database.write(bursts.hold, row, until)
+        self._parts.wake_in((until - now).total_seconds())
+        return True
+
+    async def _take_in_public(self, burst: Burst) -> None:
+        await self._keep_files(burst)
         try:
-            await self._publicly.take(self._writer(), row, situation, message)
+            await self._publicly.take(self._writer(), burst.row, burst.situation, burst.whole)
         except EngineError as error:
-            await self._try_later(row, situation, error)
+            await self._try_later(burst.row, burst.situation, error)
 
     async def _trigger(self, row: InboxRow) -> None:
         address = ChannelAddress.parse(row.address)
@@ -155,10 +184,11 @@ class Conversing:
             await self._parts.database.write(inbox.finish, row.lease, self._parts.clock.now())
             return
         meaning = Meaning(intent=str(row.body["intent"]), entities=dict(row.body["entities"]))
-        await self._answer(row, situation, "", meaning)
+        await self._answer(row, replace(situation, meaning=meaning), None)
 
-    async def _answer(self, row: InboxRow, situation: Situation, text: str, meaning: Meaning | None) -> None:
-        request = situation.request(row, text, meaning, situation.conversation.owner)
+    async def _answer(self, row: InboxRow, situation: Situation, message: InboundMessage | None) -> None:
+        text = message.text if message else ""
+        request = situation.request(row, text, situation.meaning, situation.conversation.owner)
         loop = asyncio.get_running_loop()
         typing = loop.call_later(TYPING_AFTER, self._show_typing, situation.conversation.address)
         try:
@@ -168,7 +198,9 @@ class Conversing:
             return
         finally:
             typing.cancel()
-        decision = await self._decide(turn, situation)
+        if bursts.may_go_on(text, turn) and await self._hold(row):
+            return
+        decision = replace(await self._decide(turn, situation), text=text)
         await self._parts.database.write(commit_turn, self._writer(), row, situation.conversation, decision)
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
@@ -221,12 +253,18 @@ class Conversing:
             return ""
         return record.customer.tier if record else ""
 
-    async def _keep_files(self, row: InboxRow, message: InboundMessage) -> tuple[Attachment, ...]:
-        """Keep the message's files, each once however often this is tried; one that cannot be had is named only."""
-        connector = self._parts.connectors.find(message.address.channel, message.address.account)
+    async def _keep_files(self, burst: Burst) -> tuple[Attachment, ...]:
+        """Keep the messages' files, each once however often this is tried; one that cannot be had is named only."""
+        kept: list[Attachment] = []
+        for message_id, message in zip(burst.row.message_ids, burst.pieces, strict=True):
+            kept += await self._keep_files_of(message_id, message)
+        return tuple(kept)
+
+    async def _keep_files_of(self, message_id: MessageId, message: InboundMessage) -> tuple[Attachment, ...]:
+        connector = self._find(message.address)
         if not message.attachments or connector is None or not isinstance(connector, FetchesMedia):
             return message.attachments
-        line = await self._parts.database.read(transcript.get, row.message_id)
+        line = await self._parts.database.read(transcript.get, message_id)
         files = line.attachments if line else message.attachments
         for index, attachment in enumerate(files):
             if attachment.media_id is not None:
@@ -237,21 +275,23 @@ class Conversing:
                 log.warning("file_not_kept", channel=message.address.channel, error=str(error))
                 continue
             files = (*files[:index], kept, *files[index + 1 :])
-            await self._parts.database.write(transcript.set_attachments, row.message_id, files)
+            await self._parts.database.write(transcript.set_attachments, message_id, files)
         return files
 
-    def _acknowledge(self, message: InboundMessage, situation: Situation) -> None:
-        """Show the customer that the message has come, and learn their name if nobody has told it."""
-        connector, start = self._find(message.address), self._parts.background.start
+    def _acknowledge(self, burst: Burst) -> None:
+        """Show the customer that the messages have come, and learn their name if nobody has told it."""
+        head, start = burst.pieces[0], self._parts.background.start
+        connector = self._find(head.address)
         if connector is None:
             return
-        if message.choice and isinstance(connector, Acknowledging):
-            start(connector.acknowledge(message))
+        if head.choice and isinstance(connector, Acknowledging):
+            start(connector.acknowledge(head))
         if isinstance(connector, MarksRead):
-            start(connector.mark_read(message))
-        is_nameless = situation.conversation.display_name is None
-        if is_nameless and isinstance(connector, KnowsNames) and self._naming.is_new(message.address):
-            start(self._naming.learn(connector, message.address))
+            for piece in burst.pieces:
+                start(connector.mark_read(piece))
+        is_nameless = burst.situation.conversation.display_name is None
+        if is_nameless and isinstance(connector, KnowsNames) and self._naming.is_new(head.address):
+            start(self._naming.learn(connector, head.address))
 
     def _find(self, address: ChannelAddress) -> Connector | None:
         return self._parts.connectors.find(address.channel, address.account)
@@ -275,6 +315,7 @@ def _answer_aftercare(connection: Connection, writer: Writer, row: InboxRow, sit
 
 def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
     conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
+    bursts.check(connection, row)
     request = HandoffRequest(reason=Reason.OTHER, topic="a file", summary="The customer sent a file without any words.")
     is_new = tickets.open_of(connection, conversation.id) is None
     conversation, ticket = writer.hand_off(connection, conversation, request)
@@ -286,8 +327,9 @@ def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situa
         writer.say(connection, conversation, message, f"{row.message_id}:file")
     else:
         promises.customer_wrote(connection, writer, ticket)
-        writer.post_line(connection, ticket.id, row.message_id)
-    inbox.finish(connection, row.lease, writer.now)
+        for message_id in row.message_ids:
+            writer.post_line(connection, ticket.id, message_id)
+    bursts.finish(connection, row, writer.now)
 
 
 def _give_up(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:

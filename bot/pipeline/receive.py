@@ -132,6 +132,7 @@ def _keep_message(connection: Connection, account: str, named: tuple[InboundMess
     )
     if not inbox.add(connection, arrival, now):
         return False
+    inbox.waken(connection, arrival.address, now)
     conversation = conversations.meet(connection, message.address, message.display_name, now)
     if message.language and message.language != conversation.language:
         conversations.set_language(connection, message.address, message.language)

@@ -14,14 +14,14 @@ from bot.domain.customers import CustomerId
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, MessageId, OutboundMessage
 from bot.domain.tickets import Ticket, TicketId
-from bot.pipeline import phrases, promises
+from bot.pipeline import bursts, phrases, promises
 from bot.pipeline.aftercare import is_courtesy
 from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.reopening import closed_lately
 from bot.pipeline.waiting import outlook
-from bot.store import choices, conversations, inbox, outbox, tickets, timers, turns
+from bot.store import choices, conversations, outbox, tickets, timers, turns
 from bot.store.inbox import InboxKind, InboxRow
 from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.timers import Timer
@@ -39,6 +39,8 @@ class Decision:
     failed_proof_count: int
     #: the brand's word for the customer's value, where routing asks for it
     tier: str = ""
+    #: what the customer said
+    text: str = ""
 
 
 def commit_turn(
@@ -46,15 +48,17 @@ def commit_turn(
 ) -> None:
     """Write down the turn and finish its inbox row; the body of one transaction.
 
-    Raises `OwnerChangedError` when the conversation changed hands since `before`, `StaleLeaseError` when the row did.
+    Raises `OwnerChangedError` when the conversation changed hands since `before`, `SupersededError` when the customer
+    went on writing, `StaleLeaseError` when somebody else has the row.
     """
     conversation = conversations.lock_at(connection, before.id, before.epoch)
+    bursts.check(connection, row)
     _record_proofs(connection, writer, conversation, decision)
     if conversation.owner is Owner.QUEUE:
         outcome = _while_queued(connection, writer, row, conversation, decision.turn)
     else:
         outcome = _as_owner(connection, writer, row, conversation, decision)
-    inbox.finish(connection, row.lease, writer.now)
+    bursts.finish(connection, row, writer.now)
     metrics.TURNS.labels(outcome).inc()
     metrics.TURN_SECONDS.observe((writer.now - row.received_at).total_seconds())
 
@@ -63,7 +67,7 @@ def _as_owner(
     connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, decision: Decision
 ) -> str:
     turn = decision.turn
-    left = _left_to_people(connection, writer, row, conversation, turn)
+    left = _left_to_people(connection, writer, row, conversation, decision)
     if left is not None:
         return left
     _record_turn(connection, writer, row, conversation, turn)
@@ -78,12 +82,13 @@ def _as_owner(
 
 
 def _left_to_people(
-    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, turn: Turn
+    connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, decision: Decision
 ) -> str | None:
     """Leave to people what they asked to decide, and what the bot is not sure of after they closed a ticket.
 
     Returns what became of the turn, which is written down then; none when it is the bot's.
     """
+    turn = decision.turn
     known = tickets.last_of(connection, conversation.id) if turn.commands or turn.is_fallback else None
     if known is None or known.state.is_open:
         return None
@@ -91,7 +96,7 @@ def _left_to_people(
         _record_turn(connection, writer, row, conversation, turn)
         request, words = _decided_by_people(turn.commands[0], known), phrases.PEOPLE_DECIDE
     elif turn.is_fallback and turn.handoff is None and closed_lately(writer, known):
-        if is_courtesy(str(row.body.get("text") or ""), turn):
+        if is_courtesy(decision.text, turn):
             return "courtesy"
         summary = f"The bot is not sure what the customer wants now; {known.request.topic} was closed before."
         request = HandoffRequest(reason=Reason.NOT_UNDERSTOOD, topic=known.request.topic, summary=summary)
@@ -134,7 +139,8 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
     is_sure = not turn.is_fallback and turn.handoff is None
     if ticket is not None and row.kind is InboxKind.MESSAGE:
         promises.customer_wrote(connection, writer, ticket)
-        writer.post_line(connection, ticket.id, row.message_id)
+        for message_id in row.message_ids:
+            writer.post_line(connection, ticket.id, message_id)
         show_edit(connection, writer, ticket, row)
     if is_sure:
         _record_turn(connection, writer, row, conversation, turn)

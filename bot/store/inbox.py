@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
 
+from bot.domain.errors import StaleLeaseError
 from bot.domain.messages import MessageId
 from bot.store import lanes
 from bot.store.database import insert_once
@@ -54,6 +56,16 @@ class Arrival:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A customer's message that waits behind a claimed row of its address."""
+
+    row_id: int
+    message_id: MessageId
+    body: Any
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class InboxRow:
     """A claimed row."""
 
@@ -69,11 +81,38 @@ class InboxRow:
     outage_count: int
     #: how often in a row its worker or its engine has died
     crash_count: int
+    #: what is answered together with it; none: it is answered by itself
+    pieces: tuple[Waiting, ...] | None = None
+
+    @property
+    def message_ids(self) -> tuple[MessageId, ...]:
+        """Its message and those that are answered together with it, in order."""
+        return (self.message_id, *(each.message_id for each in self.pieces or ()))
 
     @property
     def failure_count(self) -> int:
         """How many attempts there are whose failing is the message's own, if this one fails so too."""
         return self.attempt_count - self.outage_count
+
+
+# The statements of every turn are built once.
+_BEHIND = (
+    select(inbox.c.id, inbox.c.kind, inbox.c.message_id, inbox.c.body, inbox.c.received_at)
+    .where(
+        inbox.c.address == bindparam("lane"),
+        inbox.c.state == literal_column("'pending'"),
+        inbox.c.id > bindparam("head"),
+    )
+    .order_by(inbox.c.id)
+    .limit(bindparam("at_most"))
+)
+_HELD = (
+    (inbox.c.address == bindparam("lane"))
+    & (inbox.c.state == literal_column("'pending'"))
+    & (inbox.c.attempt_count == 0)
+    & (inbox.c.ready_at > bindparam("now"))
+)
+_WAKENING = update(inbox).where(_HELD).values(ready_at=bindparam("now"))
 
 
 def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
@@ -134,6 +173,45 @@ def defer_for_engine(
     }
     lanes.write(connection, inbox, row.lease, counts)
     lanes.defer(connection, inbox, row.lease, until, error)
+
+
+def behind(connection: Connection, row: InboxRow, limit: int) -> list[Waiting]:
+    """Return the messages that wait right behind a claimed row, in order; reports on ours among them do not count."""
+    found = []
+    for waiting in connection.execute(_BEHIND, {"lane": row.address, "head": row.lease.row_id, "at_most": limit}):
+        if waiting.kind == InboxKind.RECEIPT:
+            continue
+        if waiting.kind != InboxKind.MESSAGE:
+            break
+        found.append(
+            Waiting(
+                row_id=waiting.id,
+                message_id=MessageId(waiting.message_id),
+                body=waiting.body,
+                received_at=waiting.received_at,
+            )
+        )
+    return found
+
+
+def finish_behind(connection: Connection, waiting: Collection[Waiting], now: datetime) -> None:
+    """Mark messages as handled with the claimed row they wait behind, which is finished in this transaction."""
+    ids = [each.row_id for each in waiting]
+    theirs = inbox.c.id.in_(ids) & (inbox.c.state == "pending")
+    if connection.execute(update(inbox).where(theirs).values(state="done", finished_at=now)).rowcount != len(ids):
+        raise StaleLeaseError
+
+
+def hold(connection: Connection, row: InboxRow, until: datetime) -> None:
+    """Take the row up again at `until`, or when its customer goes on writing; raises `StaleLeaseError`."""
+    # It has not been worked on: this attempt says nothing about it.
+    lanes.write(connection, inbox, row.lease, {"attempt_count": row.attempt_count - 1})
+    lanes.defer(connection, inbox, row.lease, until, "")
+
+
+def waken(connection: Connection, address: str, now: datetime) -> None:
+    """Let a held row of the address be taken up at once: its customer goes on writing."""
+    connection.execute(_WAKENING, {"lane": address, "now": now})
 
 
 def hasten(connection: Connection, now: datetime) -> None:

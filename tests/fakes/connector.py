@@ -88,6 +88,7 @@ class FakeConnector:
     people_window: timedelta | None = None
     has_reply_context: bool = False
     is_public: bool = False
+    debounce: timedelta = timedelta()
     #: what its links begin with; none: there are no links
     invites_at: str | None = None
     #: what the next calls come to; when it is empty they succeed
@@ -114,6 +115,7 @@ class FakeConnector:
             people_window=self.people_window,
             has_reply_context=self.has_reply_context,
             is_public=self.is_public,
+            debounce=self.debounce,
         )
 
     def address(self, customer: str) -> ChannelAddress:
