@@ -88,7 +88,7 @@ def _modals(paper: Paper) -> str:
 
 def _home(paper: Paper) -> str:
     shown = Home(
-        mine=[in_work(), other(112, "delivery problem", "Ravi Shah", ChannelName("whatsapp"), SAM)],
+        mine=[other(112, "delivery problem", "Ravi Shah", ChannelName("whatsapp"), SAM), in_work()],
         mine_count=2,
         queue_count=2,
         queue=[

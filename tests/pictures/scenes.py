@@ -84,6 +84,7 @@ def broken_mug() -> TicketView:
     return replace(
         view,
         ticket=ticket,
+        team_title="Returns and refunds",
         transcript=said,
         clocks=(due, window),
         suggestions=(draft,),
