@@ -143,6 +143,7 @@ class EmailConnector:
             attachment_max_bytes=_FILE_MAX,
             is_send_idempotent=False,
             has_reply_context=True,
+            debounce=timedelta(),
         )
 
     def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002 - no request can be genuine

@@ -37,16 +37,8 @@ class Step(IntEnum):
     CONTENT = 5
 
 
-class NoLoginError(Exception):
-    """The mail server offers no way to log in that we know."""
-
-
-#: What breaks the account, not one mail → in words, where the error has none, and the code.
-_BROKEN: dict[type[Exception], tuple[str, str]] = {
-    SMTPNotSupported: ("the mail server offers no STARTTLS", "starttls"),
-    NoLoginError: ("the mail server offers no way to log in that we know", "auth"),
-    TokenError: ("", "token"),
-}
+class OfferError(Exception):
+    """The mail server does not offer what we need; the message is for the operator."""
 
 
 def outcome(error: BaseException, step: Step) -> Retry | Permanent | Ambiguous:
@@ -60,16 +52,13 @@ def outcome(error: BaseException, step: Step) -> Retry | Permanent | Ambiguous:
         return _refused(error, step)
     if step is Step.CONTENT:
         return Ambiguous(reason=f"the connection to the mail server broke while it took the mail ({kind})")
-    if isinstance(error, TokenError) and not error.is_refused:
-        return Retry(reason=error.reason)
-    for broken, (reason, code) in _BROKEN.items():
-        if isinstance(error, broken):
-            return Permanent(reason=reason or str(error), code=code, is_account=True)
-    if isinstance(error, ValueError):
-        return Permanent(reason="the mail server cannot be told such an address", code="address")
+    if isinstance(error, OfferError | SMTPNotSupported) or (isinstance(error, TokenError) and error.is_refused):
+        return Permanent(reason=str(error), code="offer", is_account=True)
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
-        kind = "its certificate is not valid for that name"
-    return Retry(reason=f"no connection to the mail server ({kind})")
+        kind = "its certificate is not valid for its name"
+    elif isinstance(error, ValueError):
+        return Permanent(reason="the mail server cannot be told such an address", code="address")
+    return Retry(reason=error.reason if isinstance(error, TokenError) else f"no connection to the mail server ({kind})")
 
 
 def _refused(error: SMTPResponseException, step: Step) -> Retry | Permanent:
@@ -129,18 +118,23 @@ class Postman:
     async def _connected(self, reached: list[Step]) -> AsyncIterator[SMTP]:
         token = await self._login.token()
         server = self._server
+        context = server.context() if server.security is not Security.NONE else None
         client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
             # Else the library asks the DNS for our name, and waits for it.
             local_hostname=self._address.rpartition("@")[2],
             use_tls=server.security is Security.TLS,
-            start_tls=server.security is Security.STARTTLS,
-            tls_context=server.context() if server.security is not Security.NONE else None,
+            # Else the library goes on in the clear where the server offers nothing better.
+            start_tls=False,
+            tls_context=context,
             timeout=_ANSWERS_WITHIN,
         )
         try:
             await client.connect()
+            await client.ehlo()
+            if server.security is Security.STARTTLS:
+                await _start_tls(client, context)
             reached.append(Step.LOGIN)
             await _log_in(client, self._login, token)
             yield client
@@ -149,6 +143,14 @@ class Postman:
                 await client.quit(timeout=2)
         finally:
             client.close()
+
+
+async def _start_tls(client: SMTP, context: ssl.SSLContext | None) -> None:
+    if not client.supports_extension("starttls"):
+        raise OfferError("the mail server offers no STARTTLS")
+    await client.starttls(tls_context=context)
+    # What was offered in the clear may have been somebody else's.
+    await client.ehlo()
 
 
 async def _log_in(client: SMTP, login: Login, token: str | None) -> None:
@@ -161,4 +163,4 @@ async def _log_in(client: SMTP, login: Login, token: str | None) -> None:
     elif "login" in offered:
         await client.auth_login(login.user, login.password)
     else:
-        raise NoLoginError
+        raise OfferError("the mail server offers no way to log in that we know")
