@@ -9,6 +9,7 @@ from bot.domain.assurance import Level
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.customers import Money, Order
 from bot.domain.handoff import Reason
+from bot.domain.invitations import Joined
 from bot.domain.messages import Attachment, Author, DeliveryState, TranscriptLine
 from bot.domain.moods import Mood
 from bot.domain.tickets import EVERYBODY, Priority, TicketState, TicketView
@@ -90,6 +91,12 @@ WAY_NOT_PROVED = (
     "That it is the same customer on the other channel is not proved: write nothing there that only they may read."
 )
 
+#: Where everybody reads what is written.
+PUBLIC = "📣 PUBLIC."
+PUBLIC_REPLY = "Everybody will read this reply. Write nothing there that only the customer may know."
+#: An invitation stands where everybody can follow it.
+JOINED_NOT_PROVED = "Everybody could follow the invitation: that it is the same person is not proved."
+
 _RUNNING = frozenset({ClockState.RUNNING, ClockState.WARNED})
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
 
@@ -105,6 +112,12 @@ def money(amount: Money) -> str:
 def channel(name: str) -> str:
     """Return `Telegram`."""
     return TITLES.get(name, name.capitalize())
+
+
+def joined(other: Joined) -> str:
+    """Return where a conversation is that an invitation joined to this one."""
+    where = f"{'Came from public' if other.is_public else 'Went on in private'}: {channel(other.address.channel)}"
+    return f"{where}, ticket {other.ticket_number}." if other.ticket_number is not None else f"{where}."
 
 
 def clocks(view: TicketView) -> list[TicketClock]:

@@ -120,6 +120,10 @@ class DeskActs(Protocol):
         """
         ...
 
+    async def exposed(self, ticket_id: TicketId, text: str) -> tuple[str, ...]:
+        """Return what of somebody's alone a reply would tell everybody; nothing where the conversation is private."""
+        ...
+
     async def view(self, ticket_id: TicketId) -> TicketView | None:
         """Return the ticket with all an agent needs to see, or none."""
         ...

@@ -24,6 +24,8 @@ VARIABLES = {
     "ticket.number": "The ticket's number",
     "promise.date": "The day you promise",
 }
+#: Those that may stand where everybody reads it.
+PUBLIC_VARIABLES = frozenset({"agent.name", "brand"})
 TITLE_MAX = 70
 TEXT_MAX = 2_500
 _GAP = re.compile(r"\{([^{}\s]+)\}")
@@ -37,6 +39,8 @@ class Macro:
     title: str
     #: with gaps like `{customer.first_name}`
     text: str
+    #: whether it may be used where everybody reads it
+    is_public: bool = False
 
     def gaps(self) -> tuple[str, ...]:
         """Return the variables that the text names, each once, in order."""
@@ -63,6 +67,12 @@ def check_macro(macro: Macro) -> None:
         raise SettingsError(
             f"the canned reply {shown!r} names {{{unknown[0][:60]}}}, which nothing fills: use one of "
             + ", ".join(f"{{{name}}}" for name in VARIABLES)
+        )
+    private = [name for name in macro.gaps() if macro.is_public and name not in PUBLIC_VARIABLES]
+    if private:
+        raise SettingsError(
+            f"the public canned reply {shown!r} names {{{private[0]}}}, which is the customer's alone: use "
+            + " or ".join(f"{{{name}}}" for name in sorted(PUBLIC_VARIABLES))
         )
 
 

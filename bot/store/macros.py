@@ -36,14 +36,19 @@ class StoredMacros:
 
 
 def _made(connection: Connection) -> list[Macro]:
-    rows = connection.execute(select(macros.c.title, macros.c.text).order_by(macros.c.title)).all()
-    return [Macro(title=row.title, text=row.text) for row in rows]
+    rows = connection.execute(select(macros.c.title, macros.c.text, macros.c.is_public).order_by(macros.c.title)).all()
+    return [Macro(title=row.title, text=row.text, is_public=row.is_public) for row in rows]
 
 
 def _keep(connection: Connection, macro: Macro, agent: Agent, now: datetime) -> None:
     connection.execute(macros.delete().where(macros.c.title == macro.title))
     connection.execute(
         macros.insert().values(
-            title=macro.title, text=macro.text, agent_id=agent.id, agent_name=agent.name, made_at=now
+            title=macro.title,
+            text=macro.text,
+            agent_id=agent.id,
+            agent_name=agent.name,
+            made_at=now,
+            is_public=macro.is_public,
         )
     )

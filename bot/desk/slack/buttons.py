@@ -18,6 +18,10 @@ class DeskAction(StrEnum):
     UNDO = "tandem_undo"
     #: a reply that was found long after it was written
     SEND_LATE = "tandem_send_late"
+    #: a reply that everybody will read
+    SEND_PUBLIC = "tandem_send_public"
+    #: ask the customer of a public thread to go on in private
+    INVITE = "tandem_invite"
     #: a draft of the bot, as it is
     SEND_SUGGESTION = "tandem_send_suggestion"
     REJECT_SUGGESTION = "tandem_reject_suggestion"

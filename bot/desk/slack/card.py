@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bot.desk import words
-from bot.desk.slack import blocks
+from bot.desk.slack import blocks, publicly
 from bot.desk.slack.blocks import FACT_MAX, Block, Post, bold, clip, mrkdwn, plain, text
 from bot.desk.slack.buttons import MENU, DeskAction
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.messages import Author, DeliveryState, TranscriptLine
 from bot.domain.suggestions import Suggestion, SuggestionState
-from bot.domain.tickets import Priority, Ticket, TicketState, TicketView
+from bot.domain.tickets import Priority, TicketState, TicketView
 
 #: Lines of the conversation that stand on the card, and how much of each.
 LAST_LINES = 3
@@ -21,10 +21,11 @@ _SIGNS = {Priority.URGENT: "🔴", Priority.HIGH: "🟠", Priority.LOW: "⚪"}
 def card(view: TicketView) -> Post:
     """Return the ticket's card."""
     ticket = view.ticket
-    title = f"#{ticket.number} · {ticket.request.topic}"
-    made = [blocks.header(title), blocks.context(*_status(view))]
+    title = f"{'PUBLIC · ' if view.is_public else ''}#{ticket.number} · {ticket.request.topic}"
+    made = [blocks.header(title), *publicly.banner(view), blocks.context(*_status(view))]
     if ticket.state.is_open:
-        made += [*due(view), blocks.facts(_facts(view)), *_last_words(view), *_trouble(view), _buttons(view)]
+        made += [*due(view), blocks.facts(_facts(view)), *_last_words(view), *publicly.joined(view)]
+        made += [*_trouble(view), _buttons(view)]
     else:
         made.append(blocks.facts(_facts(view)))
         if ticket.outcome:
@@ -147,7 +148,10 @@ def _trouble(view: TicketView) -> list[Block]:
 
 def _buttons(view: TicketView) -> Block:
     ticket = view.ticket
-    shown: list[tuple[DeskAction, str]] = [(DeskAction.REPLY, "Reply"), (DeskAction.RESOLVE, "Resolve")]
+    said = "Reply in public" if view.is_public else "Reply"
+    shown: list[tuple[DeskAction, str]] = [(DeskAction.REPLY, said), (DeskAction.RESOLVE, "Resolve")]
+    if view.can_invite:
+        shown.insert(1, (DeskAction.INVITE, "Invite to private"))
     if draft(view) is not None:
         shown.insert(1, (DeskAction.SUGGESTED, "Suggested answer"))
     if ticket.state is TicketState.QUEUED:
@@ -156,17 +160,19 @@ def _buttons(view: TicketView) -> Block:
         blocks.button(action, label, ticket.id, "primary" if number == 0 else "")
         for number, (action, label) in enumerate(shown)
     ]
-    return blocks.buttons(f"tandem_{ticket.version}", *made, blocks.overflow(MENU, menu(ticket)))
+    return blocks.buttons(f"tandem_{ticket.version}", *made, blocks.overflow(MENU, menu(view)))
 
 
-def menu(ticket: Ticket) -> list[tuple[str, str]]:
+def menu(view: TicketView) -> list[tuple[str, str]]:
     """Return the entries behind the three dots: what is done often, and the way to the rest."""
+    ticket = view.ticket
     asleep = (DeskAction.WAKE, "Wake up") if ticket.snoozed_until else (DeskAction.SNOOZE, "Snooze…")
     shown = [
         (DeskAction.NOTE, "Note…"),
         (DeskAction.MACRO, "Canned reply…"),
         asleep,
-        (DeskAction.HAND_BACK, "Hand back to bot…"),
+        # In public the bot goes on with nothing.
+        *([] if view.is_public else [(DeskAction.HAND_BACK, "Hand back to bot…")]),
         (DeskAction.MORE, "More…"),
     ]
     return [(f"{action} {ticket.id}", label) for action, label in shown]

@@ -66,8 +66,8 @@ def lane_of(event: SlackEvent) -> str:
             return at
         case Click(channel="") | SlashCommand() | HomeOpened() | Submission():
             return f"person:{event.user}"
-        case Click(action=DeskAction.SEND_LATE):
-            return f"{event.channel}:{event.argument}"
+        case Click(action=DeskAction.SEND_LATE | DeskAction.SEND_PUBLIC):
+            return f"{event.channel}:{event.argument.partition(' ')[0]}"
         case Reaction() | Shortcut(action=DeskAction.SEND_THIS) | Shortcut(thread=""):
             return f"{event.channel}:{event.ts}"
         case _:

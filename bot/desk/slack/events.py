@@ -39,6 +39,8 @@ class ThreadMessage:
     is_broadcast: bool
     #: when a look into history found it, in seconds since 1970; none: Slack told us of it
     found_at: float | None = None
+    #: what of somebody's alone its author was shown that it tells everybody; none: they were not asked
+    confirmed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

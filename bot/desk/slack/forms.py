@@ -19,10 +19,12 @@ from bot.desk.slack.modals import (
     PRIORITY,
     PROMISED,
     PROMISED_AT,
+    PUBLIC,
     RECORD,
     REMARK,
     TAGS,
     TEAM,
+    TELLS,
     TEXT,
     TITLE,
     TOPIC,
@@ -100,6 +102,8 @@ def _reply(sent: Submission, _: datetime) -> tuple[Wish, ...]:
             macro=sent.memory.get("macro") or None,
             suggestion=SuggestionId(draft) if draft else None,
             seen=MessageId(seen) if seen else None,
+            is_known_public=sent.memory.get("public") == "yes",
+            exposes=tuple(filter(None, sent.memory.get("exposed", "").split("\n"))),
         ),
     )
 
@@ -144,7 +148,14 @@ def _link(sent: Submission, _: datetime) -> tuple[Wish, ...]:
 def _resolve(sent: Submission, _: datetime) -> tuple[Wish, ...]:
     if sent.one(CLOSING) not in set(Closing):
         raise FormError(**{CLOSING: "Choose one."})
-    return (Resolve(outcome=sent.one(TEXT), closing=Closing(sent.one(CLOSING)), topic=sent.one(TOPIC) or None),)
+    return (
+        Resolve(
+            outcome=sent.one(TEXT),
+            closing=Closing(sent.one(CLOSING)),
+            topic=sent.one(TOPIC) or None,
+            tells_public=bool(sent.one(TELLS)),
+        ),
+    )
 
 
 def _hand_back(sent: Submission, now: datetime) -> tuple[Wish, ...]:
@@ -159,7 +170,8 @@ def _hand_back(sent: Submission, now: datetime) -> tuple[Wish, ...]:
 
 
 def _macro(sent: Submission, _: datetime) -> tuple[Wish, ...]:
-    macro = Macro(title=" ".join(sent.one(TITLE).split()), text=_said(sent))
+    title = " ".join(sent.one(TITLE).split())
+    macro = Macro(title=title, text=_said(sent), is_public=bool(sent.one(PUBLIC)))
     try:
         check_macro(macro)
     except SettingsError as error:

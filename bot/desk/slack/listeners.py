@@ -6,11 +6,11 @@ button reaches the customer. `DeskEvents.handle` may be given the same event any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import structlog
 
-from bot.desk.slack import envelope, forms, late
+from bot.desk.slack import envelope, forms, late, publicly
 from bot.desk.slack import text as slack_text
 from bot.desk.slack.buttons import DeskAction
 from bot.desk.slack.doing import Doer
@@ -32,14 +32,16 @@ from bot.desk.slack.late import LateReplies
 from bot.desk.slack.modals import TEXT
 from bot.desk.slack.parts import Place, SlackParts, Voice
 from bot.desk.slack.prompts import GONE, MOVED
+from bot.desk.slack.sent import sent_as
 from bot.desk.slack.slash import Slash
 from bot.desk.slack.text import Destination, Written
-from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key, sent_keys, ticket_of
+from bot.desk.slack.whereabouts import FAILED, Standing, act_key, sent_key, ticket_of
 from bot.domain.acts import (
     Act,
     Amend,
     AskToVerify,
     Claim,
+    InviteToPrivate,
     Note,
     RejectSuggestion,
     Release,
@@ -52,8 +54,8 @@ from bot.domain.acts import (
 )
 from bot.domain.connectors import Permanent
 from bot.domain.desk import Done
-from bot.domain.errors import DeskError, MediaError, SettingsError
-from bot.domain.messages import Author, MessageId, message_id_of
+from bot.domain.errors import DeskError, MediaError, PublicReplyError, SettingsError
+from bot.domain.messages import MessageId, message_id_of
 from bot.domain.suggestions import SuggestionId
 from bot.domain.tickets import Agent, TicketId, TicketView
 
@@ -83,6 +85,7 @@ _PLAIN: dict[DeskAction, Act] = {
     DeskAction.REOPEN: Reopen(),
     DeskAction.VERIFY: AskToVerify(),
     DeskAction.UNLINK: UnlinkCustomer(),
+    DeskAction.INVITE: InviteToPrivate(),
 }
 
 
@@ -133,8 +136,8 @@ class DeskEvents:
         if click.action.has_modal:
             # That was opened when it was pressed.
             return
-        if click.action is DeskAction.SEND_LATE:
-            await self._publish(click, click.argument, is_asked=True)
+        if click.action in {DeskAction.SEND_LATE, DeskAction.SEND_PUBLIC}:
+            await self._publish(click, click.argument.partition(" ")[0], is_asked=True)
             return
         view = await self._acts.view(click.ticket_id)
         place = Place.of(view.ticket.desk_reference if view else None, self._parts.channel)
@@ -184,6 +187,9 @@ class DeskEvents:
                 await self._reply(ticket_id, agent, message, written.text)
                 return
             await self._note(ticket_id, agent, message, written)
+        except PublicReplyError as error:
+            await self._voice.show(message.user, place, publicly.question(ticket_id, message.ts, written.text, error))
+            return
         except (DeskError, MediaError) as error:
             if is_reply:
                 await self._mark_failed(message.channel, message.ts)
@@ -210,7 +216,8 @@ class DeskEvents:
         key = key or act_key(message.external_id)
         attachments = tuple([await self._parts.files.keep(file) for file in message.files])
         self._parts.whereabouts.put(message_id_of(key), message.thread, Standing(ts=message.ts))
-        return await self._doer.do(ticket_id, agent, Reply(text=said, attachments=attachments), key)
+        asked = publicly.confirmed(Reply(text=said, attachments=attachments), message)
+        return await self._doer.do(ticket_id, agent, asked, key)
 
     async def _note(self, ticket_id: TicketId, agent: Agent, message: ThreadMessage, written: Written) -> None:
         said = "\n".join(filter(None, [written.text, *(f"[file: {file.name}]" for file in message.files)]))
@@ -223,7 +230,7 @@ class DeskEvents:
         if view is None:
             return
         place = Place(channel=change.channel, thread=change.thread)
-        sent = _sent_as(view, change.channel, change.ts)
+        sent = sent_as(view, change.channel, change.ts)
         said = None if change.new_text is None else slack_text.read(await self._plain(change.new_text, change.blocks))
         is_for_customer = said is not None and said.destination is Destination.CUSTOMER
         if sent is None:
@@ -239,6 +246,9 @@ class DeskEvents:
         try:
             act = Amend(message_id=sent.message_id, text=said.text if said else None)
             await self._doer.do(view.ticket.id, agent, act, act_key(change.external_id))
+        except PublicReplyError as error:
+            new = said.text if said else ""
+            await self._voice.show(change.user, place, publicly.question(view.ticket.id, change.ts, new, error))
         except DeskError as error:
             await self._voice.tell(change.user, place, str(error))
 
@@ -287,8 +297,13 @@ class DeskEvents:
             said = slack_text.read(await self._plain(message.text, message.blocks)).text
             await self._late.ask_for_envelope(view.ticket.id, user, message, said)
             return
+        said = slack_text.read(await self._plain(message.text, message.blocks)).text
+        if isinstance(event, Click) and publicly.is_answer(event, said):
+            message = replace(message, confirmed=await self._acts.exposed(view.ticket.id, said))
         try:
             await self._send(view, agent, message, act_key(event.external_id))
+        except PublicReplyError as error:
+            await self._voice.show(user, place, publicly.question(view.ticket.id, ts, said, error))
         except (DeskError, MediaError) as error:
             await self._mark_failed(channel, ts)
             await self._voice.tell(user, place, str(error))
@@ -296,10 +311,11 @@ class DeskEvents:
     async def _send(self, view: TicketView, agent: Agent, message: ThreadMessage, key: str) -> None:
         """Send a message as it stands now; one that the customer has already is changed to that."""
         written = slack_text.read(await self._plain(message.text, message.blocks))
-        sent = _sent_as(view, message.channel, message.ts)
+        sent = sent_as(view, message.channel, message.ts)
         if sent is not None:
             if sent.text != written.text:
-                await self._doer.do(view.ticket.id, agent, Amend(message_id=sent.message_id, text=written.text), key)
+                act = publicly.confirmed(Amend(message_id=sent.message_id, text=written.text), message)
+                await self._doer.do(view.ticket.id, agent, act, key)
             return
         is_reply = written.destination is Destination.CUSTOMER
         if is_reply and not message.is_broadcast:
@@ -347,27 +363,6 @@ class DeskEvents:
             await self._parts.client.reactions_add(channel=channel, timestamp=ts, name=FAILED)
         except Exception as error:  # noqa: BLE001 - decoration: the reason itself is told next
             _log.info("desk_mark_failed", error=code_of(error) or type(error).__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _SentAs:
-    """A message of the thread that was sent to the customer."""
-
-    message_id: MessageId
-    #: what the customer has
-    text: str
-    #: it started with `>`: what does not is no new version of it
-    was_reply: bool
-
-
-def _sent_as(view: TicketView, channel: str, ts: str) -> _SentAs | None:
-    """Return what a message of the thread became; none: the customer never got it."""
-    sent = {entry.id: entry.text for entry in view.transcript if entry.author is Author.AGENT}
-    for key, was_reply in sent_keys(channel, ts).items():
-        message_id = message_id_of(key)
-        if message_id in sent:
-            return _SentAs(message_id=message_id, text=sent[message_id], was_reply=was_reply)
-    return None
 
 
 def _act_of(click: Click, view: TicketView | None) -> Act:

@@ -62,9 +62,11 @@ def _of_order(order: Order) -> dict[str, str]:
 def _macro(entry: object, path: Path) -> Macro:
     fields = entry if isinstance(entry, dict) else {}
     title, text = fields.get("title"), fields.get("text")
-    if set(fields) != {"title", "text"} or not isinstance(title, str) or not isinstance(text, str):
-        raise SettingsError(f"{path}: each [[macro]] needs a title and a text, and nothing else")
-    macro = Macro(title=title.strip(), text=text.strip())
+    is_public = fields.get("is_public", False)
+    is_known = set(fields) <= {"title", "text", "is_public"} and isinstance(is_public, bool)
+    if not is_known or not isinstance(title, str) or not isinstance(text, str):
+        raise SettingsError(f"{path}: each [[macro]] needs a title and a text, maybe is_public, and nothing else")
+    macro = Macro(title=title.strip(), text=text.strip(), is_public=is_public)
     try:
         check_macro(macro)
     except SettingsError as error:

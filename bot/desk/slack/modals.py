@@ -24,6 +24,7 @@ from bot.domain.tickets import Priority, TicketState, TicketView
 #: Fields, by the names under which they come back.
 TEXT, REMARK, UNTIL, DAY, PRIORITY, TAGS = "text", "remark", "until", "day", "priority", "tags"
 PERSON, TEAM, RECORD, CLOSING, TOPIC = "person", "team", "record", "closing", "topic"
+TELLS, PUBLIC = "tells", "public"
 PROMISED, PROMISED_AT, MAY_ACT, MACRO, TITLE = "promised", "promised_at", "may_act", "macro", "title"
 #: Of all tags that a ticket can have, written one behind the other: none is cut.
 TAGS_LENGTH_MAX = 600
@@ -42,6 +43,8 @@ class Draft:
     elsewhere: str | None = None
     #: digest of the text whose preview the agent was shown; empty: none yet
     shown: str = ""
+    #: what of somebody's alone it would tell everybody, as that preview says
+    exposed: tuple[str, ...] = ()
 
 
 def digest(said: str) -> str:
@@ -57,18 +60,28 @@ def reply(view: TicketView, draft: Draft, seen: str, preview: Sequence[str] = ()
     made = [*_last_question(view)] if not preview else []
     box = _text_box(TEXT, initial=draft.text)
     hint = "The customer sees exactly this text, under your name. Signs like *stars* are sent as they are."
+    if view.is_public:
+        made.append(blocks.rich(blocks.section(bold(words.PUBLIC), text(f" {words.PUBLIC_REPLY}"))))
+        hint = "Everybody sees exactly this text. Signs like *stars* are sent as they are."
     made.append(_input(TEXT, "Message", box, hint))
     if news:
         made.append(blocks.rich(blocks.section(bold("While you wrote: "), text(clip(news, FACT_MAX)))))
     if preview:
         channel = words.channel(view.conversation.address.channel)
-        made.append(blocks.rich(blocks.section(bold(f"What the customer will see on {channel}"))))
+        who = "everybody" if view.is_public else "the customer"
+        made.append(blocks.rich(blocks.section(bold(f"What {who} will see on {channel}"))))
         made += [blocks.rich(blocks.quote(clip(piece, INPUT_MAX) or "–")) for piece in preview[:20]]
         made.append(blocks.remark("Change the text above if something is not right; you will see it again."))
+    if preview and draft.exposed:
+        found = ", ".join(draft.exposed)
+        made.append(blocks.rich(blocks.section(bold("⚠️ It tells everybody: "), text(clip(found, FACT_MAX)))))
     more = {"seen": seen, "macro": draft.macro, "suggestion": draft.suggestion, "shown": draft.shown}
+    if view.is_public:
+        more |= {"public": "yes", "exposed": "\n".join(draft.exposed)}
     if draft.elsewhere is not None:
         more["elsewhere"] = draft.elsewhere
-    labels = ("Reply to the customer", "Send" if preview else "Preview")
+    title, send = ("Reply in PUBLIC", "Post") if view.is_public else ("Reply to the customer", "Send")
+    labels = (title, send if preview else "Preview")
     return _modal(DeskAction.REPLY, view, labels, made, more)
 
 
@@ -80,6 +93,11 @@ def note(view: TicketView, said: str = "") -> Block:
 
 def pick_macro(view: TicketView, macros: Sequence[Macro]) -> Block:
     """Return the modal in which a canned reply is picked."""
+    if view.is_public:
+        macros = [macro for macro in macros if macro.is_public]
+    if not macros and view.is_public:
+        said = "No canned reply is marked public: write one into the brand's file with `is_public = true`."
+        return _modal(DeskAction.MACRO, view, ("Canned reply", ""), [blocks.remark(said)])
     if not macros:
         said = "There are no canned replies yet. Make one from a message: its ⋮ menu > Make a canned reply."
         return _modal(DeskAction.MACRO, view, ("Canned reply", ""), [blocks.remark(said)])
@@ -170,8 +188,13 @@ def resolve(view: TicketView) -> Block:
         _input(CLOSING, "How did it end?", _select(CLOSING, ways, Closing.SOLVED.value)),
         _input(TOPIC, "What was it about?", topic, "So that the bot learns it.", optional=True),
         _input(TEXT, "What was done?", said, "Kept with the ticket, for colleagues.", optional=True),
-        blocks.remark("The customer is told that it is closed and asked how it was, and the bot answers again."),
     ]
+    told = "The customer is told that it is closed and asked how it was, and the bot answers again."
+    if view.public_closing:
+        options = blocks.options([("yes", "Post in public that it was looked after")])
+        tells: Block = {"type": "checkboxes", "action_id": TELLS, "options": options}
+        made.append(_input(TELLS, "Closing line", tells, blocks.short(view.public_closing, 150), optional=True))
+    made.append(blocks.remark("In public nothing else is said." if view.is_public else told))
     return _modal(DeskAction.RESOLVE, view, ("Resolve the ticket", "Resolve"), made)
 
 
@@ -197,7 +220,7 @@ def more(view: TicketView) -> Block:
     rows = [
         ("Who does it", [(DeskAction.ASSIGN, "Pass on"), (DeskAction.RELEASE, "Release")]),
         ("What and when", [(DeskAction.SORT, "Priority and tags"), (DeskAction.PROMISE, "A promise")]),
-        ("Who it is", [linked, (DeskAction.VERIFY, "Ask the customer to verify")]),
+        ("Who it is", [linked, *([] if view.is_public else [(DeskAction.VERIFY, "Ask the customer to verify")])]),
     ]
     made: list[Block] = []
     for title, entries in rows:
@@ -210,10 +233,13 @@ def more(view: TicketView) -> Block:
 def make_macro(said: str) -> Block:
     """Return the modal that makes a canned reply of a message."""
     title: Block = {"type": "plain_text_input", "action_id": TITLE, "max_length": 70}
+    may = blocks.options([("yes", "Also where everybody reads it")])
+    public: Block = {"type": "checkboxes", "action_id": PUBLIC, "options": may}
     hint = "Gaps: " + " ".join(f"{{{name}}}" for name in VARIABLES)
     made = [
         _input(TITLE, "Title", title, "What agents pick it by. The same title again replaces it."),
         _input(TEXT, "Text", _text_box(TEXT, initial=said, longest=2_500), hint),
+        _input(PUBLIC, "Where", public, "Then it may name nothing of the customer's.", optional=True),
     ]
     return _view(DeskAction.MAKE_MACRO, ("A canned reply", "Keep"), made, {})
 
@@ -232,7 +258,8 @@ def _modal(
 ) -> Block:
     """Return the modal of a ticket; `labels` are its title and what sends it, empty where nothing is sent."""
     ticket = view.ticket
-    who = blocks.remark(f"#{ticket.number} · {words.customer_and_channel(view)}")
+    public = f"{words.PUBLIC} " if view.is_public else ""
+    who = blocks.remark(f"{public}#{ticket.number} · {words.customer_and_channel(view)}")
     remembered = {"ticket": ticket.id, "at": ticket.desk_reference or "", **(memory or {})}
     return _view(action, labels, [who, *made], remembered)
 

@@ -145,6 +145,7 @@ class Prompts:
             suggestion=SuggestionId(suggestion) if suggestion else None,
             elsewhere=elsewhere,
             shown=modals.digest(said),
+            exposed=await self._parts.acts.exposed(view.ticket.id, said) if view.is_public else (),
         )
         pieces = self._pieces(view, agent, said)
         if isinstance(pieces, Refusal):
@@ -202,7 +203,7 @@ def _on(view: TicketView, conversation_id: str) -> TicketView:
     way = next((way for way in view.other_ways if way.conversation_id == conversation_id), None)
     if way is None:
         raise DeskError(NO_WAY)
-    return replace(view, conversation=replace(view.conversation, address=way.address))
+    return replace(view, conversation=replace(view.conversation, address=way.address), is_public=False)
 
 
 def presets(now: datetime, zone: tzinfo) -> list[tuple[datetime, str]]:

@@ -31,7 +31,7 @@ def line(entry: TranscriptLine, view: TicketView, remark: str = "") -> Post:
     """Return one line of the transcript, maybe with a remark of ours; what the customer wrote or saw is a quote."""
     name = words.author_name(entry, view)
     small = [*_small_print(entry, FACT_MAX), *([remark] if remark else [])]
-    made = [blocks.rich(*_line(entry, name, LINES_MAX)), *map(blocks.remark, small)]
+    made = [blocks.rich(*_line(entry, view, LINES_MAX)), *map(blocks.remark, small)]
     return blocks.post(f"{name}: {words.said(entry)}", made)
 
 
@@ -39,7 +39,7 @@ def lines(entries: Sequence[TranscriptLine], view: TicketView, remark: str = "")
     """Return some lines that follow each other (`bot.domain.desk.LINES_MAX` at most) as one post."""
     elements: list[Block] = []
     for entry in entries:
-        elements += _line(entry, words.author_name(entry, view), LINES_MAX // len(entries) - SMALL_MAX)
+        elements += _line(entry, view, LINES_MAX // len(entries) - SMALL_MAX)
         elements += [blocks.section(text(said)) for said in _small_print(entry, SMALL_MAX // 2)]
     made = [blocks.rich(*elements), *([blocks.remark(remark)] if remark else [])]
     summary = f"{words.author_name(entries[0], view)}: {words.said(entries[0])}" if entries else "–"
@@ -73,7 +73,7 @@ def transcript(view: TicketView) -> Post:
         shown.append(entry)
     elements: list[Block] = []
     for entry in reversed(shown):
-        elements += _line(entry, words.author_name(entry, view), TRANSCRIPT_LINE_MAX)
+        elements += _line(entry, view, TRANSCRIPT_LINE_MAX)
     heading = (
         "Before this ticket" if len(shown) == len(said) else f"Before this ticket (the last {len(shown)} messages)"
     )
@@ -168,9 +168,11 @@ _SUGGESTED = {
 }
 
 
-def _line(entry: TranscriptLine, name: str, limit: int) -> list[Block]:
-    role = {Author.CUSTOMER: " · customer", Author.AGENT: " · to the customer"}.get(entry.author, "")
-    head = blocks.section(bold(blocks.short(name, 80)), text(f"{role}\n"))
+def _line(entry: TranscriptLine, view: TicketView, limit: int) -> list[Block]:
+    """Return who speaks and what they say; in public, that everybody reads it."""
+    said_to = " · IN PUBLIC" if view.is_public else " · to the customer"
+    role = {Author.CUSTOMER: " · customer", Author.AGENT: said_to}.get(entry.author, "")
+    head = blocks.section(bold(blocks.short(words.author_name(entry, view), 80)), text(f"{role}\n"))
     return [head, blocks.quote(clip(words.said(entry), limit))]
 
 

@@ -78,6 +78,10 @@ class Desk:
         self._parts.changed()
         return done
 
+    async def exposed(self, ticket_id: TicketId, text: str) -> tuple[str, ...]:
+        """Return what of somebody's alone a reply would tell everybody; nothing where the conversation is private."""
+        return await self._replies.exposed(ticket_id, text) or ()
+
     async def view(self, ticket_id: TicketId) -> TicketView | None:
         """Return the ticket with all an agent needs to see, or none."""
         return await self._views.one(ticket_id)

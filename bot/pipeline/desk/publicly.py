@@ -47,14 +47,20 @@ class PublicReplies:
 
     async def check(self, ticket_id: TicketId, act: Act) -> None:
         """Raise `PublicReplyError` for what everybody would read and its agent was not asked about."""
-        if not isinstance(act, Reply | Amend) or not act.text or not self._public.doorways:
+        if not isinstance(act, Reply | Amend) or not act.text:
             return
+        found = await self.exposed(ticket_id, act.text)
+        if found is not None and (not act.is_known_public or set(found) - set(act.exposes)):
+            raise PublicReplyError(_warning(found), exposed=found)
+
+    async def exposed(self, ticket_id: TicketId, text: str) -> tuple[str, ...] | None:
+        """Return what of somebody's alone a text tells everybody; none: the ticket's conversation is private."""
+        if not self._public.doorways:
+            return None
         who = await self._database.read(_who, ticket_id, self._public)
         if who is None:
-            return
-        found = exposed(act.text, [await self._record(each) for each in who], self._directory.order_numbers)
-        if not act.is_known_public or set(found) - set(act.exposes):
-            raise PublicReplyError(_warning(found), exposed=found)
+            return None
+        return exposed(text, [await self._record(each) for each in who], self._directory.order_numbers)
 
     async def _record(self, customer_id: CustomerId) -> CustomerRecord | None:
         try:
