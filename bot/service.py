@@ -189,7 +189,11 @@ class Service:
         await self.database.write(inbox.hasten, self.clock.now())
         self.hints.inbox.give()
 
+    def _wake_in(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.hints.inbox.give)
+
     def _conversing(self, dice: random.Random) -> Conversing:
+        debounce = self.settings.service.debounce
         return Conversing(
             ConverseParts(
                 database=self.database,
@@ -202,6 +206,8 @@ class Service:
                 desk=self.desk_address,
                 rules=self.rules,
                 dice=dice,
+                debounce=None if debounce is None else timedelta(seconds=debounce),
+                wake_in=self._wake_in,
             )
         )
 

@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from pydantic import SecretStr, field_validator
@@ -155,7 +155,7 @@ class SmsConnector:
     @property
     def capabilities(self) -> Capabilities:
         """What Twilio sends: texts. Files would have to be where everybody can fetch them, so they are named."""
-        return Capabilities(text_max=1600, text_unit=TextUnit.UTF16)
+        return Capabilities(text_max=1600, text_unit=TextUnit.UTF16, debounce=timedelta(seconds=2))
 
     @property
     def received(self) -> WebhookAnswer:

@@ -119,6 +119,7 @@ class WhatsAppConnector:
         """What WhatsApp carries; after a day only a template, which people may send whenever they like."""
         return Capabilities(
             text_max=4096,
+            debounce=timedelta(seconds=1.5),
             text_unit=TextUnit.UTF16,
             choices_max=ROWS_MAX,
             choice_title_max=whatsapp_payloads.ROW_DESCRIPTION_MAX,

@@ -77,6 +77,8 @@ async def tandem(models: Models, folder: Path, database: str) -> AsyncIterator[S
         "TANDEM_TELEGRAM__BASE_URL": f"http://127.0.0.1:{telegram_port}",
         "TANDEM_ENGINE__MODEL": str(models.tandem),
         "TANDEM_LOG__FORMAT": "json",
+        # The stock Rasa waits for nobody's next words, so neither do we: what is measured is work.
+        "TANDEM_SERVICE__DEBOUNCE": "0",
     }
     async with telegram(telegram_port, webhook) as channel:
         program = start("Tandem", [sys.executable, "-m", "bot", "run"], folder / "log", environ, _ROOT)

@@ -97,6 +97,8 @@ class PipelineDriver:
                 background=Background(),
                 desk=None,
                 dice=random.Random(1),
+                # Each line of a script is answered by itself.
+                debounce=timedelta(),
             )
         )
         self._delivering = Delivering(
