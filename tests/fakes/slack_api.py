@@ -54,8 +54,8 @@ class Workspace:
         return next(m for m in [*self.messages, *self.ephemerals] if m["ts"] == ts)
 
     def reactions(self, ts: str) -> set[str]:
-        """Return the names of the reactions on a message."""
-        return {str(reaction["name"]) for reaction in self.message(ts).get("reactions", ())}
+        """Return the names of the app's reactions on a message."""
+        return {str(r["name"]) for r in self.message(ts).get("reactions", ()) if BOT_USER in r["users"]}
 
     def put_reaction(self, message: Json, user: str, name: str) -> bool:
         """Put somebody's reaction on a message, as Slack shows it there; return whether it is new."""
