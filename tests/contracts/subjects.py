@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import app, email, instagram, line, messenger, sms, telegram, webchat, whatsapp, x
+from tests.contracts import (
+    app,
+    discord,
+    email,
+    instagram,
+    line,
+    messenger,
+    sms,
+    telegram,
+    webchat,
+    whatsapp,
+    x,
+    youtube,
+)
 from tests.contracts.subject import Subject
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "app": app.subject,
+    "discord": discord.subject,
+    "discord-channels": discord.public_subject,
     "email": email.subject,
     "instagram": instagram.subject,
     "line": line.subject,
@@ -17,6 +32,7 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "telegram": telegram.subject,
     "webchat": webchat.subject,
     "whatsapp": whatsapp.subject,
+    "youtube-comments": youtube.subject,
     "x": x.messages,
     "x-mentions": x.mentions,
 }
