@@ -27,6 +27,9 @@ from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.timers import Timer
 from bot.store.turns import TurnRecord
 
+#: The intent of a customer who asks how long they will wait for a person.
+ASKS_WAIT = "ask_waiting_time"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -142,7 +145,11 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
         for message_id in row.message_ids:
             writer.post_line(connection, ticket.id, message_id)
         show_edit(connection, writer, ticket, row)
-    if is_sure:
+    if is_sure and ticket is not None and turn.intent == ASKS_WAIT:
+        # The bot knows the place, but not how long it takes.
+        _record_turn(connection, writer, row, conversation, turn)
+        _tell_place(connection, writer, row, conversation, ticket)
+    elif is_sure:
         _record_turn(connection, writer, row, conversation, turn)
         for message_id in _say_answers(connection, writer, row, conversation, turn):
             if ticket is not None:

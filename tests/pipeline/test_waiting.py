@@ -10,9 +10,10 @@ from bot.domain.rules import Rules
 from bot.domain.shifts import Availability
 from bot.domain.waiting import Wait
 from bot.pipeline import phrases
+from bot.pipeline.turns import ASKS_WAIT
 from bot.pipeline.waiting import NOBODY_HERE, words
 from bot.store import agents
-from tests.pipeline.rig import SAM, Rig, handoff
+from tests.pipeline.rig import SAM, Rig, handoff, turn
 
 
 @pytest.fixture
@@ -50,6 +51,22 @@ async def _claims(rig: Rig, count: int, every: float) -> None:
 async def test_without_a_basis_nothing_is_promised(rig: Rig) -> None:
     """Who comes first is told that nobody can say how long it takes."""
     assert await _told(rig, "ann") == phrases.place_in_queue(1, phrases.CANNOT_SAY)
+
+
+async def test_who_asks_is_told_place_and_time_as_they_are_now(rig: Rig) -> None:
+    """In the queue a question after the wait is answered with both; with the bot it is the bot's to answer."""
+    rig.engine.by_text["how long?"] = turn("You are somewhere in the queue.", intent=ASKS_WAIT)
+    await rig.writes("how long?", "ann")
+    assert rig.seen("ann")[-1] == "You are somewhere in the queue."
+    await _claims(rig, 6, 4)
+    await _told(rig, "bob")
+    await _told(rig, "ann")
+    await rig.writes("how long?", "ann")
+    assert rig.seen("ann")[-1] == phrases.place_in_queue(2, "It should take 2 to 20 minutes.")
+    rig.clock.pass_(minutes=1)
+    await rig.act(Claim(), SAM, customer="bob")
+    await rig.writes("how long?", "ann")
+    assert rig.seen("ann")[-1] == phrases.place_in_queue(1, "It should take up to 10 minutes.")
 
 
 async def test_the_pace_of_the_last_hour_is_told(rig: Rig) -> None:
