@@ -9,6 +9,7 @@ from connectors.meta_settings import InstagramSettings, MessengerSettings, Whats
 from connectors.setup import ChannelSettings
 from connectors.sms import SmsSettings
 from connectors.telegram_settings import TelegramSettings
+from connectors.youtube import YouTubeSettings
 
 _CHANNELS: tuple[type[ChannelSettings], ...] = (
     TelegramSettings,
@@ -18,6 +19,7 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     EmailSettings,
     SmsSettings,
     LineSettings,
+    YouTubeSettings,
     AppSettings,
 )
 

@@ -25,6 +25,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
     "APP": {"NAME": "shop", "SECRET": "whsec_" + "QUFB" * 10, "URL": "https://app.example.com/tandem"},
+    "YOUTUBE": {"CHANNEL_ID": "UCcopperleaf", "CLIENT_ID": "1-a", "CLIENT_SECRET": "shh", "REFRESH_TOKEN": "1//a"},
     "SMS": {"ACCOUNT_SID": "AC" + "0a" * 16, "AUTH_TOKEN": "shh", "NUMBER": "+447700900123"},
 }
 
@@ -58,6 +59,7 @@ def test_all() -> None:
     assert {name: str(each.account) for name, each in made.items()} == {
         "webchat": "site",
         "app": "shop",
+        "youtube-comments": "UCcopperleaf",
         "telegram": "123",
         "messenger": "11",
         "instagram": "22",

@@ -1,0 +1,162 @@
+"""Comments of YouTube as inbound events; pure.
+
+https://developers.google.com/youtube/v3/docs/commentThreads and https://developers.google.com/youtube/v3/docs/comments
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from bot.domain.channels import AccountId, ChannelAddress, ChannelName
+from bot.domain.errors import MalformedWebhookError
+from bot.domain.messages import Echo, InboundEvent, InboundMessage
+from connectors.batches import NotForUsError, Read, digest_of, read_all
+from connectors.fields import Fields, load
+
+CHANNEL = ChannelName("youtube-comments")
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+#: Between the thread and the author in an address: neither can hold it.
+_BORDER = ":"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thread:
+    """A comment and the replies below it, as far as they were fetched."""
+
+    id: str
+    started_at: datetime
+    #: how many replies there are
+    reply_count: int
+    #: how many of them came along
+    fetched_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comments:
+    """Whose comments a page may bring."""
+
+    #: id of the brand's channel (UC…)
+    account: AccountId
+    #: what others call the channel: `@copperleaf`; empty where it is not known
+    handle: str = ""
+
+    def read(self, body: bytes) -> list[InboundEvent]:
+        """Return the comments and replies of a page of threads, oldest first; raises `MalformedWebhookError`."""
+        page = Fields(load(body))
+        items = (
+            (comment, self._reader(thread)) for thread in reversed(page.objects("items")) for comment in _all(thread)
+        )
+        return read_all(items, digest_of(body))
+
+    def read_replies(self, thread: Fields, body: bytes) -> list[InboundEvent]:
+        """Return the replies of a page of one thread, oldest first; raises `MalformedWebhookError`."""
+        replies = sorted(Fields(load(body)).objects("items"), key=_published)
+        return read_all(((reply, self._reader(thread)) for reply in replies), digest_of(body))
+
+    def _reader(self, thread: Fields) -> Read:
+        return partial(self._comment, thread)
+
+    def _comment(self, thread: Fields, comment: Fields) -> list[InboundEvent]:
+        top, snippet = thread.object("snippet").object("topLevelComment"), comment.object("snippet")
+        author = _author(snippet)
+        is_reply = comment.text("id") != top.text("id")
+        if author == self.account:
+            return [self._echo(thread, top, comment, is_reply=is_reply)]
+        starter = _author(top.object("snippet"))
+        words = snippet.text("textOriginal", "") or snippet.text("textDisplay", "")
+        named = bool(self.handle) and self.handle.lower() in words.lower()
+        name = snippet.text("authorDisplayName", "")
+        message = InboundMessage(
+            address=self._address(thread, author),
+            external_id=_id(comment),
+            text=words,
+            display_name=name or None,
+            sent_at=_published(comment),
+            reply_context={"call": name if is_reply and name.startswith("@") else ""},
+            # Who comments on the brand's own video speaks to the brand, who replies to others does not.
+            is_to_us=not is_reply or starter == self.account or named,
+        )
+        return [message]
+
+    def _echo(self, thread: Fields, top: Fields, comment: Fields, *, is_reply: bool) -> Echo:
+        """Return an answer under the brand's name, ours or a person's, as one to whoever began the thread."""
+        starter = _author(top.object("snippet"))
+        if not is_reply or starter == self.account:
+            raise NotForUsError("own_comment")
+        snippet = comment.object("snippet")
+        return Echo(
+            address=self._address(thread, starter),
+            external_id=_id(comment),
+            text=snippet.text("textOriginal", "") or snippet.text("textDisplay", ""),
+            sent_at=_published(comment),
+        )
+
+    def _address(self, thread: Fields, author: str) -> ChannelAddress:
+        return ChannelAddress(channel=CHANNEL, account=self.account, external_id=f"{_id(thread)}{_BORDER}{author}")
+
+
+def threads_in(body: bytes) -> list[tuple[Thread, Fields]]:
+    """Return the threads of a page, newest first; raises `MalformedWebhookError`."""
+    return [(_thread(each), each) for each in Fields(load(body)).objects("items")]
+
+
+def thread_of(address: ChannelAddress) -> str:
+    """Return the thread that an address is in."""
+    return address.external_id.partition(_BORDER)[0]
+
+
+def changes_in(body: bytes) -> dict[str, datetime]:
+    """Return when each comment of a page was last changed; raises `MalformedWebhookError`."""
+    made = {}
+    for item in Fields(load(body)).objects("items"):
+        for comment in _all(item) if "topLevelComment" in item.object("snippet") else (item,):
+            made[_id(comment)] = _moment(comment, "updatedAt")
+    return made
+
+
+def _thread(thread: Fields) -> Thread:
+    snippet = thread.object("snippet")
+    replies = thread.object("replies").objects("comments") if "replies" in thread else []
+    return Thread(
+        id=_id(thread),
+        started_at=_published(snippet.object("topLevelComment")),
+        reply_count=snippet.size("totalReplyCount") or 0,
+        fetched_count=len(replies),
+    )
+
+
+def _all(thread: Fields) -> Iterator[Fields]:
+    yield thread.object("snippet").object("topLevelComment")
+    if "replies" in thread:
+        yield from sorted(thread.object("replies").objects("comments"), key=_published)
+
+
+def _author(snippet: Fields) -> str:
+    author = snippet.object("authorChannelId").text("value")
+    if not _ID.fullmatch(author):
+        raise MalformedWebhookError("an author's id is no id")
+    return author
+
+
+def _id(item: Fields) -> str:
+    found = item.text("id")
+    if not _ID.fullmatch(found):
+        raise MalformedWebhookError("an id is no id")
+    return found
+
+
+def _published(comment: Fields) -> datetime:
+    return _moment(comment, "publishedAt")
+
+
+def _moment(comment: Fields, member: str) -> datetime:
+    written = comment.object("snippet").text(member)
+    try:
+        at = datetime.fromisoformat(written)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MalformedWebhookError(f"{member} is no moment") from None
