@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from bot.desk.slack import thread
@@ -119,6 +121,10 @@ class Doer:
                     raise DeskError(NO_MATCH)
                 act = LinkCustomer(customer_id=wish.customer_id, evidence="; ".join(chosen.evidence))
                 await self.do(ticket_id, agent, act, key)
+            case Reply(is_known_public=True, text=said):
+                # What is sent from a modal was previewed word by word, with what it tells everybody.
+                exposes = await self._parts.acts.exposed(ticket_id, said)
+                await self.do(ticket_id, agent, replace(wish, exposes=exposes), key)
             case _:
                 await self.do(ticket_id, agent, wish, key)
 

@@ -103,7 +103,6 @@ def _reply(sent: Submission, _: datetime) -> tuple[Wish, ...]:
             suggestion=SuggestionId(draft) if draft else None,
             seen=MessageId(seen) if seen else None,
             is_known_public=sent.memory.get("public") == "yes",
-            exposes=tuple(filter(None, sent.memory.get("exposed", "").split("\n"))),
         ),
     )
 

@@ -77,7 +77,7 @@ def reply(view: TicketView, draft: Draft, seen: str, preview: Sequence[str] = ()
         made.append(blocks.rich(blocks.section(bold("⚠️ It tells everybody: "), text(clip(found, FACT_MAX)))))
     more = {"seen": seen, "macro": draft.macro, "suggestion": draft.suggestion, "shown": draft.shown}
     if view.is_public:
-        more |= {"public": "yes", "exposed": "\n".join(draft.exposed)}
+        more["public"] = "yes"
     if draft.elsewhere is not None:
         more["elsewhere"] = draft.elsewhere
     title, send = ("Reply in PUBLIC", "Post") if view.is_public else ("Reply to the customer", "Send")
