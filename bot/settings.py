@@ -94,8 +94,8 @@ class ServiceSettings(_Section):
     secret: SecretStr | None = Field(default=None, min_length=16)
     #: messages that are worked on at once
     concurrency: int = Field(default=8, ge=1, le=64)
-    #: seconds for which the rest of what a customer begins is waited for; 0: every message is a turn of its own. none: as
-    #: long as is usual on each channel
+    #: seconds for which the rest of what a customer begins is waited for; 0: every message is a turn of its own. none:
+    #: as long as is usual on each channel
     debounce: float | None = Field(default=None, ge=0, le=10)
 
     @property
