@@ -13,7 +13,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -90,26 +90,23 @@ class Gateway:
         `url` is where a new session begins. Raises `GatewayClosedError`, and whatever `take` raises.
         """
         where = self.session.url if self.session.id else url
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_connect=_STANDS_WITHIN)) as client,
-                client.ws_connect(
-                    f"{where.rstrip('/')}/?v=10&encoding=json",
-                    proxy=self._proxy_url,
-                    ssl=httpx.create_ssl_context(),
-                    max_msg_size=_FRAME_MAX,
-                    autoclose=False,
-                ) as socket,
-            ):
-                await self._speak(socket, take)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = GatewayClosedError(f"no connection ({type(error).__name__})")
-        # Raised out here, it does not drag along the error that may hold addresses.
-        raise failure
+        async with AsyncExitStack() as stack:
+            timeout = aiohttp.ClientTimeout(sock_connect=_STANDS_WITHIN)
+            client = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+            connecting = client.ws_connect(
+                f"{where.rstrip('/')}/?v=10&encoding=json",
+                proxy=self._proxy_url,
+                ssl=httpx.create_ssl_context(),
+                max_msg_size=_FRAME_MAX,
+            )
+            try:
+                socket = await stack.enter_async_context(connecting)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise GatewayClosedError(f"no connection ({type(error).__name__})") from None
+            await self._speak(socket, take)
 
     async def _speak(self, socket: aiohttp.ClientWebSocketResponse, take: Take) -> NoReturn:
-        async with asyncio.timeout(_STANDS_WITHIN):
-            hello = await self._next(socket)
+        hello = await self._next(socket, _STANDS_WITHIN)
         if hello.integer("op") != _HELLO:
             raise GatewayClosedError("Discord does not greet")
         interval = max(0.01, hello.object("d").number("heartbeat_interval") / 1000)
@@ -123,7 +120,7 @@ class Gateway:
             raise GatewayClosedError(f"Discord says something unexpected: {error}") from None
         finally:
             beating.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, GatewayClosedError):
                 await beating
             await socket.close(code=_GOES_ON)
 
@@ -172,11 +169,17 @@ class Gateway:
             await asyncio.sleep(interval)
 
     async def _say(self, socket: aiohttp.ClientWebSocketResponse, op: int, data: object) -> None:
-        await socket.send_str(json.dumps({"op": op, "d": data}))
+        try:
+            await socket.send_str(json.dumps({"op": op, "d": data}))
+        except (aiohttp.ClientError, OSError) as error:
+            raise GatewayClosedError(f"the connection broke ({type(error).__name__})") from None
 
-    async def _next(self, socket: aiohttp.ClientWebSocketResponse) -> Fields:
-        """Return the next thing that Discord says; raises `GatewayClosedError` when that is goodbye."""
-        message = await socket.receive()
+    async def _next(self, socket: aiohttp.ClientWebSocketResponse, within: float | None = None) -> Fields:
+        """Return the next thing that Discord says; raises `GatewayClosedError` when that is goodbye, or nothing."""
+        try:
+            message = await socket.receive(timeout=within)
+        except TimeoutError:
+            raise GatewayClosedError("Discord does not greet") from None
         if message.type is aiohttp.WSMsgType.TEXT:
             return Fields(load(message.data.encode("utf-8", "surrogatepass")))
         code = socket.close_code or 0

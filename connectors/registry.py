@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.app import AppSettings
+from connectors.discord import DiscordSettings
 from connectors.email_settings import EmailSettings
 from connectors.line import LineSettings
 from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
@@ -19,6 +20,7 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     EmailSettings,
     SmsSettings,
     LineSettings,
+    DiscordSettings,
     YouTubeSettings,
     AppSettings,
 )

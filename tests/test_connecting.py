@@ -22,6 +22,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "TELEGRAM": {"TOKEN": "123:abc", "WEBHOOK_SECRET": "shh"},
     "MESSENGER": META | {"PAGE_ID": "11"},
     "INSTAGRAM": META | {"ACCOUNT_ID": "22"},
+    "DISCORD": {"TOKEN": "a.b.c", "APPLICATION_ID": "66", "CHANNELS": "77"},
     "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
     "APP": {"NAME": "shop", "SECRET": "whsec_" + "QUFB" * 10, "URL": "https://app.example.com/tandem"},
@@ -66,6 +67,8 @@ def test_all() -> None:
         "whatsapp": "33",
         "sms": "447700900123",
         "line": "55",
+        "discord": "66",
+        "discord-channels": "66",
     }
 
 
