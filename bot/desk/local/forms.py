@@ -14,6 +14,7 @@ from bot.domain.acts import (
     Claim,
     Closing,
     HandBack,
+    InviteToPrivate,
     LinkCustomer,
     Note,
     Promise,
@@ -64,6 +65,16 @@ class Filled:
     def get(self, name: str) -> str:
         """Return one field; empty when it is not there."""
         return self.fields.get(name, "")
+
+    @property
+    def is_known_public(self) -> bool:
+        """Whether the form said that everybody will read it."""
+        return self.get("public") == "yes"
+
+    @property
+    def exposes(self) -> tuple[str, ...]:
+        """What the page said that it tells everybody."""
+        return tuple(filter(None, self.get("exposes").splitlines()))
 
     def written(self, otherwise: str) -> str:
         """Return the text; raises `DeskError` that says `otherwise` when there is none."""
@@ -116,6 +127,17 @@ def _reply(form: Filled) -> Act:
         attachments=form.attachments,
         suggestion=SuggestionId(suggestion) if suggestion else None,
         seen=MessageId(seen) if seen else None,
+        is_known_public=form.is_known_public,
+        exposes=form.exposes,
+    )
+
+
+def _amend(form: Filled) -> Act:
+    return Amend(
+        message_id=MessageId(form.get("message")),
+        text=form.written("To remove it, take it back."),
+        is_known_public=form.is_known_public,
+        exposes=form.exposes,
     )
 
 
@@ -139,9 +161,7 @@ _ACTS: dict[str, Callable[[Filled], Act]] = {
         conversation_id=ConversationId(form.get("conversation")), text=form.written("Write something.")
     ),
     "resend": lambda form: Resend(message_id=MessageId(form.get("message"))),
-    "amend": lambda form: Amend(
-        message_id=MessageId(form.get("message")), text=form.written("To remove it, take it back.")
-    ),
+    "amend": _amend,
     "take-back": lambda form: Amend(message_id=MessageId(form.get("message")), text=None),
     "wrong": lambda form: RejectSuggestion(suggestion=SuggestionId(form.get("suggestion"))),
     "note": lambda form: Note(text=form.written("Write something.")),
@@ -150,11 +170,15 @@ _ACTS: dict[str, Callable[[Filled], Act]] = {
     "priority": lambda form: SetPriority(priority=Priority(form.get("priority"))),
     "tags": lambda form: SetTags(tags=tuple(form.get("tags").split(","))),
     "promise": lambda form: Promise(text=form.get("promised"), due_at=form.in_time()),
+    "invite": lambda _: InviteToPrivate(),
     "verify": lambda _: AskToVerify(),
     "link": lambda form: LinkCustomer(customer_id=CustomerId(form.get("customer")), evidence=form.get("evidence")),
     "unlink": lambda _: UnlinkCustomer(),
     "resolve": lambda form: Resolve(
-        outcome=form.text, closing=Closing(form.get("closing") or Closing.SOLVED), topic=form.get("topic") or None
+        outcome=form.text,
+        closing=Closing(form.get("closing") or Closing.SOLVED),
+        topic=form.get("topic") or None,
+        tells_public=bool(form.get("tells")),
     ),
     "hand-back": _hand_back,
     "reopen": lambda _: Reopen(),

@@ -93,6 +93,8 @@ class Typed:
     text: str = ""
     #: why it was refused
     error: str = ""
+    #: what of somebody's alone it would tell everybody: whoever sends it again means to
+    exposed: tuple[str, ...] = ()
     #: what was done just now, and the second until which it can be taken back
     did: str = ""
     until: str = ""
@@ -132,6 +134,9 @@ class Pages:
             clocks=words.clocks,
             clock=words.CLOCKS.__getitem__,
             priority=words.PRIORITIES.__getitem__,
+        )
+        self._templates.globals.update(
+            public_reply=words.PUBLIC_REPLY, joined_not_proved=words.JOINED_NOT_PROVED, joined=words.joined
         )
         self._templates.globals.update(
             hours=HOURS, priorities=words.PRIORITIES, closings=words.CLOSINGS, draft_of=draft_of

@@ -23,7 +23,7 @@ from bot.desk.local.hub import DeskHub
 from bot.desk.local.pages import Form, Pages, Typed, disposition, ticket_path
 from bot.desk.local.sessions import SESSION_FOR_SECONDS, Session, Sessions, clean_name
 from bot.domain.desk import DeskActs
-from bot.domain.errors import DeskError, MediaError
+from bot.domain.errors import DeskError, MediaError, PublicReplyError
 from bot.domain.messages import Attachment, AttachmentKind, MediaId
 from bot.domain.ports import MediaStore
 from bot.domain.rules import Team
@@ -208,6 +208,8 @@ class _LocalDesk:
         try:
             asked = act_of(act, await self._filled(request, session, is_giving=act == "assign"))
             done = await self._acts.do(chosen, _agent(session), asked, f"local:{session.id}:{key}:{act}")
+        except PublicReplyError as error:
+            return await self._show(session, chosen, replace(typed, error=str(error), exposed=error.exposed))
         except (DeskError, MediaError) as error:
             return await self._show(session, chosen, replace(typed, error=str(error)))
         undo = f"?did={key}:{act}&until={int(done.can_undo_until.timestamp())}" if done.can_undo_until else ""
