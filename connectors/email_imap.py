@@ -136,9 +136,21 @@ class Session:
         criteria: list[object] = ["UID", f"{uid + 1}:*"]
         if since is not None:
             criteria += ["SINCE", since]
-        found = await self.run(self._client.search, criteria)
-        # "7:*" means the last mail at least, also where that is 6.
-        return sorted(each for each in found if each > uid)
+        return await self.run(self._search, criteria, uid)
+
+    def _search(self, criteria: list[object], uid: int) -> list[int]:
+        """Return what is found above `uid`, looking again where mail came while the server looked.
+
+        Servers search what they have announced, announce what is new right behind the answer, and do not repeat that
+        to a client that waits.
+        """
+        announced = self._client._imap.untagged_responses  # noqa: SLF001 - it has no other way to be seen
+        while True:
+            announced.pop("EXISTS", None)
+            # "7:*" means the last mail at least, also where that is 6.
+            found = sorted(each for each in self._client.search(criteria) if each > uid)
+            if found or "EXISTS" not in announced:
+                return found
 
     async def slips(self, uids: Sequence[int]) -> list[Slip]:
         """Return size and time of mails; those that are gone are left out."""
@@ -180,8 +192,23 @@ class Session:
 
     def _idle(self, seconds: float) -> None:
         self._client.idle()
-        self._client.idle_check(timeout=seconds)
+        if not self._has_word():
+            self._client.idle_check(timeout=seconds)
         self._client.idle_done()
+
+    def _has_word(self) -> bool:
+        """Whether the server has said something already, in one breath with its consent to tell us.
+
+        The library reads ahead, and then waits at the socket for what it holds in its hands.
+        """
+        line = self._client.socket()
+        line.setblocking(False)
+        try:
+            return bool(self._client._imap.file.peek(1))  # noqa: SLF001 - as above
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            line.settimeout(_READS_WITHIN)
 
 
 def _moment(value: object) -> datetime:

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -24,7 +23,7 @@ from connectors.email import EmailAccount, EmailConnector
 from connectors.email_login import Login, Security, Server
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia
-from tests.peers.dovecot import PASSWORD, Dovecot
+from tests.peers.dovecot import PASSWORD
 
 ADDRESS = "support@copperleaf.example"
 JANE = "jane@example.com"
@@ -158,12 +157,34 @@ def mail(number: int, words: str = "hello", *, sender: str = JANE, **headers: st
     return written.as_bytes()
 
 
+class WatchedCursors(MemoryCursors):
+    """Cursors whose changes can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    async def set(self, name: str, cursor: str) -> None:
+        """Go on from there next time."""
+        await super().set(name, cursor)
+        self._news.set()
+
+    async def until(self, done: Callable[[], bool], within: float = 15) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(within):
+            while not done():
+                self._news.clear()
+                await self._news.wait()
+
+    async def begun(self, folders: int = 1) -> None:
+        """Wait until it is known from where so many folders are read."""
+        await self.until(lambda: len(self.kept) >= folders)
+
+
 @dataclass(kw_only=True)
 class Inbox:
     """What a connector has handed in."""
 
-    connector: EmailConnector
-    cursors: MemoryCursors
     batches: list[list[InboundEvent]] = field(default_factory=list)
     #: the next batches fail, as they do when a database is away
     outages: int = 0
@@ -191,20 +212,12 @@ class Inbox:
 
 
 @asynccontextmanager
-async def polling(connector: EmailConnector, cursors: MemoryCursors) -> AsyncIterator[Inbox]:
+async def polling(connector: EmailConnector) -> AsyncIterator[Inbox]:
     """Poll while the block lasts."""
-    inbox = Inbox(connector=connector, cursors=cursors)
+    inbox = Inbox()
     task = asyncio.create_task(connector.poll(inbox.sink))
     try:
         yield inbox
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def mailbox_server(dovecot: Dovecot) -> Server:
-    """Return the IMAP server as the connector is told of it."""
-    return here(dovecot.port)
-
-
-LOOKS_EVERY = timedelta(seconds=0.2)

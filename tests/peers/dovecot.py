@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -88,16 +89,14 @@ class Dovecot:
             assert answer == "OK"
 
     def renumber(self, user: str) -> None:
-        """Lose all UIDs of a mailbox, as a repair or a move to another server does."""
-        for name in (
-            "dovecot-uidlist",
-            "dovecot.index",
-            "dovecot.index.log",
-            "dovecot.index.cache",
-            "dovecot-uidvalidity",
-        ):
-            for path in (self.home / "mail" / user).glob(f"{name}*"):
-                path.unlink()
+        """Declare all UIDs of a mailbox void, as a repair or a move to another server does."""
+        mailbox = self.home / "mail" / user
+        listed = mailbox / "dovecot-uidlist"
+        head, _, rest = listed.read_text().partition("\n")
+        void = re.sub(r"\bV(\d+)", lambda found: f"V{int(found.group(1)) + 1}", head)
+        listed.write_text(f"{void}\n{rest}")
+        for path in mailbox.glob("dovecot.index*"):
+            path.unlink()
 
 
 def _give_up(why: str) -> None:
