@@ -245,6 +245,7 @@ class Service:
                 watch=self._desk_watch(),
                 may_work=self._may_work,
                 has_engine=lambda: self.engine.is_ready,
+                rush=self.receiver.rush,
                 changed=self._changed,
             )
         )

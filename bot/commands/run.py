@@ -23,6 +23,9 @@ from bot.settings import Settings
 
 log = structlog.get_logger()
 
+#: Seconds for which a thread that computes keeps another waiting, as the database's does the one that answers channels.
+_SWITCHES_EVERY = 0.001
+
 
 def run(settings: Settings, role: Role) -> int:
     """Start what `role` needs and stay until interrupted; return the exit status."""
@@ -36,6 +39,7 @@ def run(settings: Settings, role: Role) -> int:
     with alone, only_user(settings.service.database, settings.service.home):
         if Role.WORKER in role:
             model = prepare_model(settings, console)
+        sys.setswitchinterval(_SWITCHES_EVERY)
         return uvloop.run(_serve(settings, role, model, console))
 
 

@@ -32,6 +32,7 @@ from bot.domain.messages import (
 from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
 from bot.pipeline.elsewhere import keep_edit, silence_bot
+from bot.pipeline.rush import Rush
 from bot.store import choices, conversations, inbox, receipts, transcript
 from bot.store.codec import ECHO, INBOUND, REACTION, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
@@ -54,6 +55,8 @@ class Receiver:
         self, database: Database, clock: Clock, hint: Hint, new_id: Callable[[], MessageId] = new_message_id
     ) -> None:
         """Write to `database`, and give `hint` after each commit; messages are named by `new_id`."""
+        #: what can wait makes way for what comes in
+        self.rush = Rush()
         self._new_id = new_id
         self._database = database
         self._clock = clock
@@ -78,7 +81,8 @@ class Receiver:
         for event in events:
             _check_address(event)
         named = [(event, self._new_id()) for event in events]
-        new_count = await self._database.write(_keep, connector, named, self._clock.now())
+        with self.rush:
+            new_count = await self._database.write_first(_keep, connector, named, self._clock.now())
         for event in events:
             metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
             if isinstance(event, Unsupported):

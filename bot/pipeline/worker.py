@@ -28,6 +28,7 @@ from bot.pipeline.effects import record_receipt
 from bot.pipeline.elsewhere import record_echo, record_reaction, record_withdrawal
 from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
+from bot.pipeline.rush import Rush
 from bot.store import conversations, inbox, joining, lanes, outbox, timers
 from bot.store.database import Database
 from bot.store.hints import Hint, Hints
@@ -47,6 +48,8 @@ LEASE_FOR = timedelta(seconds=10)
 WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
+#: For so many seconds at most new work makes way for what channels wait with.
+MAKES_WAY_FOR = 0.2
 SWEEP_EVERY = 2.0
 #: How often it is asked whether those who are there still work here.
 PEOPLE_EVERY = timedelta(minutes=5)
@@ -86,6 +89,8 @@ class WorkerParts:
     may_work: MayWork = anybody
     #: whether this worker's engine answers now
     has_engine: Callable[[], bool] = lambda: True
+    #: what is being taken in goes before new turns
+    rush: Rush = field(default_factory=Rush)
     #: called after each commit that changed what agents see
     changed: Callable[[], None] = lambda: None
 
@@ -149,6 +154,7 @@ class Worker:
             return len(rows)
 
         while True:
+            await self._parts.rush.over(MAKES_WAY_FOR)
             free = self._parts.concurrency - len(active)
             count = await self._claim(box, free, begin) if free > 0 else 0
             # A claim that could have taken more has left nothing behind: what follows comes with a hint.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import queue
 import random
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -53,6 +53,8 @@ T = TypeVar("T")
 SQLITE_MIN = (3, 51, 3)
 #: Bodies that share one commit, and so one fsync, when they wait at the same moment.
 GROUP_MAX = 64
+#: Bodies that may share the commit of urgent ones.
+BESIDE_URGENT_MAX = 2
 SQLITE_BUSY_MS = 15_000
 #: PostgreSQL: serialization failure, deadlock, and "the server goes away" (class 57P, 08): the whole body runs again.
 RETRIED_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "08")
@@ -189,65 +191,82 @@ def lock_table(connection: Connection, table: Table) -> None:
 @dataclass
 class _Job:
     body: Callable[[Connection], Any]
+    is_urgent: bool
     future: Future[Any] = field(default_factory=Future)
     result: Any = None
     error: Exception | None = None
 
 
 class _GroupWriter(threading.Thread):
-    """The one writer of a SQLite file: takes every waiting body into one transaction, each in a savepoint."""
+    """The one writer of a SQLite file: takes waiting bodies into one transaction, each in a savepoint.
+
+    Urgent bodies go first. While any wait, few others share their commit, and others that are at it make way.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(name="database-writer", daemon=True)
         self._engine = engine
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._gate = threading.Lock()
+        self._urgent: deque[_Job] = deque()
+        self._others: deque[_Job] = deque()
+        self._news = threading.Condition()
         self._is_closed = False
 
-    def submit(self, body: Callable[[Connection], T]) -> Future[T]:
-        job = _Job(body)
-        with self._gate:
+    def submit(self, body: Callable[[Connection], T], *, is_urgent: bool) -> Future[T]:
+        job = _Job(body, is_urgent)
+        with self._news:
             if self._is_closed:
                 raise RuntimeError("the database is closed")
-            self._jobs.put(job)
+            (self._urgent if is_urgent else self._others).append(job)
+            self._news.notify()
         return job.future
 
     def stop(self) -> None:
-        with self._gate:
+        with self._news:
             self._is_closed = True
-            self._jobs.put(None)
+            self._news.notify()
         self.join()
 
     def run(self) -> None:
-        is_last = False
-        while not is_last:
-            first = self._jobs.get()
-            if first is None:
-                return
-            group = [first]
-            while len(group) < GROUP_MAX and not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:
-                    is_last = True
-                    break
-                group.append(job)
-            # From here on nobody can cancel a body; those whose caller has left already are not run.
-            self._commit([job for job in group if job.future.set_running_or_notify_cancel()])
+        while group := self._next():
+            self._commit(group)
+
+    def _next(self) -> list[_Job]:
+        """Wait for bodies and return those of the next transaction; none: there will be no more."""
+        with self._news:
+            self._news.wait_for(lambda: self._urgent or self._others or self._is_closed)
+            group = [self._urgent.popleft() for _ in range(min(GROUP_MAX, len(self._urgent)))]
+            room = BESIDE_URGENT_MAX if group else GROUP_MAX
+            return group + [self._others.popleft() for _ in range(min(room, len(self._others)))]
 
     def _commit(self, group: list[_Job]) -> None:
+        begun: list[_Job] = []
         try:
             with self._engine.connect().execution_options(is_writer=True) as connection, connection.begin():
-                for job in group:
-                    self._run(connection, job, is_alone=len(group) == 1)
+                is_alone = len(group) == 1
+                for n, job in enumerate(group):
+                    if begun and self._urgent and not job.is_urgent:
+                        with self._news:
+                            self._others.extendleft(reversed(group[n:]))
+                        del group[n:]
+                        break
+                    # From here on nobody can cancel a body; one whose caller has left already is not run.
+                    if job.future.set_running_or_notify_cancel():
+                        begun.append(job)
+                        self._run(connection, job, is_alone=is_alone)
         except Exception as error:  # noqa: BLE001 - whatever broke the commit belongs to each who waits for it
-            for job in group:
-                job.future.set_exception(error)
+            self._fail(group, error)
             return
-        for job in group:
+        for job in begun:
             if job.error is None:
                 job.future.set_result(job.result)
             else:
                 job.future.set_exception(job.error)
+
+    @staticmethod
+    def _fail(jobs: list[_Job], error: Exception) -> None:
+        for job in jobs:
+            if job.future.running() or job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
 
     @staticmethod
     def _run(connection: Connection, job: _Job, *, is_alone: bool) -> None:
@@ -288,12 +307,15 @@ class Database:
 
         Any error undoes the body. On PostgreSQL a body that lost a race or its connection is run again from its start.
         """
+        return await self._write(lambda connection: body(connection, *args, **kwargs), is_urgent=False)
 
-        def bound(connection: Connection) -> T:
-            return body(connection, *args, **kwargs)
+    async def write_first(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what `write` does, ahead of what waits there: for what a channel waits for, which has to be short."""
+        return await self._write(lambda connection: body(connection, *args, **kwargs), is_urgent=True)
 
+    async def _write(self, bound: Callable[[Connection], T], *, is_urgent: bool) -> T:
         if self._writer is not None:
-            return await asyncio.wrap_future(self._writer.submit(bound))
+            return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=is_urgent))
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
 
     async def read(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from bot.domain.errors import SettingsError
 from bot.store.database import Database, Moment, insert_once, open_engine
@@ -240,3 +240,109 @@ class TestPostgres:
 def _cut(database: Database, backend: int) -> None:
     with database.engine.connect() as connection:
         connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+
+
+async def test_urgent_bodies_go_first(notebook: Database) -> None:
+    """On SQLite what a channel waits for is committed before other bodies that wait; none of them is lost."""
+    if not notebook.is_sqlite:
+        pytest.skip("on PostgreSQL each body has a connection of its own")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> int:
+        begun.set()
+        go_on.wait(10)
+        return note(connection, 1000)
+
+    order: list[int] = []
+
+    def tell(connection: Connection, number: int) -> int:
+        order.append(note(connection, number))
+        return number
+
+    holding = asyncio.create_task(notebook.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    others = [asyncio.create_task(notebook.write(tell, n)) for n in range(20)]
+    await asyncio.sleep(0)
+    urgent = [asyncio.create_task(notebook.write_first(tell, n)) for n in range(100, 105)]
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(holding, *others, *urgent) == [1000, *range(20), *range(100, 105)]
+
+    assert order[:5] == [100, 101, 102, 103, 104]
+    assert order[5:] == list(range(20))
+    assert await notebook.read(count) == 26
+
+
+async def test_bodies_make_way_in_the_middle_of_a_group(notebook: Database) -> None:
+    """A group that is at work when something urgent comes ends after the body it is at; the rest follows in order."""
+    if not notebook.is_sqlite:
+        pytest.skip("on PostgreSQL each body has a connection of its own")
+    begun, go_on = threading.Event(), threading.Event()
+    order: list[int] = []
+
+    def tell(connection: Connection, number: int) -> int:
+        if number == 2:
+            begun.set()
+            go_on.wait(10)
+        order.append(note(connection, number))
+        return number
+
+    others = [asyncio.create_task(notebook.write(tell, n)) for n in range(10)]
+    await asyncio.to_thread(begun.wait, 10)
+    urgent = asyncio.create_task(notebook.write_first(tell, 100))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(*others, urgent) == [*range(10), 100]
+
+    assert order == [0, 1, 2, 100, *range(3, 10)]
+    assert await notebook.read(count) == 11
+
+
+async def test_whoever_left_is_not_run(notebook: Database) -> None:
+    """A body whose caller left before its turn is not run, and holds up nobody."""
+    if not notebook.is_sqlite:
+        pytest.skip("on PostgreSQL each body has a connection of its own")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    holding = asyncio.create_task(notebook.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    left = [asyncio.create_task(notebook.write(note, 1)), asyncio.create_task(notebook.write_first(note, 2))]
+    stays = asyncio.create_task(notebook.write(note, 3))
+    await asyncio.sleep(0)
+    for task in left:
+        task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(holding, stays)
+    assert await notebook.read(count) == 1
+
+
+async def test_a_broken_group_keeps_nobody_waiting(notebook: Database) -> None:
+    """When the database itself fails in the middle of a group, each of its bodies hears of it, those behind too."""
+    if not notebook.is_sqlite:
+        pytest.skip("on PostgreSQL each body has a connection of its own")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def break_down(connection: Connection) -> None:
+        connection.execute(text("SELECT * FROM nowhere"))
+
+    holding = asyncio.create_task(notebook.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    group = [asyncio.create_task(notebook.write(note, 1)), asyncio.create_task(notebook.write(break_down))]
+    group.append(asyncio.create_task(notebook.write(note, 2)))
+    await asyncio.sleep(0)
+    go_on.set()
+    async with asyncio.timeout(10):
+        await holding
+        results = await asyncio.gather(*group, return_exceptions=True)
+    assert all(isinstance(result, OperationalError) for result in results)
+    assert await notebook.write(note, 3) == 3
+    assert await notebook.read(count) == 1
