@@ -10,6 +10,8 @@ from connectors.meta_settings import InstagramSettings, MessengerSettings, Whats
 from connectors.setup import ChannelSettings
 from connectors.sms import SmsSettings
 from connectors.telegram_settings import TelegramSettings
+from connectors.wordpress import WordPressSettings
+from connectors.x_settings import XSettings
 from connectors.youtube import YouTubeSettings
 
 _CHANNELS: tuple[type[ChannelSettings], ...] = (
@@ -18,10 +20,12 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     InstagramSettings,
     WhatsAppSettings,
     EmailSettings,
+    XSettings,
     SmsSettings,
     LineSettings,
     DiscordSettings,
     YouTubeSettings,
+    WordPressSettings,
     AppSettings,
 )
 

@@ -26,7 +26,9 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
     "APP": {"NAME": "shop", "SECRET": "whsec_" + "QUFB" * 10, "URL": "https://app.example.com/tandem"},
+    "WORDPRESS": {"URL": "https://blog.example.com", "USER": "care", "PASSWORD": "abcd efgh"},
     "YOUTUBE": {"CHANNEL_ID": "UCcopperleaf", "CLIENT_ID": "1-a", "CLIENT_SECRET": "shh", "REFRESH_TOKEN": "1//a"},
+    "X": {"CONSUMER_KEY": "k", "CONSUMER_SECRET": "shh", "ACCESS_TOKEN": "88-a", "ACCESS_TOKEN_SECRET": "shh"},
     "SMS": {"ACCOUNT_SID": "AC" + "0a" * 16, "AUTH_TOKEN": "shh", "NUMBER": "+447700900123"},
 }
 
@@ -60,11 +62,14 @@ def test_all() -> None:
     assert {name: str(each.account) for name, each in made.items()} == {
         "webchat": "site",
         "app": "shop",
+        "wordpress-comments": "blog.example.com",
         "youtube-comments": "UCcopperleaf",
         "telegram": "123",
         "messenger": "11",
         "instagram": "22",
         "whatsapp": "33",
+        "x": "88",
+        "x-mentions": "88",
         "sms": "447700900123",
         "line": "55",
         "discord": "66",
@@ -97,6 +102,15 @@ def test_instagram_with_or_without_a_page() -> None:
     assert alone.url == "https://graph.instagram.com"
     assert alone.model_copy(update={"page_id": "55"}).url == "https://graph.facebook.com"
     assert alone.model_copy(update={"base_url": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
+
+
+def test_x_without_mentions() -> None:
+    """What is said in public on X is heard unless it is switched off; X calls https addresses without a port only."""
+    assert connected("X")["x-mentions"].capabilities.is_public
+    assert set(connected("X", X__HAS_MENTIONS="false")) == {"webchat", "x"}
+    for url in ("http://care.example.com", "https://care.example.com:8443"):
+        with pytest.raises(SettingsError, match="without a port"):
+            connected("X", SERVICE__PUBLIC_URL=url)
 
 
 def test_several_accounts_of_one_channel(tmp_path: Path) -> None:

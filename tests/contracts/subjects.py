@@ -15,6 +15,7 @@ from tests.contracts import (
     telegram,
     webchat,
     whatsapp,
+    wordpress,
     x,
     youtube,
 )
@@ -32,6 +33,7 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "telegram": telegram.subject,
     "webchat": webchat.subject,
     "whatsapp": whatsapp.subject,
+    "wordpress-comments": wordpress.subject,
     "youtube-comments": youtube.subject,
     "x": x.messages,
     "x-mentions": x.mentions,
