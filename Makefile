@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 # Deselects and options for a quick look: make test PYTEST="-k outbox"
 PYTEST ?=
 
-.PHONY: help setup run test check test-setup chromium bench readme faults lock clean
+.PHONY: help setup run test check test-setup peers bench readme faults lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ setup: $(VENV)/ready  ## Make the environment in .venv (needs nothing but Python
 run: setup  ## Start Tandem with the sample shop and print where to go
 	@exec $(PYTHON) -m bot run
 
-test: test-setup chromium  ## Make what the checks need and run all of them
+test: test-setup peers  ## Make what the checks need and run all of them
 	@$(MAKE) check
 
 check:  ## The checks alone: format, lint, types, layers, tests
@@ -39,7 +39,7 @@ bench: test-setup  ## Measure the figures that the README states
 readme: test-setup  ## Bring the README's table of channels up to date
 	@$(PYTHON) -m tests.features
 
-pictures: test-setup chromium  ## Draw the pictures of docs/agents.md from what Slack gets
+pictures: test-setup peers  ## Draw the pictures of docs/agents.md from what Slack gets
 	@$(PYTHON) -m tests.pictures.draw
 
 faults: test-setup  ## Kill the service and the engine at random moments under load, and throw strings at the desk
@@ -70,11 +70,6 @@ $(VENV)/ready-for-tests: $(VENV)/ready tests/requirements.txt
 	@.ci/environment $(VENV) requirements.txt tests/requirements.txt
 	@touch $@
 
-# The browser tests drive Debian's Chromium. Where it cannot be had they are skipped at home and fail where CI=true.
-chromium:
-	@command -v chromium > /dev/null && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-	    echo 'Installing Chromium for the browser tests'; \
-	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; } \
-	        > /tmp/tandem-chromium.log 2>&1 || { tail -3 /tmp/tandem-chromium.log; echo 'Chromium could not be installed: the browser tests will not run'; }; \
-	else echo 'No Chromium on PATH: the browser tests will not run'; fi
+# Programs of others' that tests run against: see the script.
+peers:
+	@.ci/peers

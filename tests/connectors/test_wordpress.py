@@ -27,6 +27,8 @@ from connectors.wordpress import WordPressConnector, WordPressSettings
 from tests.fakes.cursors import MemoryCursors
 from tests.peers.wordpress import WordPress, running
 
+pytestmark = pytest.mark.xdist_group("wordpress")
+
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[WordPress]:
