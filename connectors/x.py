@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -219,6 +219,8 @@ class XConnector(_Speaker):
             text_unit=TextUnit.UTF16,
             attachments=FILE_KINDS,
             attachment_max_bytes=FILE_MAX_BYTES,
+            # Fifteen answers in a quarter of an hour: none should be spent on half a question.
+            debounce=timedelta(seconds=2),
         )
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:  # noqa: ARG002 - X takes no key
@@ -292,6 +294,7 @@ class XMentionsConnector(_Speaker):
             attachment_max_bytes=FILE_MAX_BYTES,
             has_edits=True,
             is_public=True,
+            debounce=timedelta(),
             has_reply_context=True,
         )
 

@@ -25,6 +25,8 @@ IN_REPLY_TO, SUMMONED = "in_reply_to", "summoned"
 #: What we ask X to tell us of, with messages alone and with what is said in public as well.
 MESSAGE_EVENTS = ("dm.received", "dm.sent", "dm.read")
 PUBLIC_EVENTS = ("post.mention.create", "post.reply.create", "post.quote.create", "post.create")
+#: Those that not every app may ask for: without them quotes, and what people of the brand say elsewhere, are not heard.
+OPTIONAL_EVENTS = frozenset({"dm.read", "post.reply.create", "post.quote.create", "post.create"})
 
 _ID = re.compile(r"[0-9]{1,20}")
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2,4})?")

@@ -19,7 +19,7 @@ from bot.domain.ports import Cursors
 from connectors.fields import Fields
 from connectors.insisting import insist
 from connectors.x_api import Failure, XApi
-from connectors.x_events import CHANNEL
+from connectors.x_events import CHANNEL, OPTIONAL_EVENTS
 
 log = structlog.get_logger()
 
@@ -115,6 +115,9 @@ class Registration:
                 token = self._wanted.user_token
                 path = "2/activity/subscriptions"
                 answer = await self._api.post(path, body | {"webhook_id": webhook_id}, user_token=token)
+            if isinstance(answer, Permanent) and event in OPTIONAL_EVENTS:
+                log.info("x_does_not_tell", account=self._wanted.account, event_type=event, reason=answer.reason)
+                continue
             if isinstance(answer, Permanent):
                 return self._explained(answer, event)
             if not isinstance(answer, Fields):
@@ -177,9 +180,10 @@ class Registration:
         if not isinstance(subscriptions, dict):
             raise SettingsError(f"X does not say what it tells us of: {subscriptions.reason}")
         missing = [event for event in self._wanted.events if event not in subscriptions]
-        if missing:
+        if not OPTIONAL_EVENTS.issuperset(missing):
             raise SettingsError(f"X does not tell us of {', '.join(missing)}: start Tandem, which asks it to")
-        return f"webhook {self._wanted.webhook_url}"
+        without = f", without {', '.join(missing)}" if missing else ""
+        return f"webhook {self._wanted.webhook_url}{without}"
 
 
 def known(answer: Fields | Failure | None) -> Fields | None:

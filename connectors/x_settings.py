@@ -22,11 +22,13 @@ class XSettings(ChannelSettings):
     needed: ClassVar = ("access_token", "access_token_secret", "consumer_key", "consumer_secret")
     is_called: ClassVar = True
 
-    #: of the app (API key and secret): what X signs its calls with
+    #: API key of the app
     consumer_key: SecretStr | None = None
+    #: API key secret of the app: what X signs its calls with
     consumer_secret: SecretStr | None = None
-    #: of the account, by OAuth 1.0a; none: no X
+    #: of the account, by OAuth 1.0a: its number, a hyphen, letters; none: no X
     access_token: SecretStr | None = None
+    #: the secret beside it
     access_token_secret: SecretStr | None = None
     #: OAuth 2.0 client secret of the app, if it has one: X signs with it as well
     client_secret: SecretStr | None = None

@@ -113,6 +113,14 @@ def test_x_without_mentions() -> None:
             connected("X", SERVICE__PUBLIC_URL=url)
 
 
+def test_x_without_mentions() -> None:
+    """What is said in public on X is heard unless it is switched off; X calls https addresses without a port only."""
+    assert connected("X")["x-mentions"].capabilities.is_public
+    assert set(connected("X", X__HAS_MENTIONS="false")) == {"webchat", "x"}
+    with pytest.raises(SettingsError, match="without a port"):
+        connected("X", SERVICE__PUBLIC_URL="https://care.example.com:8443")
+
+
 def test_several_accounts_of_one_channel(tmp_path: Path) -> None:
     """A section may come several times, each an account of its own; the same account twice is refused."""
     path = tmp_path / "tandem.toml"

@@ -87,6 +87,17 @@ async def test_subscribed_elsewhere(stand: Bench) -> None:
     assert stand.x.subscriptions["8"] == other
 
 
+async def test_what_not_every_app_may_hear(stand: Bench) -> None:
+    """An event that X does not let this app hear keeps nobody from hearing the others."""
+    stand.x.unheard = {"post.quote.create", "post.reply.create"}
+    await stand.messages.register()
+    assert told(stand) == {*MESSAGE_EVENTS, *PUBLIC_EVENTS} - stand.x.unheard
+    stand.x.unheard = {"dm.received"}
+    stand.x.subscriptions.clear()
+    with pytest.raises(SettingsError, match=r"dm\.received"):
+        await stand.messages.register()
+
+
 async def test_oauth2_only(stand: Bench) -> None:
     """Where X wants OAuth 2.0 for private events, the operator hears so, and a token for one start is enough."""
     stand.x.wants_oauth2 = True
@@ -169,7 +180,9 @@ async def test_doctor(stand: Bench) -> None:
         "; 14 of 15 messages left until 09:15 UTC; this month 1 messages, 1 posts to pay for"
     )
     stand.x.subscriptions.popitem()
-    with pytest.raises(SettingsError, match=r"post\.create"):
+    assert f"{WEBHOOK}, without post.create;" in await stand.messages.check()
+    del stand.x.subscriptions[next(iter(stand.x.subscriptions))]
+    with pytest.raises(SettingsError, match=r"dm\.received"):
         await stand.messages.check()
     stand.x.faults.append(Fault(call="me"))
     with pytest.raises(SettingsError, match="network"):

@@ -30,6 +30,7 @@ CONSUMER_KEY, CONSUMER_SECRET = "xkey0of0the0fake", "xsecret0of0the0fake"
 TOKEN, TOKEN_SECRET = f"{US}-xtoken0of0the0fake", "xtokensecret0of0the0fake"
 APP_TOKEN, USER_TOKEN = "AAAAapp0token0of0the0fake", "oauth2-user-token-of-the-fake"
 MESSAGES_MAX, WINDOW = 15, 900
+_MOMENT = "2026-11-22T09:00:00.000Z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,8 @@ class FakeX:
     #: id → address, whether it is in use
     webhooks: dict[str, Json] = field(default_factory=dict)
     subscriptions: dict[str, Json] = field(default_factory=dict)
+    #: events that this app may not ask for
+    unheard: set[str] = field(default_factory=set)
     replays: list[Json] = field(default_factory=list)
     #: whether private events may only be asked for with OAuth 2.0
     wants_oauth2: bool = False
@@ -244,7 +247,8 @@ class FakeX:
                 self.files[media_id] = (said["media_category"], bytearray())
                 return {"data": {"id": media_id, "media_key": f"3_{media_id}"}}
             case [media_id, "append"]:
-                self.files[media_id][1].extend(said["media"])
+                part = said["media"]
+                self.files[media_id][1].extend(part if isinstance(part, bytes) else base64.b64decode(part))
                 return {"data": {"expires_at": 1}}
             case [media_id, "finalize"]:
                 return {"data": {"id": media_id} | self._progress()}
@@ -262,13 +266,13 @@ class FakeX:
         match (method, *parts):
             case ("POST", "replay"):
                 self.replays.append(said)
-                return {"data": {"job_id": self.new_id(), "created_at": "2026-11-22T09:00:00.000Z"}}
+                return {"data": {"job_id": self.new_id(), "created_at": _MOMENT}}
             case ("POST",):
                 if not await self.shake_hands(said["url"]):
                     raise RefusedError(400, "CrcValidationFailed", "Invalid Request")
                 webhook_id = self.new_id()
-                self.webhooks[webhook_id] = {"url": said["url"], "valid": True}
-                return {"data": {"id": webhook_id, "url": said["url"], "valid": True}}
+                self.webhooks[webhook_id] = {"url": said["url"], "valid": True, "created_at": _MOMENT}
+                return {"data": {"id": webhook_id, **self.webhooks[webhook_id]}}
             case ("PUT", webhook_id):
                 self.webhooks[webhook_id]["valid"] = await self.shake_hands(self.webhooks[webhook_id]["url"])
                 return {"data": {"valid": self.webhooks[webhook_id]["valid"]}}
@@ -277,10 +281,12 @@ class FakeX:
     def _subscriptions(self, method: str, parts: list[str], said: Json, who: str) -> Json:
         match (method, *parts):
             case ("POST",):
+                if said["event_type"] in self.unheard:
+                    raise RefusedError(400, "event_type is not one of its values", "Invalid Request")
                 if who == "app" or (self.wants_oauth2 and who != "oauth2"):
                     raise RefusedError(403, "This event type requires OAuth 2.0 user context.")
                 subscription_id = self.new_id()
-                self.subscriptions[subscription_id] = said
+                self.subscriptions[subscription_id] = said | {"created_at": _MOMENT, "updated_at": _MOMENT}
                 return {"data": {"subscription_id": subscription_id, **said}}
             case ("PUT", subscription_id):
                 self.subscriptions[subscription_id] |= said
