@@ -103,7 +103,10 @@ class Mailbox:
             return [self._echo(item, message, mid)]
         customer = self._customer(item)
         if message.flag("is_deleted"):
-            return [Withdrawal(address=customer, external_id=f"deleted:{mid}", of_external_id=mid)]
+            # What a customer of Instagram unsends, apps have to delete (the platform's terms, on users' requests).
+            gone = f"deleted:{mid}"
+            is_erasure = self.object_name == "instagram"
+            return [Withdrawal(address=customer, external_id=gone, of_external_id=mid, is_erasure=is_erasure)]
         content = _content(message)
         return [
             InboundMessage(

@@ -148,6 +148,8 @@ class Withdrawal:
     external_id: str
     #: the channel's id of the message that is gone
     of_external_id: str
+    #: whether our copy has to go as well, as the channel's rules say
+    is_erasure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ from bot.pipeline import bursts, phrases, promises
 from bot.pipeline.aftercare import answer_aftercare
 from bot.pipeline.background import Background
 from bot.pipeline.bursts import Burst, Pauses, read_burst
+from bot.pipeline.elsewhere import record_withdrawal, withdrawn_files
 from bot.pipeline.giving_up import give_up_message
 from bot.pipeline.inviting import join
 from bot.pipeline.naming import Naming
@@ -292,6 +293,14 @@ class Conversing:
         is_nameless = burst.situation.conversation.display_name is None
         if is_nameless and isinstance(connector, KnowsNames) and self._naming.is_new(head.address):
             start(self._naming.learn(connector, head.address))
+
+    async def take_back(self, row: InboxRow) -> None:
+        """Note that a customer took a message back, erase what may not stay, and finish the row."""
+        gone = await self._parts.database.read(withdrawn_files, row)
+        if gone:
+            # Before the row is finished: it is done again if this process dies in between.
+            await self._parts.media.erase(gone)
+        await self._parts.database.write(record_withdrawal, self._writer(), row)
 
     def _find(self, address: ChannelAddress) -> Connector | None:
         return self._parts.connectors.find(address.channel, address.account)

@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.handoff import HandoffRequest, Reason
-from bot.domain.messages import Author, Echo, InboundMessage, Reaction, Revision, RevisionState, Withdrawal
+from bot.domain.messages import Author, Echo, InboundMessage, MediaId, Reaction, Revision, RevisionState, Withdrawal
 from bot.domain.tickets import Agent, Ticket, TicketEvent, TicketState
 from bot.pipeline import notices, promises
 from bot.pipeline.outgoing import Writer
-from bot.store import conversations, inbox, revisions, tickets, transcript
+from bot.store import conversations, erasing, inbox, revisions, tickets, transcript
 from bot.store.codec import ECHO, INBOUND, REACTION, WITHDRAWAL
 from bot.store.inbox import InboxRow
 
@@ -31,8 +31,18 @@ def show_edit(connection: Connection, writer: Writer, ticket: Ticket, row: Inbox
         writer.post_notice(connection, ticket.id, text, f"edited:{row.message_id}")
 
 
+def withdrawn_files(connection: Connection, row: InboxRow) -> list[MediaId]:
+    """Return the files of a message that was taken back, where our copies have to go too."""
+    withdrawal: Withdrawal = WITHDRAWAL.validate_python(row.body)
+    conversation = conversations.find_by_address(connection, withdrawal.address) if withdrawal.is_erasure else None
+    return erasing.files_of(connection, conversation.id, withdrawal.of_external_id) if conversation else []
+
+
 def record_withdrawal(connection: Connection, writer: Writer, row: InboxRow) -> None:
-    """A customer took a message back: the ledger and the agent keep what it was; finishes the row."""
+    """A customer took a message back; finishes the row.
+
+    The ledger and the agent keep what it was, unless the channel's rules want it gone: then that it was there.
+    """
     withdrawal: Withdrawal = WITHDRAWAL.validate_python(row.body)
     conversation = conversations.find_by_address(connection, withdrawal.address)
     line = transcript.find_first(connection, conversation.id, withdrawal.of_external_id) if conversation else None
@@ -41,8 +51,11 @@ def record_withdrawal(connection: Connection, writer: Writer, row: InboxRow) -> 
         revisions.add(connection, line.id, gone, f"withdrawn:{row.message_id}")
         ticket = tickets.open_of(connection, conversation.id)
         if ticket is not None:
-            writer.post_notice(connection, ticket.id, notices.taken_back(line.text), f"withdrawn:{row.message_id}")
+            text = "" if withdrawal.is_erasure else line.text
+            writer.post_notice(connection, ticket.id, notices.taken_back(text), f"withdrawn:{row.message_id}")
             writer.post_card(connection, ticket.id)
+        if withdrawal.is_erasure:
+            erasing.erase_message(connection, conversation.id, withdrawal.of_external_id)
     inbox.finish(connection, row.lease, writer.now)
 
 

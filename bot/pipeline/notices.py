@@ -124,7 +124,9 @@ def reacted(emoji: str, text: str) -> str:
 
 
 def taken_back(text: str) -> str:
-    """Show what the customer does not want to have said."""
+    """Show what the customer does not want to have said, as far as it may be kept."""
+    if not text:
+        return "↩️ The customer took a message back. Its channel wants every copy gone: delete it here too, please."
     return f"↩️ The customer took a message back. It said: “{text[:_QUOTED_MAX]}”."
 
 

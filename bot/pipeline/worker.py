@@ -25,7 +25,7 @@ from bot.pipeline.alarms import DeskWatch
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
-from bot.pipeline.elsewhere import record_echo, record_reaction, record_withdrawal
+from bot.pipeline.elsewhere import record_echo, record_reaction
 from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.rush import Rush
@@ -254,7 +254,7 @@ class Worker:
             case InboxKind.REACTION:
                 await self._parts.database.write(record_reaction, self._writer(), row)
             case InboxKind.WITHDRAWAL:
-                await self._parts.database.write(record_withdrawal, self._writer(), row)
+                await self._parts.conversing.take_back(row)
             case InboxKind.ECHO:
                 await self._parts.database.write(record_echo, self._writer(), row)
             case InboxKind.DESK:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from bot.dialogue.wire import TurnRequest
 from bot.domain.acts import Claim, Reply, Resolve
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPostKind
-from bot.domain.messages import Author, DeliveryState, Echo, RevisionState, Withdrawal
+from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, Echo, RevisionState, Withdrawal
 from bot.domain.tickets import TicketState
+from bot.store.schema import metadata
 from tests.fakes.connector import message
-from tests.pipeline.rig import KIM, SAM, Rig, handoff
+from tests.pipeline.rig import KIM, SAM, Rig, handoff, turn
 
 
 def echo(rig: Rig, text: str = "Hi, Lou here.", external_id: str = "phone-1", **more: Any) -> Echo:
@@ -24,6 +27,11 @@ def echo(rig: Rig, text: str = "Hi, Lou here.", external_id: str = "phone-1", **
 def withdrawal(rig: Rig, of: str) -> Withdrawal:
     """Return what the channel tells of a message that Ann took back."""
     return Withdrawal(address=rig.connector.address("ann"), external_id=f"gone-{of}", of_external_id=of)
+
+
+def _dump(connection: Connection) -> str:
+    """Return all that the database holds."""
+    return "\n".join(str(row) for table in metadata.sorted_tables for row in connection.execute(table.select()))
 
 
 @pytest.fixture
@@ -74,6 +82,33 @@ class TestEdits:
         assert (line.text, [each.text for each in line.revisions]) == ("a large one", [None])
         (notice,) = claimed.poster.of(DeskPostKind.NOTICE)
         assert "“a large one”" in notice.text
+
+    async def test_what_has_to_go_is_gone(self, rig: Rig) -> None:
+        """Where a channel wants every copy gone, neither words nor files of it are left, only that it was there."""
+        rig.engine.by_text["my code is 4711"] = lambda request: turn(
+            "Thanks.",
+            events=[{"event": "user", "text": request.text, "parse_data": {"text": request.text, "entities": [1]}}],
+        )
+        rig.connector.files["bill"] = b"my bill 4711"
+        bill = Attachment(kind=AttachmentKind.FILE, reference="bill", name="bill 4711.txt")
+        await rig.writes("hello")
+        await rig.bring(message(rig.connector, "ann", "m1", "my code is 4711", attachments=(bill,)))
+        await rig.settle()
+        await rig.bring(message(rig.connector, "ann", "m1:1", "my number is 4711", edits="m1"))
+        await rig.settle()
+        (kept,) = [file for line in await rig.transcript() for file in line.attachments]
+        assert kept.media_id is not None
+        for _ in range(2):
+            await rig.bring(replace(withdrawal(rig, "m1"), is_erasure=True))
+            await rig.settle()
+        assert await rig.media.get(kept.media_id) is None
+        theirs = [line for line in await rig.transcript() if line.author is Author.CUSTOMER]
+        assert [line.text for line in theirs] == ["hello", "", ""]
+        assert theirs[1].revisions[-1].text is None
+        everything = await rig.database.read(_dump)
+        assert "hello" in everything
+        answers = everything.replace("re: my number is 4711", "")
+        assert "4711" not in answers
 
     async def test_what_nobody_knows_is_taken_back_in_peace(self, rig: Rig) -> None:
         """A message from before our time changes nothing."""
