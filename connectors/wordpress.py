@@ -11,14 +11,12 @@ import hashlib
 import html
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import structlog
 from pydantic import Field, SecretStr, field_validator
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
@@ -36,15 +34,14 @@ from bot.domain.connectors import (
     WebhookRequest,
 )
 from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
-from bot.domain.messages import InboundEvent, InboundMessage, OutboundMessage, Unsupported
+from bot.domain.messages import InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors
 from connectors.fields import Fields, load, storable
+from connectors.looking import Known, look_for_ever
 from connectors.setup import ChannelSettings, Facilities, shown
 from connectors.wordpress_api import DUPLICATE, GONE, Failure, WordPressApi
 from connectors.wordpress_comments import CHANNEL, Comments, comments_in, page_of
-
-log = structlog.get_logger()
 
 #: WordPress keeps 65,525 bytes; an escaped character takes up to six of them.
 _TEXT_MAX = 8_000
@@ -52,7 +49,6 @@ _TEXT_MAX = 8_000
 _PAGE, _PAGES_MAX = 100, 20
 #: A comment that was approved late is still found when it is no older than this.
 _OVERLAP = timedelta(days=3)
-_KNOWN_MAX = 20_000
 _COMMENTS = "/wp/v2/comments"
 
 
@@ -118,8 +114,7 @@ class WordPressConnector:
         #: since when comments are read: those before connecting are nobody's business
         self._since: datetime | None = None
         self._until: datetime | None = None
-        #: what each comment said when it was read
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known = Known()
 
     @property
     def channel(self) -> ChannelName:
@@ -202,21 +197,7 @@ class WordPressConnector:
 
     async def poll(self, sink: Sink) -> None:
         """Fetch comments until cancelled; a failure costs a growing pause, or the one that the site asks for."""
-        failure_count = 0
-        while True:
-            try:
-                failure = await self._look(sink)
-            except Exception as error:  # noqa: BLE001 - a poller that ends is a silent bot
-                failure = Ambiguous(reason=f"what came was not committed ({type(error).__name__})")
-            if failure is None:
-                failure_count = 0
-                await self._sleep(self._site.looks_every)
-                continue
-            failure_count += 1
-            asked = getattr(failure, "after", None)
-            pause = asked.total_seconds() if asked is not None else min(300.0, 2.0 * (1 << min(failure_count, 10)))
-            log.warning("wordpress_waits", account=self.account, reason=failure.reason, pause=pause)
-            await self._sleep(pause)
+        await look_for_ever(self._cursor, lambda: self._look(sink), lambda: self._site.looks_every, self._sleep)
 
     async def _look(self, sink: Sink) -> Failure | None:
         if self.comments.user_id is None:
@@ -236,10 +217,11 @@ class WordPressConnector:
             moments = [at for each in found if (at := getattr(each, "sent_at", None)) is not None]
             if len(comments_in(page)) < _PAGE or (moments and min(moments) < oldest_wanted):
                 break
-        new = self._new(events)
+        marks = {each.external_id: _digest(each) for each in events}
+        new = self._known.new(events, marks, self._since or self._now())
         if new:
             await sink(new)
-        self._remember(events)
+        self._known.remember(marks)
         moments = [at for each in events if (at := getattr(each, "sent_at", None)) is not None]
         self._until = max([*moments, self._until or self._now()]) if moments else self._until
         await self._keep()
@@ -249,29 +231,6 @@ class WordPressConnector:
         query = {"context": "edit", "status": "approve", "orderby": "date_gmt", "order": "desc"}
         answer = await self._api.call("GET", _COMMENTS, query | {"per_page": str(_PAGE), "page": str(number)})
         return page_of(answer) if isinstance(answer, bytes) else answer
-
-    def _new(self, events: list[InboundEvent]) -> list[InboundEvent]:
-        """Return the events that are new, and changed comments as edits; what nobody can be answered at is left out."""
-        made: list[InboundEvent] = []
-        for event in events:
-            if isinstance(event, Unsupported):
-                continue
-            written = getattr(event, "sent_at", None)
-            if self._since is not None and written is not None and written < self._since:
-                continue
-            known, said = self._known.get(event.external_id), _digest(event)
-            if known is None:
-                made.append(event)
-            elif known != said and isinstance(event, InboundMessage):
-                made.append(replace(event, external_id=f"{event.external_id}@{said}", edits=event.external_id))
-        return made
-
-    def _remember(self, events: list[InboundEvent]) -> None:
-        for event in events:
-            self._known[event.external_id] = _digest(event)
-            self._known.move_to_end(event.external_id)
-        while len(self._known) > _KNOWN_MAX:
-            self._known.popitem(last=False)
 
     async def _begin(self) -> None:
         kept = await self._cursors.get(self._cursor)

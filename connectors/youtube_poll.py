@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
-
-import structlog
 
 from bot.domain.connectors import Sink
 from bot.domain.errors import MalformedWebhookError
-from bot.domain.messages import InboundEvent, InboundMessage, Unsupported
+from bot.domain.messages import InboundEvent
 from bot.domain.ports import Cursors
 from connectors.fields import Fields, load
+from connectors.looking import Known, look_for_ever
 from connectors.youtube_api import WRITE_UNITS, Failure, Units, YouTubeApi
 from connectors.youtube_comments import Comments, Thread, changes_in, threads_in
-
-log = structlog.get_logger()
-
-T = TypeVar("T")
 
 #: Threads of a page, and pages that are read back after a time away.
 _PAGE, _PAGES_MAX = 100, 20
@@ -31,8 +24,8 @@ _REPLIES = 100
 _LOOKS_EVERY, _LOOKS_AT_LEAST = timedelta(seconds=30), timedelta(minutes=10)
 #: Answers that the day's units are kept for.
 _ANSWERS_KEPT = 40
-#: Comments whose changes are noticed.
-_KNOWN_MAX = 20_000
+#: Threads whose replies are counted.
+_THREADS_MAX = 20_000
 #: What appears late, because YouTube looked at it first, is still found when it is no older than this.
 _OVERLAP = timedelta(hours=6)
 
@@ -60,29 +53,14 @@ class CommentPoll:
         self._since: datetime | None = None
         #: up to when threads were begun that are read already
         self._until: datetime | None = None
-        self._changed: OrderedDict[str, datetime] = OrderedDict()
-        self._reply_counts: OrderedDict[str, int] = OrderedDict()
+        self._known = Known()
+        self._reply_counts: dict[str, int] = {}
 
     async def run(self, sink: Sink) -> None:
         """Read for ever; a failure costs a growing pause, or the one that YouTube asks for."""
-        failure_count = 0
-        while True:
-            try:
-                failure = await self._look(sink)
-            except Exception as error:  # noqa: BLE001 - a poller that ends is a silent bot
-                log.warning("youtube_not_kept", account=self._parts.comments.account, error=type(error).__name__)
-                failure_count += 1
-                await self._parts.sleep(_backoff(failure_count))
-                continue
-            if failure is None:
-                failure_count = 0
-                await self._parts.sleep(self.pause().total_seconds())
-                continue
-            failure_count += 1
-            asked = getattr(failure, "after", None)
-            pause = asked.total_seconds() if asked is not None else _backoff(failure_count)
-            log.warning("youtube_waits", account=self._parts.comments.account, reason=failure.reason, pause=pause)
-            await self._parts.sleep(pause)
+        await look_for_ever(
+            self._name, lambda: self._look(sink), lambda: self.pause().total_seconds(), self._parts.sleep
+        )
 
     def pause(self) -> timedelta:
         """Return how long to wait before the next look, so that units are left for answers until there are new ones."""
@@ -136,11 +114,14 @@ class CommentPoll:
                 events += found[0]
                 changes |= found[1]
             counts[thread.id] = thread.reply_count
-        new = self._new(events, changes)
+        marks = {name: changed.isoformat() for name, changed in changes.items()}
+        new = self._known.new(events, marks, self._since or self._parts.now())
         if new:
             await sink(new)
-        _remember(self._changed, changes)
-        _remember(self._reply_counts, counts)
+        self._known.remember(marks)
+        if len(self._reply_counts) > _THREADS_MAX:
+            self._reply_counts.clear()
+        self._reply_counts |= counts
         return None
 
     async def _replies(self, thread: Thread, raw: Fields) -> tuple[list[InboundEvent], dict[str, datetime]] | Failure:
@@ -160,26 +141,6 @@ class CommentPoll:
                 break
         return events, changes
 
-    def _new(self, events: list[InboundEvent], changes: dict[str, datetime]) -> list[InboundEvent]:
-        """Return the events that are new, and changed comments as edits.
-
-        What was there before we were is left out, and what nobody can be answered at: it would be counted at each look.
-        """
-        made: list[InboundEvent] = []
-        for event in events:
-            if isinstance(event, Unsupported):
-                continue
-            changed, known = changes.get(event.external_id), self._changed.get(event.external_id)
-            written = getattr(event, "sent_at", None)
-            if self._since is not None and written is not None and written < self._since:
-                continue
-            if changed is None or known is None:
-                made.append(event)
-            elif changed > known and isinstance(event, InboundMessage):
-                edit = f"{event.external_id}@{changed.isoformat()}"
-                made.append(replace(event, external_id=edit, edits=event.external_id))
-        return made
-
     async def _begin(self) -> None:
         kept = await self._parts.cursors.get(self._name)
         try:
@@ -197,16 +158,3 @@ class CommentPoll:
         since, until = self._since.isoformat(), self._until.isoformat()
         told = {"since": since, "until": until, "units": self._parts.units.keep()}
         await self._parts.cursors.set(self._name, json.dumps(told))
-
-
-def _backoff(failure_count: int) -> float:
-    """Return how many seconds to wait after so many failures."""
-    return min(300.0, 2.0 * (1 << min(failure_count, 10)))
-
-
-def _remember(known: OrderedDict[str, T], more: dict[str, T]) -> None:
-    for name, value in more.items():
-        known[name] = value
-        known.move_to_end(name)
-    while len(known) > _KNOWN_MAX:
-        known.popitem(last=False)
