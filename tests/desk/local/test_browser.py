@@ -180,6 +180,19 @@ async def test_everything_works_without_scripts(site: Site) -> None:
     assert [kind for kind, *_ in site.acts.log] == ["claimed", "note"]
 
 
+async def test_a_long_name_stays_in_the_queue(site: Site) -> None:
+    """Whatever a customer is called and wrote last, a ticket in the list is as wide as the list."""
+    ticket_id = site.acts.open(name="Wolfeschlegelsteinhausenbergerdorff the younger")
+    site.acts.customer_writes(ticket_id, "so long that it does not fit " * 9)
+    page = await site.open()
+    await page.goto(f"{site.url}/desk/tickets/{TICKET}")
+    wide = await page.evaluate(
+        "[...document.querySelectorAll('.queue, .queue *')].filter(e => e.scrollWidth > e.clientWidth"
+        " && getComputedStyle(e).overflowX === 'auto').map(e => e.className)"
+    )
+    assert wide == []
+
+
 async def test_it_fits_a_phone(site: Site) -> None:
     """Queue and ticket are pages of their own, nothing is wider than the screen, and sending works."""
     browser = site.context.browser
