@@ -141,7 +141,12 @@ def _subject_of_first(mail: Mail, text: str) -> str:
 def _reply_context(mail: Mail) -> dict[str, str]:
     """Return what an answer has to carry so that mail programs show it below the mail."""
     own = _MESSAGE_ID.search(mail.header("message-id"))
-    named = _MESSAGE_ID.findall(mail.header("references")) or _MESSAGE_ID.findall(mail.header("in-reply-to"))[:1]
+    # The whole of it, which may be longer than what is read of other headers.
+    before = str(mail.message.get("references", ""))
+    named = (
+        _MESSAGE_ID.findall(f"{before[:1_000]} {before[-5_000:]}" if len(before) > 6_000 else before)
+        or _MESSAGE_ID.findall(mail.header("in-reply-to"))[:1]
+    )
     context = {
         "subject": mail.header("subject")[:300],
         "message_id": own.group() if own else "",

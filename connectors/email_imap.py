@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from connectors.email_login import Login, Security, Server, TokenError
 
@@ -64,8 +64,9 @@ class Mailbox:
         try:
             await session.open(self._login.user, self._login.password, token)
             yield session
-        except LoginError:
-            self._login.forget_token()
+        except LoginError as error:
+            if is_refusal(error):
+                self._login.forget_token()
             raise
         finally:
             session.close()
@@ -215,12 +216,21 @@ def _moment(value: object) -> datetime:
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else datetime.now(UTC)
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether a server has said that it does not know our password or token.
+
+    The library says so too of a connection that broke off, and of a server that cannot look into its list now.
+    """
+    is_broken = isinstance(error.__context__, IMAPClientAbortError) or "UNAVAILABLE" in str(error)
+    return isinstance(error, LoginError) and not is_broken
+
+
 def plain_words(error: BaseException, server: Server) -> str:
     """Return why a mailbox could not be read, for an operator."""
     where = f"{server.host}:{server.port}"
     if isinstance(error, TokenError):
         return error.reason
-    if isinstance(error, LoginError):
+    if is_refusal(error):
         return f"{where} refuses the user name, password or token"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate of {where} is not valid for that name: {error.verify_message}"

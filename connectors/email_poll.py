@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from bot.domain.connectors import Sink
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import InboundEvent, Unsupported
 from bot.domain.ports import Cursors
 from connectors.email_events import Ourselves, Placed, read_placed
-from connectors.email_imap import Folder, Mailbox, Session, Slip, plain_words
+from connectors.email_imap import Folder, Mailbox, Session, Slip, is_refusal, plain_words
 from connectors.email_login import Server, TokenError
 from connectors.fields import Fields, load
 
@@ -107,7 +107,7 @@ class Reader:
                 await self._parts.sleep(self._pause_after(error, failure_count))
 
     def _pause_after(self, error: Exception, failure_count: int) -> float:
-        is_refused = isinstance(error, LoginError) or (isinstance(error, TokenError) and error.is_refused)
+        is_refused = is_refusal(error) or (isinstance(error, TokenError) and error.is_refused)
         pause = 300.0 if is_refused else min(60.0, 0.5 * (1 << min(failure_count, 10)))
         reason = plain_words(error, self._parts.server)
         log.warning(
