@@ -22,6 +22,12 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     "TELEGRAM": {"TOKEN": "123:abc", "WEBHOOK_SECRET": "shh"},
     "MESSENGER": META | {"PAGE_ID": "11"},
     "INSTAGRAM": META | {"ACCOUNT_ID": "22"},
+    "EMAIL": {
+        "ADDRESS": "support@copperleaf.example",
+        "IMAP_HOST": "imap.example.com",
+        "SMTP_HOST": "smtp.example.com",
+        "PASSWORD": "shh",
+    },
     "DISCORD": {"TOKEN": "a.b.c", "APPLICATION_ID": "66", "CHANNELS": "77"},
     "LINE": {"TOKEN": "abc", "CHANNEL_SECRET": "shh", "CHANNEL_ID": "55"},
     "WHATSAPP": META | {"PHONE_NUMBER_ID": "33", "BUSINESS_ACCOUNT_ID": "44", "TEMPLATE": "follow_up"},
@@ -72,6 +78,7 @@ def test_all() -> None:
         "x-mentions": "88",
         "sms": "447700900123",
         "line": "55",
+        "email": "support@copperleaf.example",
         "discord": "66",
         "discord-channels": "66",
     }
@@ -102,15 +109,6 @@ def test_instagram_with_or_without_a_page() -> None:
     assert alone.url == "https://graph.instagram.com"
     assert alone.model_copy(update={"page_id": "55"}).url == "https://graph.facebook.com"
     assert alone.model_copy(update={"base_url": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
-
-
-def test_x_without_mentions() -> None:
-    """What is said in public on X is heard unless it is switched off; X calls https addresses without a port only."""
-    assert connected("X")["x-mentions"].capabilities.is_public
-    assert set(connected("X", X__HAS_MENTIONS="false")) == {"webchat", "x"}
-    for url in ("http://care.example.com", "https://care.example.com:8443"):
-        with pytest.raises(SettingsError, match="without a port"):
-            connected("X", SERVICE__PUBLIC_URL=url)
 
 
 def test_x_without_mentions() -> None:
