@@ -39,16 +39,17 @@ class Crowd:
 
     async def write(self) -> None:
         """Keep customers coming until the crowd closes, and see each one's step through."""
-        names = list(self.channels)
         async with asyncio.TaskGroup() as tasks:
             for place in range(self.count):
-                tasks.create_task(self._stay(names[place % len(names)], place))
+                tasks.create_task(self._stay(place))
 
-    async def _stay(self, channel: str, place: int) -> None:
-        dice = random.Random(f"{self.seed}/{channel}/{place}")
-        # Nobody begins at the same moment.
+    async def _stay(self, place: int) -> None:
+        dice = random.Random(f"{self.seed}/{place}")
+        # Nobody begins at the same moment, and whoever follows comes by another channel.
         await self._pause(dice.uniform(0, _READS_WITHIN))
+        channels = itertools.islice(itertools.cycle(self.channels), place % len(self.channels), None)
         while not self.closing.is_set():
+            channel = next(channels)
             phone = self.channels[channel].phone(next(self._numbers), dice.choice(_NAMES))
             self.chats.setdefault(channel, []).append(phone.chat)
             await self._talk(phone, dice)

@@ -35,6 +35,10 @@ def simulate(settings: Settings, arguments: argparse.Namespace) -> int:
         found = asyncio.run(_play(plan, folder, model, console))
     except DiedError as error:
         raise SettingsError(str(error)) from None
+    except asyncio.CancelledError:
+        # Stopped before anybody wrote.
+        shutil.rmtree(folder)
+        return 130
     console.print(table(found))
     for line in found.findings()[:_EXAMPLES_MAX]:
         console.print(line, style="red", markup=False)
