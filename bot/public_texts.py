@@ -30,6 +30,7 @@ def with_public(rules: Rules, settings: Settings, connectors: ConnectorRegistry)
     public = PublicRules(
         doorways=connectors.doorways(settings.public.invite_to),
         texts=load(chosen) if chosen is not None else PublicTexts(),
+        names=(settings.brand.name,),
         invitation_for=settings.public.invitation_for,
     )
     return replace(rules, public=public)

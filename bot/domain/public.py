@@ -93,6 +93,8 @@ class PublicRules:
     #: the public channel accounts (`channel/account`), and where each leads; none: nowhere
     doorways: Mapping[str, Doorway | None] = field(default_factory=dict)
     texts: PublicTexts = field(default_factory=PublicTexts)
+    #: what people call us
+    names: tuple[str, ...] = ()
     #: how long an invitation can be used
     invitation_for: timedelta = timedelta(days=14)
 

@@ -22,12 +22,13 @@ _LURES: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
     (points, re.compile(pattern, re.IGNORECASE))
     for points, pattern in (
         (3, r"\b(?:t\.me|wa\.me|bit\.ly|tinyurl\.com|linktr\.ee|discord\.gg)/"),
-        (3, r"\bpromote (?:it|this|your|ur|on|yourself)\b|\bsend (?:it|pic|this)s? to @"),
+        (3, r"\bpromote (?:it|this|your|ur|on|yourself)\b|\bsend (?:it|pic|this)s? (?:to|on) @"),
         (3, r"\b(?:check|visit|see|look at) (?:out )?(?:my|our|the link in my) (?:page|profile|bio|link|story)\b"),
+        (3, r"\bfollow me for\b|\binvest with\b"),
         (3, r"\blinks? in (?:my |the )?bio\b|\b(?:dm|message|text|inbox) (?:me|her|him|@\w+) (?:now|to|for|if)\b"),
         (
             3,
-            r"\b(?:earn|make|made|profit)\w* (?:up to |over )?[$£€]?\d[\d,.]*k? ?(?:\w+ )?(?:day|week|month|trading)",
+            r"\b(?:earn|make|made|profit)\w* (?:up to |over )?[$£€]?\d[\d,.]*k? ?(?:\w+ ){0,3}(?:day|week|month)\b",
         ),
         (3, r"\b(?:hacker|recover\w*) .*\b(?:wallet|funds?|lost|stolen|account)\b"),
         (2, r"\b(?:bitcoin|btc|crypto\w*|forex|nfts?|airdrop|onlyfans|casino|sugar daddy|viagra|escorts?)\b"),
@@ -53,7 +54,8 @@ _CURSES = re.compile(
 )
 #: What complains where the bot is not sure what is meant.
 _COMPLAINS = re.compile(
-    r"\b(?:avoid|broken|smashed|mouldy|stale|leaking|never (?:arrived|came|turned up)|still (?:waiting|no|not)|"
+    r"\b(?:avoid|broken|smashed|mouldy|stale|leak(?:s|ed|ing)|ruin(?:ed|s)|"
+    r"(?:never|nothing) (?:has |have )?(?:arrived|came|come|turned up)|still (?:waiting|no|not)|"
     r"no (?:reply|answer|response)|ignor(?:ed|ing)|refund|money back|complain\w*|wast(?:e|ed) of)\b",
     re.IGNORECASE,
 )
@@ -118,6 +120,8 @@ class Heard:
     #: whether it answers or names us as somebody who is spoken to
     is_to_us: bool
     has_files: bool = False
+    #: what people call us
+    names: tuple[str, ...] = ()
     #: none: the bot did not read it, or did not understand
     intent: str | None = None
     confidence: float = 0.0
@@ -194,9 +198,13 @@ def _kind(heard: Heard, feels: Mood | None, *, is_sure: bool) -> Kind:
         return Kind.COMPLAINT
     if feels in {Mood.PLEASED, Mood.THANKFUL}:
         return Kind.COMPLAINT if _COMPLAINS.search(words) else Kind.PRAISE
-    if is_sure:
+    if _calls_another(heard) and not (_COMPLAINS.search(words) or "?" in words):
+        return Kind.CHATTER
+    # What people tell each other about us asks us nothing.
+    complains = _COMPLAINS.search(words) and not (is_sure and heard.is_to_us)
+    if is_sure and not complains:
         return _KIND_OF_INTENT.get(heard.intent or "", Kind.QUESTION)
-    return Kind.COMPLAINT if _COMPLAINS.search(words) else _kind_by_words(heard, words)
+    return Kind.COMPLAINT if complains else _kind_by_words(heard, words)
 
 
 def _kind_by_words(heard: Heard, words: str) -> Kind:
@@ -209,5 +217,16 @@ def _kind_by_words(heard: Heard, words: str) -> Kind:
         return Kind.QUESTION
     if _PRAISES.search(words):
         return Kind.PRAISE
-    calls_a_friend = heard.text.lstrip().startswith("@") and len(words.split()) <= _CALL_MAX
-    return Kind.CHATTER if calls_a_friend or not heard.is_to_us else Kind.QUESTION
+    is_call = heard.text.lstrip().startswith("@") and len(words.split()) <= _CALL_MAX
+    return Kind.CHATTER if is_call or not heard.is_to_us else Kind.QUESTION
+
+
+def _calls_another(heard: Heard) -> bool:
+    """Whether a message begins with somebody's name and never says ours."""
+    said = _folded(heard.text)
+    is_call = _MENTION.match(heard.text.lstrip()) is not None
+    return is_call and bool(heard.names) and not any(_folded(name) in said for name in heard.names)
+
+
+def _folded(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -17,12 +17,12 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.invitations import Brought, Joining
 from bot.domain.messages import Author, OutboundMessage
 from bot.domain.tickets import Ticket, TicketState
-from bot.domain.triage import Kind
-from bot.pipeline import notices, phrases
+from bot.domain.triage import Kind, bare
+from bot.pipeline import bursts, notices, phrases
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give
 from bot.pipeline.waiting import outlook
-from bot.store import conversations, inbox, invitations, tickets, transcript, triages
+from bot.store import conversations, invitations, tickets, transcript, triages
 from bot.store.inbox import InboxRow
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ def join(connection: Connection, writer: Writer, row: InboxRow, before: Conversa
     elif is_told:
         _say(connection, writer, conversation, _TOLD[used.joining], f"{row.message_id}:invitation")
     if is_told and not words:
-        inbox.finish(connection, row.lease, writer.now)
+        bursts.finish(connection, row, writer.now)
     return words
 
 
@@ -94,7 +94,7 @@ def _welcome(
     is_new = tickets.open_of(connection, conversation.id) is None
     if ticket is None or not is_new or not _is_for_people(ticket, kind):
         _say(connection, writer, conversation, quoted, f"{row.message_id}:invitation")
-        return asked if kind is Kind.QUESTION else ""
+        return bare(asked) if kind is Kind.QUESTION else ""
     conversation, own = writer.hand_off(connection, conversation, _request(ticket))
     if ticket.agent is not None and ticket.state is TicketState.CLAIMED and not ticket.agent.is_elsewhere:
         give(connection, writer, own, ticket.agent)

@@ -131,6 +131,7 @@ def _treat(connection: Connection, writer: Writer, row: InboxRow, conversation: 
             text=message.text,
             is_to_us=message.is_to_us,
             has_files=bool(message.attachments),
+            names=writer.rules.public.names,
             intent=found.intent,
             confidence=found.confidence,
         )

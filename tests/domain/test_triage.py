@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +87,18 @@ def test_talk_about_us_is_not_ours() -> None:
     """What nobody understands and that does not speak to us is chatter; a complaint about us is known as one."""
     assert triage(Heard(text="went to copperleaf today", is_to_us=False)).aim is Aim.NOT_FOR_US
     assert triage(Heard(text="copperleaf is a scam", is_to_us=False)) == Verdict(aim=Aim.ABOUT_US, kind=Kind.COMPLAINT)
+
+
+def test_a_friend_who_is_called_is_not_ours() -> None:
+    """A message that begins with another's name and never says ours is between them, unless it asks or complains."""
+    for text, kind in (
+        ("@jess we need to go here some day", Kind.CHATTER),
+        ("@jess @copper_leaf we need to go here some day", Kind.QUESTION),
+        ("@jess is it open today?", Kind.QUESTION),
+        ("@jess mine never arrived", Kind.COMPLAINT),
+    ):
+        heard = Heard(text=text, is_to_us=True, intent="store_location", confidence=0.9, names=("Copperleaf",))
+        assert triage(replace(heard, intent=None) if kind is Kind.COMPLAINT else heard).kind is kind
 
 
 def test_a_picture_to_us_is_for_people() -> None:
