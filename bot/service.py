@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from enum import Flag, auto
@@ -29,7 +29,7 @@ from bot.desk.slack.macros import load as load_macros
 from bot.desk.slack.parts import Resources
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
-from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Polling, Registering
+from bot.domain.connectors import CatchingUp, Closing, Connector, ConnectorRegistry, Polling, Registering, Sink
 from bot.domain.errors import SettingsError
 from bot.domain.macros import Macro
 from bot.domain.tickets import Agent
@@ -371,17 +371,24 @@ class Service:
             works.append(self.engine_process.run(model))
         if self.brand.sample_shop is not None:
             works.append(keep_dated(self.brand.sample_shop, self.clock))
-        for connector in self.connectors.connectors:
-            if isinstance(connector, Registering):
-                works.append(_register(connector))
-            if isinstance(connector, Polling) and connector.is_polled:
-                works.append(self._poll(connector, connector))
+        works += self._works_of_channels()
         if self.slack is not None:
             works.append(self.slack.homes.run())
         if self.slack is not None and self.settings.slack.app_token is not None:
             works.append(self.slack.run_socket_mode())
         if self.slack_watch is not None:
             works.append(alone(self.database, "watch slack", self.slack_watch.run))
+        return works
+
+    def _works_of_channels(self) -> list[Coroutine[Any, Any, None]]:
+        works: list[Coroutine[Any, Any, None]] = []
+        for connector in self.connectors.connectors:
+            if isinstance(connector, Registering):
+                works.append(_register(connector))
+            if isinstance(connector, Polling) and connector.is_polled:
+                works.append(self._bring(connector, connector.poll))
+            if isinstance(connector, CatchingUp):
+                works.append(self._bring(connector, connector.catch_up))
         return works
 
     def _hearers(self) -> dict[About, Hearer]:
@@ -397,10 +404,10 @@ class Service:
             About.FEED: self.hub.wake,
         }
 
-    async def _poll(self, connector: Connector, polling: Polling) -> None:
-        """Poll in one process of all that share the database: channels refuse two pollers of one account."""
+    async def _bring(self, connector: Connector, bring: Callable[[Sink], Awaitable[None]]) -> None:
+        """Fetch events in one process of all that share the database: channels refuse two pollers of one account."""
         name = f"poll {connector.channel}/{connector.account}"
-        await alone(self.database, name, lambda: polling.poll(lambda events: self.receiver.take(connector, events)))
+        await alone(self.database, name, lambda: bring(lambda events: self.receiver.take(connector, events)))
 
 
 async def _register(connector: Registering) -> None:

@@ -24,6 +24,7 @@ from bot.domain.connectors import (
     SendResult,
     SendText,
     Sent,
+    Sink,
     TextUnit,
     WebhookAnswer,
     WebhookRequest,
@@ -47,6 +48,7 @@ from connectors.sms_events import (
     signature,
     without_port,
 )
+from connectors.sms_missed import Missed
 from connectors.sms_text import Segments, segments
 
 API_URL, MESSAGING_URL = "https://api.twilio.com", "https://messaging.twilio.com"
@@ -141,6 +143,14 @@ class SmsConnector:
         self._downloads = Downloads(_MEDIA_HOSTS, _FILE_MAX_BYTES, proxy_url, origins, sleep)
         self._inbox = Inbox(account=settings.account, number=settings.number, service=settings.messaging_service)
         self._bill = Bill(CHANNEL, settings.account, facilities.cursors, now)
+        self._missed = Missed(
+            api=self._api,
+            inbox=self._inbox,
+            cursors=facilities.cursors,
+            account_url=settings.account_url,
+            base_url=settings.base_url.rstrip("/"),
+            now=now,
+        )
 
     @property
     def channel(self) -> ChannelName:
@@ -212,6 +222,10 @@ class SmsConnector:
         if not attachment.reference.startswith(f"{self._settings.account_url}/"):
             raise MediaError("the file is not of this account")
         return await self._downloads.get(attachment.reference, self._api.headers)
+
+    async def catch_up(self, sink: Sink) -> None:
+        """Look for ever for texts that came while nobody answered Twilio's call."""
+        await self._missed.look(sink, self._sleep)
 
     async def register(self) -> None:
         """Make Twilio call us; raises `SettingsError` when it refuses."""

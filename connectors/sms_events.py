@@ -113,9 +113,10 @@ class Inbox:
             raise MalformedWebhookError("MessageSid is missing, or no id")
         if "MessageStatus" in form:
             return [self._report(form, sid, unpack_key(query.get(KEY_PARAMETER, "")))]
-        return [self._message(form, sid)]
+        return [self.message(form, sid)]
 
-    def _message(self, form: dict[str, str], sid: str) -> InboundEvent:
+    def message(self, form: dict[str, str], sid: str) -> InboundEvent:
+        """Return what was texted."""
         reason = self._not_ours(form, "From", "To")
         if reason is None and (handled := form.get("OptOutType", "")):
             # STOP, START or HELP: Twilio has answered, and keeps who has unsubscribed.

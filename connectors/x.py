@@ -238,12 +238,7 @@ class XConnector(_Speaker):
             await self._office.bill.add("message")
         return result
 
-    @property
-    def is_polled(self) -> bool:
-        """Whether somebody has to see that X still calls us: always."""
-        return True
-
-    async def poll(self, sink: Sink) -> None:  # noqa: ARG002 - what X has to say it says to the webhook
+    async def catch_up(self, sink: Sink) -> None:  # noqa: ARG002 - what X has to say it says to the webhook
         """See for ever that X still calls us, and make it bring again what it could not."""
         await self._registration.keep(self._office.sleep)
 

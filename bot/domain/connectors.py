@@ -321,6 +321,18 @@ class Polling(Protocol):
 
 
 @runtime_checkable
+class CatchingUp(Protocol):
+    """A connector whose channel calls us, and may not have: nobody was there, or it has stopped calling."""
+
+    async def catch_up(self, sink: Sink) -> None:
+        """See until cancelled that the channel calls, and give `sink` or have brought again what it could not.
+
+        Network failures are its own to wait out, with growing pauses.
+        """
+        ...
+
+
+@runtime_checkable
 class Registering(Protocol):
     """A connector that tells its channel where we are."""
 

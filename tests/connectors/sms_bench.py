@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
@@ -28,6 +28,7 @@ class Bench:
     twilio: FakeTwilio
     connector: SmsConnector
     cursors: MemoryCursors
+    now: datetime
     pauses: list[float] = field(default_factory=list)
 
     @property
@@ -48,17 +49,23 @@ class Bench:
 @asynccontextmanager
 async def bench(public_url: str = "https://care.example.com", **more: Any) -> AsyncIterator[Bench]:
     """Run a fake Twilio and a connector to it."""
-    pauses: list[float] = []
+    made: list[Bench] = []
 
     async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
+        made[0].pauses.append(seconds)
+        made[0].now += timedelta(seconds=seconds)
+
+    def clock() -> float:
+        return made[0].now.timestamp()
 
     async with running() as twilio:
         base: dict[str, Any] = {"account_sid": ACCOUNT_SID, "auth_token": SecretStr(AUTH_TOKEN), "number": NUMBER}
         urls = {"base_url": twilio.url, "messaging_url": twilio.url}
         cursors = MemoryCursors()
         facilities = Facilities(public_url=public_url, media=MemoryMedia(), cursors=cursors)
+        connector = SmsConnector(SmsSettings(**base | urls | more), facilities, sleep, lambda: made[0].now)
         now = datetime(2026, 11, 22, 9, tzinfo=UTC)
-        connector = SmsConnector(SmsSettings(**base | urls | more), facilities, sleep, lambda: now)
-        yield Bench(twilio=twilio, connector=connector, cursors=cursors, pauses=pauses)
+        made.append(Bench(twilio=twilio, connector=connector, cursors=cursors, now=now))
+        twilio.clock = clock
+        yield made[0]
         await connector.close()

@@ -10,10 +10,14 @@ import base64
 import hashlib
 import hmac
 import itertools
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
@@ -85,6 +89,11 @@ class FakeTwilio:
     kind: str = "Full"
     #: what customers sent, by path
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    #: what was texted to us, whether or not a call could bring it
+    inbox: list[Json] = field(default_factory=list)
+    #: seconds since 1970
+    clock: Callable[[], float] = time.time
+    page_size: int = 50
     #: where it listens
     url: str = ""
 
@@ -107,9 +116,17 @@ class FakeTwilio:
 
     async def texts(self, number: str, text: str, **more: str) -> tuple[int, str, bytes]:
         """Let a phone text us."""
-        sid = self.sid("SM")
+        sid = self.take(number, text)
         form = {"MessageSid": sid, "SmsSid": sid, "AccountSid": ACCOUNT_SID, "From": number, "To": NUMBER, "Body": text}
         return await self.deliver(self.webhook_url, form | {"NumMedia": "0", "NumSegments": "1"} | more)
+
+    def take(self, number: str, text: str, **more: str) -> str:
+        """Take a text of a phone's without calling anybody, and return its id."""
+        sid = self.sid("SM")
+        sent = format_datetime(datetime.fromtimestamp(self.clock(), UTC))
+        about = {"sid": sid, "direction": "inbound", "status": "received", "date_sent": sent, "num_media": "0"}
+        self.inbox.insert(0, about | {"from": number, "to": NUMBER, "body": text, "messaging_service_sid": None} | more)
+        return sid
 
     async def report(self, shown: Shown, number: str, status: str, error: str = "") -> tuple[int, str, bytes]:
         """Report how far a message of ours has come."""
@@ -134,9 +151,22 @@ class FakeTwilio:
             number = {"sid": "PN1", "phone_number": NUMBER, "sms_url": self.webhook_url}
             is_asked = form.get("PhoneNumber", NUMBER) == NUMBER
             return number if place.endswith("PN1") else {"incoming_phone_numbers": [number] if is_asked else []}
-        if place == "/Messages" and method == "POST":
-            return self._send(form)
+        if place == "/Messages":
+            return self._send(form) if method == "POST" else self._list(path, form)
+        if place.endswith("/Media") and place.startswith("/Messages/"):
+            uri = f"/2010-04-01/Accounts/{ACCOUNT_SID}{place}/ME1.json"
+            return {"media_list": [{"sid": "ME1", "content_type": "image/jpeg", "uri": uri}]}
         raise RefusedError(20404, f"The requested resource /{path} was not found", 404)
+
+    def _list(self, path: str, form: dict[str, str]) -> Json:
+        since = datetime.fromisoformat(form["DateSent>"])
+        mine = [each for each in self.inbox if parsedate_to_datetime(each["date_sent"]) >= since]
+        mine = [each for each in mine if each["to"] == form.get("To", each["to"])]
+        start = int(form.get("Page", 0)) * self.page_size
+        following = urlencode(form | {"Page": str(int(form.get("Page", 0)) + 1)})
+        has_more = len(mine) > start + self.page_size
+        more = {"next_page_uri": f"/{path}?{following}" if has_more else None}
+        return {"messages": mine[start : start + self.page_size]} | more
 
     def _send(self, form: dict[str, str]) -> Json:
         number, text = form["To"], form.get("Body", "")

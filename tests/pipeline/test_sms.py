@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from connectors.sms import SmsConnector
 from tests.connectors.sms_bench import JANE, bench
-from tests.fakes.twilio import FakeTwilio, Fault
+from tests.fakes.twilio import ACCOUNT_SID, NUMBER, FakeTwilio, Fault
 from tests.pipeline.rig import Rig, offer, turn
 
 
@@ -134,6 +135,28 @@ async def test_unsubscribed(house: House) -> None:
     conversation = await house.rig.database.read(conversations.find_by_address, address)
     assert conversation is not None
     assert await house.rig.database.read(tickets.open_of, conversation.id) is not None
+
+
+async def test_missed(house: House) -> None:
+    """A text that no call could bring is answered once it is found, and once only if its call comes after all."""
+
+    async def once(_seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    async def look() -> None:
+        with suppress(asyncio.CancelledError):
+            await house.connector._missed.look(lambda events: receiver.take(house.connector, events), once)
+
+    receiver = Receiver(house.rig.database, house.rig.clock, house.rig.hints.inbox)
+    await look()
+    sid = house.twilio.take(JANE, "hello")
+    await look()
+    await house.rig.settle()
+    about = {"MessageSid": sid, "AccountSid": ACCOUNT_SID, "From": JANE, "To": NUMBER, "Body": "hello"}
+    assert (await house.twilio.deliver(house.twilio.webhook_url, about))[0] == 200
+    await house.rig.settle()
+
+    assert [shown.text for shown in house.twilio.phones[JANE]] == ["re: hello"]
 
 
 async def test_handled_stop(house: House) -> None:
