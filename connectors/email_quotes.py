@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: Stands where something was left out.
+#: Stands where something between new words was left out; what was above or below them needs no mark.
 LEFT_OUT = "[…]"
 _BLANKS = re.compile(r"\n{3,}")
 #: "-----Original Message-----", in whatever language, and Gmail's and Apple's marks of a forwarded mail.
@@ -55,10 +55,10 @@ class News:
 
 
 def news_of(text: str) -> News:
-    """Return the words that are new, with `LEFT_OUT` for what is not; all of them where nothing would be left."""
+    """Return the words that are new, with `LEFT_OUT` between them for what is not; all where nothing would be left."""
     lines = _without_signature(_without_quotations(_without_older(text.split("\n"))))
     kept = _shortened(lines)
-    if not kept.replace(LEFT_OUT, "").strip():
+    if not kept:
         return News(text=_BLANKS.sub("\n\n", text).strip(), is_cut=False)
     return News(text=kept, is_cut=LEFT_OUT in lines)
 
@@ -157,4 +157,8 @@ def _shortened(lines: list[str]) -> str:
             if kept and kept[-1] == LEFT_OUT:
                 continue
         kept.append(each.rstrip())
+    while kept and (kept[-1] == LEFT_OUT or not kept[-1]):
+        kept.pop()
+    while kept and (kept[0] == LEFT_OUT or not kept[0]):
+        kept.pop(0)
     return _BLANKS.sub("\n\n", "\n".join(kept)).strip()
