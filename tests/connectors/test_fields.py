@@ -62,6 +62,17 @@ def test_absent() -> None:
     assert fields.size("a") is None
 
 
+def test_whole_numbers() -> None:
+    """A list of whole numbers is read whole, and one of anything else is named by its place."""
+    fields = Fields({"a": [1, 0], "b": [1, "2"], "c": [1, True], "d": 1, "e": [1, 2, 3]})
+
+    assert fields.integers("a", 2) == [1, 0]
+    assert fields.integers("absent", 2) == []
+    for name, place in (("b", r"\$\.b\.1"), ("c", r"\$\.c\.1"), ("d", r"\$\.d"), ("e", r"\$\.e")):
+        with pytest.raises(MalformedWebhookError, match=place):
+            fields.integers(name, 2)
+
+
 def test_place_is_named() -> None:
     """The place of a wrong member deep inside is named in full."""
     fields = Fields({"entry": [{"messaging": {"id": 1}}]})

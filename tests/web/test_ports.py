@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sanic import Sanic
 
+from bot.domain.channels import AccountId
 from bot.domain.connectors import Connector, ConnectorRegistry, WebhookAnswer, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
 from bot.web.internal import InternalParts, internal_app
@@ -27,6 +28,15 @@ class AskingConnector(FakeConnector):
         """Return what was asked, if something was."""
         asked = request.query.get("challenge")
         return WebhookAnswer(status=200, body=asked.encode()) if asked else None
+
+
+class AnsweredConnector(FakeConnector):
+    """A channel that reads what its calls are answered with."""
+
+    @property
+    def received(self) -> WebhookAnswer:
+        """What it wants to read."""
+        return WebhookAnswer(status=200, body=b"<Response/>", content_type="text/xml")
 
 
 @dataclass
@@ -77,7 +87,8 @@ def outside() -> Outside:
 @pytest.fixture
 async def public(outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of the public port with one channel account."""
-    parts = WebhookParts(connectors=ConnectorRegistry(connectors=(AskingConnector(),)), receive=outside.receive)
+    connectors = (AskingConnector(), AnsweredConnector(account=AccountId("answered")))
+    parts = WebhookParts(connectors=ConnectorRegistry(connectors=connectors), receive=outside.receive)
     async with served(
         public_app(PublicParts(blueprints=(webhooks_blueprint(parts),), find_unready=outside.find_unready))
     ) as client:
@@ -105,6 +116,16 @@ async def test_a_call_is_acknowledged_once_it_is_kept(public: httpx.AsyncClient,
     [request] = outside.received
     assert (request.method, request.query, request.body) == ("POST", {"a": "1"}, b'{"x":  1}')
     assert request.headers["x-signature"] == "s"
+
+
+async def test_a_channel_is_answered_in_its_own_words(public: httpx.AsyncClient, outside: Outside) -> None:
+    """What a channel wants to read it reads once its events are kept, and not before."""
+    answer = await public.post("/webhooks/fake/answered", content=b"{}")
+    assert (answer.status_code, answer.text, answer.headers["content-type"]) == (200, "<Response/>", "text/xml")
+
+    outside.error = ConnectionError("the database is down")
+    refused = await public.post("/webhooks/fake/answered", content=b"{}")
+    assert (refused.status_code, "Response" in refused.text) == (503, False)
 
 
 @pytest.mark.parametrize(
