@@ -159,14 +159,13 @@ class FakeDiscord:
         """Return a channel as Discord shows it."""
         if place.guild_id is None:
             return {"id": place.id, "type": 1}
-        kind = 11 if place.parent_id else 0
-        return {
-            "id": place.id,
-            "type": kind,
-            "guild_id": place.guild_id,
-            "name": place.name,
-            "parent_id": place.parent_id,
-        }
+        ids = {"id": place.id, "guild_id": place.guild_id, "parent_id": place.parent_id, "last_message_id": None}
+        shown: Json = {**ids, "name": place.name, "rate_limit_per_user": 0, "flags": 0}
+        if place.parent_id is None:
+            return shown | {"type": 0, "position": 0, "permission_overwrites": [], "nsfw": False, "topic": None}
+        metadata = {"archived": False, "auto_archive_duration": 1440, "archive_timestamp": "2026-11-22T09:00:00+00:00"}
+        counts = {"message_count": len(place.messages), "member_count": 1, "owner_id": self.application_id}
+        return shown | counts | {"type": 11, "thread_metadata": metadata | {"locked": False}}
 
     def dispatch(self, kind: str, data: Json, intent: int) -> None:
         """Tell every session that asked for it."""
@@ -231,8 +230,8 @@ class FakeDiscord:
             return made
         check(body, has_files=bool(files))
         answered = body.get("message_reference", {}).get("message_id")
-        reference = {"message_reference": {"message_id": answered, "channel_id": place.id}} if answered else {}
-        members = {"content": body.get("content", "").strip(), "components": body.get("components", [])}
+        reference = {"message_reference": {"message_id": str(answered), "channel_id": place.id}} if answered else {}
+        members = {"content": (body.get("content") or "").strip(), "components": (body.get("components") or [])}
         message = self.message(place, self.me, nonce=nonce, attachments=files, **members, **reference)
         message["allowed_mentions"] = body.get("allowed_mentions")
         self._nonces[place.id, nonce] = (self.clock(), message)
@@ -251,7 +250,7 @@ class FakeDiscord:
 
 def check(body: Json, *, has_files: bool = False) -> None:
     """Raise `RefusedError` for a message that Discord would not show."""
-    content, rows = body.get("content", ""), body.get("components", [])
+    content, rows = (body.get("content") or ""), (body.get("components") or [])
     if not content.strip() and not has_files:
         raise RefusedError(400, 50006, "Cannot send an empty message")
     buttons = [button for row in rows for button in row["components"]]
@@ -343,6 +342,8 @@ class FakeMember:
             "data": {"component_type": 2, "custom_id": button["custom_id"], "id": 1},
             "message": shown,
             "entitlements": [],
+            "attachment_size_limit": FILE_MAX_BYTES,
+            "authorizing_integration_owners": {},
         }
         # Taps come whatever was asked for.
         self.discord.dispatch("INTERACTION_CREATE", body, -1)

@@ -29,6 +29,7 @@ async def running(discord: FakeDiscord, port: int = 0) -> AsyncIterator[DiscordS
     app.router.add_get("/attachments/{number}/{name}", server.file)
     app.router.add_get("/gateway/", server.gateway)
     app.router.add_get("/resumed/", server.gateway)
+    app.router.add_get("/resumed", server.gateway)
     app.router.add_route("*", "/api/v10/{path:.*}", server.call)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -148,15 +149,15 @@ class DiscordServer:
     def _answer(self, request: web.Request, path: str, body: Json, files: list[Json]) -> web.Response:
         routes: list[tuple[str, Callable[..., web.Response]]] = [
             (r"GET gateway/bot", self._gateway_bot),
-            (r"GET applications/@me", self._application),
-            (r"GET users/@me", lambda: web.json_response(self._discord.me)),
-            (r"GET channels/([0-9]+)", lambda number: web.json_response(self._discord.shown(self._place(number)))),
+            (r"GET (?:oauth2/)?applications/@me", self._application),
+            (r"GET users/@me", lambda: _json(self._discord.me)),
+            (r"GET channels/([0-9]+)", lambda number: _json(self._discord.shown(self._place(number)))),
             (r"GET channels/([0-9]+)/messages", lambda number: self._history(number, request)),
             (r"POST channels/([0-9]+)/messages", lambda number: self._create(number, body, files)),
             (r"PATCH channels/([0-9]+)/messages/([0-9]+)", lambda number, message: self._change(number, message, body)),
             (r"DELETE channels/([0-9]+)/messages/([0-9]+)", self._delete),
             (r"POST channels/([0-9]+)/typing", self._typing),
-            (r"POST interactions/([0-9]+)/([^/]+)/callback", self._acknowledge),
+            (r"POST interactions/([0-9]+)/([^/]+)/callback", lambda tap, token: self._acknowledge(tap, token, request)),
         ]
         for route, answer in routes:
             if found := re.fullmatch(route, f"{request.method} {path}"):
@@ -171,12 +172,23 @@ class DiscordServer:
             "max_concurrency": 1,
         }
         url = f"{self._discord.url.replace('http', 'ws', 1)}/gateway"
-        return web.json_response({"url": url, "shards": 1, "session_start_limit": limit})
+        return _json({"url": url, "shards": 1, "session_start_limit": limit})
 
     def _application(self) -> web.Response:
-        me: Json = {"id": self._discord.application_id, "name": "Copperleaf", "flags": 0}
-        flags = 1 << 19 if self._discord.has_content_intent else 0
-        return web.json_response(me | {"flags": flags, "interactions_endpoint_url": self._discord.interactions_url})
+        me: Json = {
+            "id": self._discord.application_id,
+            "name": "Copperleaf",
+            "description": "",
+            "icon": None,
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "verify_key": "00",
+            "team": None,
+            "owner": self._discord.me,
+            "flags": 1 << 19 if self._discord.has_content_intent else 0,
+            "interactions_endpoint_url": self._discord.interactions_url,
+        }
+        return _json(me)
 
     def _place(self, number: str) -> Place:
         if number not in self._discord.places:
@@ -195,19 +207,20 @@ class DiscordServer:
         after, limit = int(request.query.get("after", "0")), min(_PAGE_MAX, int(request.query.get("limit", "50")))
         found = [each for each in self._place(number).messages if int(each["id"]) > after][:limit]
         shown = [{name: value for name, value in each.items() if name not in {"member", "nonce"}} for each in found]
-        return web.json_response(shown[::-1])
+        return _json(shown[::-1])
 
     def _create(self, number: str, body: Json, files: list[Json]) -> web.Response:
         place = self._place(number)
         message = self._discord.create(place, body, files)
-        return web.json_response(message, headers=_pace_of(place) if self._discord.has_pace else {})
+        return _json(message, headers=_pace_of(place) if self._discord.has_pace else {})
 
     def _change(self, number: str, message: str, body: Json) -> web.Response:
         found = self._message(number, message)
-        check(body)
-        found |= {"content": body["content"], "components": body["components"]}
+        changed = found | {name: body[name] for name in ("content", "components") if name in body}
+        check(changed, has_files=bool(found["attachments"]))
+        found |= changed
         self._discord.dispatch_in(self._place(number), "MESSAGE_UPDATE", found)
-        return web.json_response(found)
+        return _json(found)
 
     def _delete(self, number: str, message: str) -> web.Response:
         place = self._place(number)
@@ -219,10 +232,12 @@ class DiscordServer:
         self._place(number).typing_count += 1
         return web.Response(status=204)
 
-    def _acknowledge(self, tap: str, token: str) -> web.Response:
+    def _acknowledge(self, tap: str, token: str, request: web.Request) -> web.Response:
         if self._discord.busy_taps.get(tap) != token:
             raise RefusedError(404, 10062, "Unknown interaction")
         del self._discord.busy_taps[tap]
+        if request.query.get("with_response") in {"true", "1"}:
+            return _json({"interaction": {"id": tap, "type": 3, "response_message_loading": False}})
         return web.Response(status=204)
 
     async def file(self, request: web.Request) -> web.StreamResponse:
@@ -260,12 +275,18 @@ async def _content(request: web.Request) -> tuple[Json, list[tuple[str, bytes, s
     return body, files
 
 
+def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return JSON under its plain type, which clients compare literally."""
+    plain = {"Content-Type": "application/json"}
+    return web.Response(status=status, body=json.dumps(value).encode(), headers=plain | (headers or {}))
+
+
 def _refusal(error: RefusedError) -> web.Response:
     headers: dict[str, str] = {}
     if error.status == 429:
         after: Any = error.body["retry_after"]
         headers = {"Retry-After": str(int(after) + 1), "X-RateLimit-Scope": "user"}
-    return web.json_response(error.body, status=error.status, headers=headers)
+    return _json(error.body, status=error.status, headers=headers)
 
 
 async def _play(request: web.Request, fault: Fault, answer: web.Response) -> web.StreamResponse:
