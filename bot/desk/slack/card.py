@@ -160,6 +160,7 @@ def _buttons(view: TicketView) -> Block:
         blocks.button(action, label, ticket.id, "primary" if number == 0 else "")
         for number, (action, label) in enumerate(shown)
     ]
+    made += publicly.elsewhere(view)
     return blocks.buttons(f"tandem_{ticket.version}", *made, blocks.overflow(MENU, menu(view)))
 
 

@@ -53,6 +53,16 @@ def banner(view: TicketView) -> list[Block]:
     return [blocks.rich(blocks.section(bold(words.PUBLIC), text(f" Everybody reads this thread on {where}.")))]
 
 
+def elsewhere(view: TicketView) -> list[Block]:
+    """Return the button that answers a public ticket where its customer went, if they went anywhere."""
+    ids = {each.conversation_id for each in view.joined} if view.is_public else set()
+    way = next((way for way in view.other_ways if way.conversation_id in ids), None)
+    if way is None:
+        return []
+    label = f"Answer on {words.channel(way.address.channel)}"
+    return [blocks.button(f"{DeskAction.ELSEWHERE}:0", label, f"{view.ticket.id} {way.conversation_id}")]
+
+
 def joined(view: TicketView) -> list[Block]:
     """Return where invitations led, with the last words there."""
     elements: list[Block] = []

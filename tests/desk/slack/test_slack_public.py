@@ -200,6 +200,13 @@ async def test_the_card_says_where_the_customer_went(counter: Counter) -> None:
     assert "not proved" in shown
     assert any("followed the invitation" in visible(post) for post in counter.slack.thread(await counter.card()))
 
+    await counter.slack.click(ALICE, await counter.card(), f"{DeskAction.ELSEWHERE}:0")
+    await counter.slack.submit(ALICE, counter.slack.views[-1], "Hello Ann, CL-104233 is late.")
+    await counter.slack.submit(ALICE, counter.slack.views[-1])
+    await counter.rig.settle()
+    assert counter.rig.seen()[-1] == "Hello Ann, CL-104233 is late."
+    assert len(counter.public.shown) == 1
+
 
 @pytest.mark.parametrize("text", NASTY)
 def test_public_cards_and_modals_fit(text: str) -> None:
