@@ -13,6 +13,7 @@ import re
 import time
 from abc import ABC
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -245,6 +246,7 @@ class DiscordChannelsConnector(_DiscordConnector):
             has_edits=True,
             is_public=True,
             has_reply_context=True,
+            debounce=timedelta(),
         )
 
 
