@@ -67,7 +67,7 @@ class WhatsAppAccount(MetaAccount):
         super().__post_init__()
         if not re.fullmatch(r"[0-9]{1,40}", self.business_account_id):
             raise SettingsError("whatsapp.business_account_id must be the number of the WhatsApp Business account")
-        if self.dialled is not None and not re.fullmatch(r"\+?[0-9 ().-]{7,30}", self.dialled):
+        if self.dialled is not None and not re.fullmatch(r"\+?[0-9 .-]{7,30}", self.dialled):
             raise SettingsError("whatsapp.dialled is the phone number with its country: +44 20 7946 0000")
         if self.template is not None and not re.fullmatch(r"[a-z0-9_]{1,512}", self.template.name):
             raise SettingsError("whatsapp.template must be the name of an approved template: a-z, 0-9 and _")
