@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import ClassVar
+from urllib.parse import quote
 
 import structlog
 from pydantic import SecretStr, field_validator
@@ -80,6 +81,8 @@ class LineSettings(ChannelSettings):
     channel_secret: SecretStr | None = None
     #: number of the channel
     channel_id: str = ""
+    #: what people look the account up by (@216ruabc): makes links that invite to it; none: no such links
+    basic_id: str | None = None
     #: whether to answer for nothing where LINE allows it; without it every message is counted, and can be repeated
     uses_reply_tokens: bool = True
     base_url: str = "https://api.line.me"
@@ -93,6 +96,13 @@ class LineSettings(ChannelSettings):
     def _is_number(cls, value: str) -> str:
         if value and not re.fullmatch(r"[0-9]{1,40}", value):
             raise ValueError("line.channel_id must be the number of the channel, as LINE Developers Console shows it")
+        return value
+
+    @field_validator("basic_id")
+    @classmethod
+    def _is_basic_id(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"@[a-z0-9._-]{1,40}", value):
+            raise ValueError("line.basic_id must look like @216ruabc, as LINE Official Account Manager shows it")
         return value
 
     @field_validator("token", "channel_secret")
@@ -136,6 +146,14 @@ class LineConnector:
     def account(self) -> AccountId:
         """The channel's number."""
         return AccountId(self._account.channel_id)
+
+    def invitation_url(self, referral: str) -> str | None:
+        """Return the link that opens the chat with `referral` written already, to be sent as the first message.
+
+        https://developers.line.biz/en/docs/messaging-api/using-line-url-scheme/#sending-text-messages
+        """
+        basic_id = self._account.basic_id
+        return f"https://line.me/R/oaMessage/{quote(basic_id, safe='')}/?{quote(referral)}" if basic_id else None
 
     @property
     def capabilities(self) -> Capabilities:

@@ -479,8 +479,23 @@ async def test_check_says_what_to_fix(stand: Bench) -> None:
 # --------------------------------------------------------------------------------------------------- settings
 
 
+async def test_invitations() -> None:
+    """A link opens the chat with the token written already, where the account says what it is looked up by."""
+    async with bench(basic_id="@216ruabc") as stand:
+        link = stand.connector.invitation_url("join-abc")
+        assert link == "https://line.me/R/oaMessage/%40216ruabc/?join-abc"
+    async with bench() as stand:
+        assert stand.connector.invitation_url("join-abc") is None
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"channel_id": "@216ru"}, {"channel_secret": SecretStr("sécret")}, {"token": SecretStr("to ken")}]
+    "wrong",
+    [
+        {"basic_id": "216ruabc"},
+        {"channel_id": "@216ru"},
+        {"channel_secret": SecretStr("sécret")},
+        {"token": SecretStr("to ken")},
+    ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
     """What LINE never gives out is refused at the start, without repeating a secret."""
