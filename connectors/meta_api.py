@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
@@ -49,6 +49,10 @@ class GraphApi:
         headers = self.proof(as_app=as_app) | {"Content-Type": "application/json"}
         content = json.dumps(body).encode()
         return await self._ask(self._post(path, headers, content))
+
+    async def delete(self, path: str) -> Fields | Failure:
+        """Return the answer to a deletion, which may be repeated."""
+        return await self._ask(Call(method="DELETE", url=f"{self._base_url}/{quote(path)}", headers=self.proof()))
 
     async def upload(self, path: str, members: Mapping[str, str], file: File) -> Fields | Failure:
         """Return the answer to a form with a file."""

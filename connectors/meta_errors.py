@@ -54,6 +54,9 @@ CODES: dict[int, tuple[Verdict, str]] = {
     613: (LATER, _BUSY),
     1200: (LATER, _FAILED),
     1545041: (NEVER, _GONE),
+    # Not in Meta's lists: what private replies are refused with.
+    10900: (NEVER, "this comment was answered in private before, which Meta allows once"),
+    10903: (NEVER, "Meta does not let this comment be answered in private"),
     # WhatsApp
     80007: (LATER, _BUSY),
     130429: (LATER, _BUSY),

@@ -25,6 +25,7 @@ from bot.domain.messages import (
 from connectors.batches import NotForUsError, Read, refuse
 from connectors.fields import Fields, storable
 from connectors.meta import Batch, Content, address, choice, key_in
+from connectors.meta_comments import FIELDS, Comments
 from connectors.places import map_link
 
 #: type of an attachment → kind, and name of a file that does not say. Instagram sends posts and stories as such.
@@ -59,6 +60,8 @@ class Mailbox:
     page_id: str | None = None
     #: our app: what it sent is ours
     app_id: str | None = None
+    #: reads what is said in public; none: that is not for us
+    comments: Comments | None = None
 
     def read(self, body: bytes) -> list[InboundEvent]:
         """Return the events of a call, N in and N out; raises `MalformedWebhookError`."""
@@ -73,7 +76,13 @@ class Mailbox:
             for item in entry.objects("standby"):
                 yield item, refuse("standby")
             for change in entry.objects("changes"):
-                yield change, refuse(f"changes.{_word(change)}")
+                yield change, self._reads_change(entry, _word(change)) if is_ours else refuse("other_account")
+
+    def _reads_change(self, entry: Fields, field: str) -> Read:
+        comments = self.comments
+        if comments is None or field not in FIELDS[self.object_name]:
+            return refuse(f"changes.{field}")
+        return lambda change: comments.read(field, change.object("value"), entry.size("time") or 0)
 
     def _read(self, item: Fields) -> list[InboundEvent]:
         readers: dict[str, Callable[[Fields, Fields], list[InboundEvent]]] = {

@@ -37,8 +37,10 @@ from connectors import files, meta, meta_files
 from connectors.fields import Fields, storable
 from connectors.meta import KEY_MARK, MetaAccount
 from connectors.meta_api import GraphApi
+from connectors.meta_comments import BESIDE, FIELDS, PAGE, Comments
 from connectors.meta_events import Mailbox
 from connectors.meta_files import Uploads
+from connectors.meta_public import CommentsConnector, PageCommentsConnector
 from connectors.meta_register import Registration, Subscription
 from connectors.titles import explain, shown_titles
 
@@ -51,6 +53,8 @@ class MessagingAccount(MetaAccount):
 
     #: whether Meta lets people of the app's answer for seven days ("Human Agent")
     has_human_agent: bool = False
+    #: whether comments are answered too
+    has_comments: bool = False
 
     @property
     def node(self) -> str:
@@ -100,11 +104,13 @@ class MessagingConnector(ABC):
         self._downloads = meta_files.downloads(account, sleep)
         path = f"{account.page_id or account.node}/message_attachments"
         self._uploads = Uploads(api=self._api, path=path, member="filedata", id_member="attachment_id")
+        public = FIELDS[self.object_name] if account.has_comments else ()
         subscription = Subscription(
             object_name=self.object_name,
-            fields=self.webhook_fields,
+            fields=(*self.webhook_fields, *public),
             node=account.node,
-            node_fields=account.node_fields or self.webhook_fields,
+            # A page knows no fields of the Instagram account that is linked to it.
+            node_fields=(*(account.node_fields or self.webhook_fields), *(() if account.page_id else public)),
         )
         self._registration = Registration(account, self._api, subscription)
         self._mailbox = Mailbox(
@@ -113,7 +119,16 @@ class MessagingConnector(ABC):
             object_name=self.object_name,
             page_id=account.page_id,
             app_id=account.app_id,
+            comments=Comments(channel=BESIDE[self.object_name], account=account.id) if account.has_comments else None,
         )
+
+    def beside(self) -> tuple[CommentsConnector, ...]:
+        """Return the connector that answers the account's comments, where they are answered."""
+        if not self._account.has_comments:
+            return ()
+        account, channel = self._account, BESIDE[self.object_name]
+        made = PageCommentsConnector if channel == PAGE else CommentsConnector
+        return (made(account, channel, account.node, self._mailbox.read, self._sleep),)
 
     @property
     @abstractmethod

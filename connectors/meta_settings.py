@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bot.domain.channels import AccountId
 from bot.domain.connectors import Connector
-from connectors import instagram, messenger, whatsapp_events
+from connectors import instagram, messenger, meta_comments, whatsapp_events
 from connectors.instagram import InstagramAccount, InstagramConnector
 from connectors.messenger import MessengerAccount, MessengerConnector
 from connectors.meta import GRAPH_URL
@@ -55,7 +55,7 @@ class MessengerSettings(MetaSettings):
     """One Facebook page."""
 
     section: ClassVar = "messenger"
-    titles: ClassVar = {messenger.CHANNEL: "Messenger"}
+    titles: ClassVar = {messenger.CHANNEL: "Messenger", meta_comments.PAGE: "Facebook comments"}
     needed: ClassVar = (*_NEEDED, "page_id")
 
     #: number of the page
@@ -64,6 +64,8 @@ class MessengerSettings(MetaSettings):
     page_name: str | None = None
     #: whether Meta has granted the app "Human Agent": then people may answer for seven days
     has_human_agent: bool = False
+    #: whether comments are answered too, where everybody reads them
+    has_comments: bool = False
 
     def connectors(self, facilities: Facilities) -> tuple[Connector, ...]:
         """Return the page's connector."""
@@ -72,15 +74,17 @@ class MessengerSettings(MetaSettings):
             base_url=self.base_url,
             has_human_agent=self.has_human_agent,
             page_name=self.page_name,
+            has_comments=self.has_comments,
         )
-        return (MessengerConnector(account, facilities.media),)
+        connector = MessengerConnector(account, facilities.media)
+        return connector, *connector.beside()
 
 
 class InstagramSettings(MetaSettings):
     """One professional account."""
 
     section: ClassVar = "instagram"
-    titles: ClassVar = {instagram.CHANNEL: "Instagram"}
+    titles: ClassVar = {instagram.CHANNEL: "Instagram", meta_comments.INSTAGRAM: "Instagram comments"}
     needed: ClassVar = (*_NEEDED, "account_id")
 
     #: number of the Instagram account
@@ -89,6 +93,8 @@ class InstagramSettings(MetaSettings):
     page_id: str | None = None
     #: whether Meta has granted the app "Human Agent": then people may answer for seven days
     has_human_agent: bool = False
+    #: whether comments are answered too, where everybody reads them
+    has_comments: bool = False
 
     @property
     def url(self) -> str:
@@ -102,8 +108,10 @@ class InstagramSettings(MetaSettings):
             base_url=self.url,
             page=self.page_id,
             has_human_agent=self.has_human_agent,
+            has_comments=self.has_comments,
         )
-        return (InstagramConnector(account, facilities.media),)
+        connector = InstagramConnector(account, facilities.media)
+        return connector, *connector.beside()
 
 
 class WhatsAppSettings(MetaSettings):

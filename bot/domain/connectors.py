@@ -260,6 +260,18 @@ class Inviting(Protocol):
 
 
 @runtime_checkable
+class RepliesPrivately(Protocol):
+    """A connector of a public channel that can answer a message's author where only they read it."""
+
+    async def reply_privately(self, operation: SendText, key: str) -> SendResult:
+        """Send a text to who wrote what `operation` answers, once for each such message: no retries of its own.
+
+        `Permanent` says in plain words why the channel refuses: it was done before, or it is too late.
+        """
+        ...
+
+
+@runtime_checkable
 class Editing(Protocol):
     """A connector whose channel lets us change what we sent."""
 

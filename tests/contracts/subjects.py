@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tests.contracts import (
     app,
+    comments,
     discord,
     email,
     instagram,
@@ -27,8 +28,10 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "discord-channels": discord.public_subject,
     "email": email.subject,
     "instagram": instagram.subject,
+    "instagram-comments": comments.of_instagram,
     "line": line.subject,
     "messenger": messenger.subject,
+    "messenger-comments": comments.of_page,
     "sms": sms.subject,
     "telegram": telegram.subject,
     "webchat": webchat.subject,
