@@ -44,6 +44,7 @@ from sqlalchemy.types import TypeDecorator
 from bot.domain.errors import SettingsError
 from bot.domain.texts import is_storable
 from bot.store import signals
+from bot.store.gathering import Gatherer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -298,6 +299,7 @@ class Database:
         self.name = secrets.token_hex(8)
         self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
         self._writer: _GroupWriter | None = None
+        self._gatherer = Gatherer(self._run_in_thread)
         if self.is_sqlite:
             self._writer = _GroupWriter(engine)
             self._writer.start()
@@ -307,15 +309,25 @@ class Database:
 
         Any error undoes the body. On PostgreSQL a body that lost a race or its connection is run again from its start.
         """
-        return await self._write(lambda connection: body(connection, *args, **kwargs), is_urgent=False)
+
+        def bound(connection: Connection) -> T:
+            return body(connection, *args, **kwargs)
+
+        if self._writer is not None:
+            return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=False))
+        return await self._run_in_thread(bound)
 
     async def write_first(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what `write` does, ahead of what waits there: for what a channel waits for, which has to be short."""
-        return await self._write(lambda connection: body(connection, *args, **kwargs), is_urgent=True)
 
-    async def _write(self, bound: Callable[[Connection], T], *, is_urgent: bool) -> T:
+        def bound(connection: Connection) -> T:
+            return body(connection, *args, **kwargs)
+
         if self._writer is not None:
-            return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=is_urgent))
+            return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=True))
+        return await self._gatherer.write(bound)
+
+    async def _run_in_thread(self, bound: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
 
     async def read(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -344,6 +356,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what was handed in and let go of the database."""
+        await self._gatherer.close()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
         self._threads.shutdown(wait=True)

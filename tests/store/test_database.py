@@ -346,3 +346,39 @@ async def test_a_broken_group_keeps_nobody_waiting(notebook: Database) -> None:
     assert all(isinstance(result, OperationalError) for result in results)
     assert await notebook.write(note, 3) == 3
     assert await notebook.read(count) == 1
+
+
+async def test_a_failing_urgent_body_undoes_only_itself(notebook: Database) -> None:
+    """Urgent bodies that share a commit do not share their failures, nor their results."""
+
+    def fail_after_writing(connection: Connection, number: int) -> int:
+        note(connection, number)
+        raise RuntimeError("no")
+
+    bodies = [notebook.write_first(fail_after_writing if n % 20 == 0 else note, n) for n in range(1, 101)]
+    results = await asyncio.gather(*bodies, return_exceptions=True)
+    assert [n for n in results if isinstance(n, int)] == [n for n in range(1, 101) if n % 20]
+    assert sum(isinstance(result, RuntimeError) for result in results) == 5
+    assert await notebook.read(count) == 95
+
+
+async def test_urgent_bodies_share_a_commit(notebook: Database) -> None:
+    """Urgent bodies that wait at the same moment cost one commit together, in the order they came."""
+    order: list[tuple[int, object]] = []
+
+    def tell(connection: Connection, number: int) -> None:
+        order.append((number, connection.get_transaction()))
+
+    await asyncio.gather(*(notebook.write_first(tell, n) for n in range(30)))
+    assert [number for number, _ in order] == list(range(30))
+    assert len({id(transaction) for _, transaction in order}) < 30
+
+
+async def test_urgent_bodies_after_one_left(notebook: Database) -> None:
+    """Whoever stops waiting for an urgent write takes nobody else's write with them; closing waits for the rest."""
+    waiting = [asyncio.ensure_future(notebook.write_first(note, n)) for n in range(10)]
+    await asyncio.sleep(0)
+    for task in waiting[::2]:
+        task.cancel()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [n for n in results if isinstance(n, int)] == [1, 3, 5, 7, 9]
