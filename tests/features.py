@@ -34,12 +34,14 @@ _HEAD = (
     "later",
     "answers",
 )
+#: What is off by default and brings channels of its own.
+_SWITCHED_ON = {"MESSENGER__HAS_COMMENTS": "true", "INSTAGRAM__HAS_COMMENTS": "true"}
 _UNITS = {TextUnit.BYTES: " bytes", TextUnit.GRAPHEMES: " signs"}
 
 
 def table() -> str:
     """Return the table of all channels that there are, as Markdown."""
-    made = connected(*ACCOUNTS)
+    made = connected(*ACCOUNTS, **_SWITCHED_ON)
     # The first connector of an account brings the events of all.
     first = {name: made[next(iter(each.titles))] for each in SECTIONS.values() for name in each.titles if name in made}
     rows = [_row(TITLES[name], made[name], _way(first.get(name, made[name]))) for name in TITLES if name in made]
