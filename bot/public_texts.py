@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.domain.connectors import ConnectorRegistry
+from bot.domain.doorways import doorways
 from bot.domain.errors import SettingsError
 from bot.domain.public import PublicRules, PublicText, PublicTexts, Texts, check_texts
 from bot.domain.rules import Rules
@@ -28,7 +29,7 @@ def with_public(rules: Rules, settings: Settings, connectors: ConnectorRegistry)
     if chosen is None and settings.records.url is None and SAMPLE_TEXTS.exists():
         chosen = SAMPLE_TEXTS
     public = PublicRules(
-        doorways=connectors.doorways(settings.public.invite_to),
+        doorways=doorways(connectors.connectors, settings.public.invite_to),
         texts=load(chosen) if chosen is not None else PublicTexts(),
         names=(settings.brand.name,),
         invitation_for=settings.public.invitation_for,

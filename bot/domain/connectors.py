@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, InboundMessage, OutboundMessage
-from bot.domain.public import Doorway
 
 
 class TextUnit(StrEnum):
@@ -50,6 +49,8 @@ class Capabilities:
     is_public: bool = False
     #: whether an answer has to carry what the last message brought as its `reply_context`
     has_reply_context: bool = False
+    #: whether it may come to know a customer by another id
+    has_renamings: bool = False
     #: how long a customer pauses between pieces of one message; nothing: each message is answered by itself
     debounce: timedelta = timedelta(seconds=0.8)
 
@@ -379,23 +380,6 @@ class ConnectorRegistry:
                 return connector
         return None
 
-    def doorways(self, wanted: Sequence[str] = ()) -> dict[str, Doorway | None]:
-        """Return where the customers of each public channel account (`channel/account`) are asked to go on in private.
-
-        That is the private channel of the same network (`x` of `x-mentions`), by a link if it has one, else by a code;
-        without one, the first account that has a link. Where `wanted` names channels, it is one of them, the first that
-        can be.
-        """
-        order = {channel: place for place, channel in enumerate(wanted)}
-        found: dict[str, Doorway | None] = {}
-        for known in self.connectors:
-            if known.capabilities.is_public:
-                ways = [each for each in self.connectors if not wanted or each.channel in order]
-                ways.sort(key=lambda way: (order.get(way.channel, 0), not _is_of_one_network(known, way)))
-                doors = (_doorway(way) for way in ways if _can_lead(known, way))
-                found[f"{known.channel}/{known.account}"] = next(doors, None)
-        return found
-
     def reply_windows(self) -> dict[str, timedelta]:
         """Return how long each channel account (`channel/account`) lets people answer, of those that limit it."""
         windows = {}
@@ -405,18 +389,3 @@ class ConnectorRegistry:
             if window is not None and window != timedelta.max:
                 windows[f"{known.channel}/{known.account}"] = window
         return windows
-
-
-def _is_of_one_network(public: Connector, private: Connector) -> bool:
-    return public.channel.startswith(f"{private.channel}-")
-
-
-def _can_lead(public: Connector, private: Connector) -> bool:
-    is_private = not private.capabilities.is_public
-    return is_private and (_is_of_one_network(public, private) or _doorway(private).url is not None)
-
-
-def _doorway(connector: Connector) -> Doorway:
-    if isinstance(connector, Inviting) and connector.invitation_url("join-0") is not None:
-        return Doorway(channel=connector.channel, url=connector.invitation_url)
-    return Doorway(channel=connector.channel, url=None)

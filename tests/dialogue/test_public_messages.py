@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 from actions.server import ActionServer, build_actions
 from bot.domain.channels import ChannelAddress, ChannelName
 from bot.domain.connectors import ConnectorRegistry
+from bot.domain.doorways import doorways
 from bot.domain.public import PublicRules
 from bot.domain.rules import Rules
 from bot.domain.triage import Treatment
@@ -73,7 +74,9 @@ class Square:
         self._clock = TableClock(NOW)
         self._numbers = count(1)
         registry = ConnectorRegistry(connectors=(self.private, self.public))
-        public = PublicRules(doorways=registry.doorways(), texts=load(PROJECT / SAMPLE_TEXTS), names=("Copperleaf",))
+        public = PublicRules(
+            doorways=doorways(registry.connectors), texts=load(PROJECT / SAMPLE_TEXTS), names=("Copperleaf",)
+        )
         shared: Any = {
             "database": database,
             "clock": self._clock,

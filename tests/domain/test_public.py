@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.connectors import ConnectorRegistry
 from bot.domain.customers import OrderNumberForm
+from bot.domain.doorways import doorways
 from bot.domain.errors import SettingsError
 from bot.domain.exposure import exposed
 from bot.domain.invitations import (
@@ -108,7 +109,7 @@ class TestDoorways:
                 channel("wordpress", is_public=True),
             )
         )
-        doors = registry.doorways()
+        doors = doorways(registry.connectors)
         own, other = doors["x-mentions/brand"], doors["wordpress/brand"]
         assert own is not None
         assert (own.channel, own.url) == ("x", None)
@@ -120,10 +121,10 @@ class TestDoorways:
         """Where the settings name channels, people are asked to one of them or nowhere."""
         made = (channel("x"), channel("webchat", link="https://a.example/"), channel("x-mentions", is_public=True))
         registry = ConnectorRegistry(connectors=made)
-        chosen = registry.doorways(["webchat", "x"])["x-mentions/brand"]
+        chosen = doorways(registry.connectors, ["webchat", "x"])["x-mentions/brand"]
         assert chosen is not None
         assert chosen.channel == "webchat"
-        assert registry.doorways(["telegram"]) == {"x-mentions/brand": None}
+        assert doorways(registry.connectors, ["telegram"]) == {"x-mentions/brand": None}
 
     def test_an_invitation_names_the_way(self) -> None:
         """The text has the link, and there is none for an account without a way or a brand without a text."""
@@ -131,12 +132,12 @@ class TestDoorways:
             connectors=(channel("fake", link="https://a.example/?i="), channel("fake-comments", is_public=True))
         )
         token = InvitationToken("bcdfg23456")
-        rules = PublicRules(doorways=registry.doorways(), texts=TEXTS)
+        rules = PublicRules(doorways=doorways(registry.connectors), texts=TEXTS)
         text = rules.invitation(at("fake-comments"), token, "seed")
         assert text == "Please write to us: https://a.example/?i=join-bcdfg23456 or BCDFG-23456."
         assert rules.texts.allows(text)
         assert rules.invitation(at("fake"), token, "seed") is None
-        assert not PublicRules(doorways=registry.doorways()).can_invite(at("fake-comments"))
+        assert not PublicRules(doorways=doorways(registry.connectors)).can_invite(at("fake-comments"))
 
 
 class TestTokens:

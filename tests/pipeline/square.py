@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.channels import ChannelName
 from bot.domain.connectors import ConnectorRegistry
+from bot.domain.doorways import doorways
 from bot.domain.invitations import InvitationToken, brought
 from bot.domain.public import PublicRules, PublicText, PublicTexts
 from bot.domain.rules import Rules
@@ -40,7 +41,7 @@ def square() -> FakeConnector:
 def rules(public: FakeConnector, private: FakeConnector) -> Rules:
     """Return the rules of a brand that has both."""
     registry = ConnectorRegistry(connectors=(private, public))
-    return replace(PLAIN, public=PublicRules(doorways=registry.doorways(), texts=TEXTS))
+    return replace(PLAIN, public=PublicRules(doorways=doorways(registry.connectors), texts=TEXTS))
 
 
 def meaning(intent: str, *answers: str, confidence: float = 0.9, **more: Any) -> Reply:
