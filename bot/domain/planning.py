@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Capabilities, SendAttachment, SendOperation, SendText, TextUnit
@@ -10,11 +11,42 @@ from bot.domain.messages import Attachment, OutboundMessage
 
 #: Said over choices that come without words: no channel shows buttons under nothing.
 CHOOSE = "Please choose:"
-_JOINERS = {"\u200d", "\ufe0f"}
+_ZERO_WIDTH_JOINER = "\u200d"
+#: Of the zero-width ones, what belongs to the character before it without being a mark: joiners, skin tones, tags.
+_EXTENDING = frozenset(map(chr, [0x200C, 0x200D, *range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080)]))
 _MARKS = frozenset({"Mn", "Mc", "Me"})
-_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+#: Spacing marks that stand for themselves (https://www.unicode.org/reports/tr29/#SpacingMark).
+_OWN_SIGNS = frozenset(
+    "\u102b\u102c\u1038\u1062\u1063\u1064\u1067\u1068\u1069\u106a\u106b\u106c\u106d\u1083\u1087\u1088\u1089"
+    "\u108a\u108b\u108c\u108f\u109a\u109b\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d\U00011720\U00011721"
+)
+#: After these nothing goes on.
+_CONTROLS = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
 #: Two of these are one flag.
 _FLAG_LETTERS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
+#: Pictures that joiners make one of: a part of Unicode's Extended_Pictographic, without its gaps and its rare corners.
+_PICTURES = frozenset(
+    "\u2194\u2195\u2604\u2620\u2640\u2642\u2695\u2696\u26a7\u26d3\u2708\u2764\u27a1\u2b1b"
+) | frozenset(
+    chr(code)
+    for first, last in (
+        (0x1F300, 0x1F321),
+        (0x1F324, 0x1F393),
+        (0x1F39E, 0x1F3F0),
+        (0x1F3F3, 0x1F3F5),
+        (0x1F3F7, 0x1F3FA),
+        (0x1F400, 0x1F4FD),
+        (0x1F4FF, 0x1F53D),
+        (0x1F5FA, 0x1F64F),
+        (0x1F680, 0x1F6C5),
+        (0x1F7E0, 0x1F7EB),
+        (0x1F90C, 0x1F93A),
+        (0x1F93C, 0x1F945),
+        (0x1F947, 0x1F9FF),
+        (0x1FA70, 0x1FAFF),
+    )
+    for code in range(first, last + 1)
+)
 
 
 def measure(text: str, unit: TextUnit) -> int:
@@ -27,7 +59,7 @@ def measure(text: str, unit: TextUnit) -> int:
         case TextUnit.BYTES:
             return len(text.encode("utf-8", "surrogatepass"))
         case TextUnit.GRAPHEMES:
-            return sum(not (at and _continues(text, at)) for at in range(len(text)))
+            return len(_starts(text))
 
 
 def split(text: str, limit: int, unit: TextUnit) -> list[str]:
@@ -48,34 +80,65 @@ def split(text: str, limit: int, unit: TextUnit) -> list[str]:
 
 
 def _cut(text: str, limit: int, unit: TextUnit) -> int:
-    low, high = 1, len(text) if unit is TextUnit.GRAPHEMES else min(len(text), limit)
+    """Return where the first piece of a text ends that exceeds the limit."""
+    # Nothing counts a character for less than one, but readers.
+    starts = _starts(text if unit is TextUnit.GRAPHEMES else text[: limit + 1])
+    low = starts[limit] if unit is TextUnit.GRAPHEMES else _longest(text, limit, unit)
+    for separator in ("\n\n", "\n", " "):
+        at = text.rfind(separator, low // 2, low)
+        if at > 0:
+            return at + len(separator)
+    cut = starts[bisect_right(starts, low) - 1]
+    return cut if cut > 1 else low
+
+
+def _longest(text: str, limit: int, unit: TextUnit) -> int:
+    """Return how many characters, at least one, are within the limit."""
+    low, high = 1, min(len(text), limit)
     while low < high:
         middle = (low + high + 1) // 2
         if measure(text[:middle], unit) <= limit:
             low = middle
         else:
             high = middle - 1
-    for separator in ("\n\n", "\n", " "):
-        at = text.rfind(separator, low // 2, low)
-        if at > 0:
-            return at + len(separator)
-    cut = low
-    while cut > 1 and _continues(text, cut):
-        cut -= 1
-    return cut if cut > 1 else low
+    return low
 
 
-def _continues(text: str, at: int) -> bool:
-    """Whether the character at `at` belongs to the one before it: a mark, a skin tone, the second half of a flag."""
-    here = text[at]
-    if unicodedata.category(here) in _MARKS or here in _JOINERS or text[at - 1] == "\u200d" or here in _TONES:
-        return True
-    if here not in _FLAG_LETTERS:
+def _starts(text: str) -> list[int]:
+    """Return where in a text each sign begins that readers take for one.
+
+    Where Unicode's rules (https://www.unicode.org/reports/tr29/) are longer than these, there are more signs here and
+    never fewer, so that what fits here fits a channel too. One pass over the text.
+    """
+    starts: list[int] = []
+    before = ""
+    # Of the sign at hand: whether it is a picture with marks, whether a joiner follows that, and its letters of flags.
+    is_picture, is_joining, letter_count = False, False, 0
+    for at, here in enumerate(text):
+        is_flag = letter_count == 1 and before in _FLAG_LETTERS and here in _FLAG_LETTERS
+        is_extended = bool(before) and _extends(here) and not _is_control(before)
+        is_joined = is_joining and here in _PICTURES
+        if not (is_extended or is_joined or is_flag or (before == "\r" and here == "\n")):
+            starts.append(at)
+            letter_count = 0
+        is_joining = is_picture and here == _ZERO_WIDTH_JOINER
+        is_mark = is_extended and here != _ZERO_WIDTH_JOINER and unicodedata.category(here) != "Mc"
+        is_picture = here in _PICTURES or (is_picture and is_mark)
+        letter_count += here in _FLAG_LETTERS
+        before = here
+    return starts
+
+
+def _extends(character: str) -> bool:
+    """Whether a character belongs to the one before it, whatever that is: a mark, a joiner, a skin tone, a tag."""
+    if character.isascii():
         return False
-    start = at
-    while start > 0 and text[start - 1] in _FLAG_LETTERS:
-        start -= 1
-    return (at - start) % 2 == 1
+    is_mark = unicodedata.category(character) in _MARKS and character not in _OWN_SIGNS
+    return is_mark or character in _EXTENDING
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in _CONTROLS and character not in _EXTENDING
 
 
 def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabilities) -> tuple[SendOperation, ...]:

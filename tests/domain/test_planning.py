@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
+import regex  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,11 +65,38 @@ def test_cuts_are_made_where_readers_expect_them() -> None:
         ("aé😀", TextUnit.UTF16, 4),
         ("aé😀", TextUnit.BYTES, 7),
         ("", TextUnit.BYTES, 0),
+        ("ae\u0301x", TextUnit.GRAPHEMES, 3),
+        ("👩\u200d👩\u200d👧\u200d👦👍🏽❤\ufe0f", TextUnit.GRAPHEMES, 3),
+        ("🇬🇧🇫🇷🇬", TextUnit.GRAPHEMES, 3),
+        ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", TextUnit.GRAPHEMES, 1),
+        ("\r\n\n", TextUnit.GRAPHEMES, 2),
+        ("a\u200db", TextUnit.GRAPHEMES, 2),
+        ("\n\u0301", TextUnit.GRAPHEMES, 2),
     ],
 )
 def test_texts_are_measured_as_channels_count(text: str, unit: TextUnit, length: int) -> None:
     """Each channel counts in its own unit."""
     assert measure(text, unit) == length
+
+
+#: Every rule of Unicode's has signs here: controls, marks, joiners, tones, tags, flags, pictures, syllables, numbers.
+SIGNS = st.sampled_from(
+    "a1\r\n\u200b\u0600\u0301\ufe0f\u20e3\u0903\u102b\u0e33\u200c\u200d\U000e0067\U0001f3fd🇬🇧👩❤✈☎\u1100\u1161각क\u094d"
+)
+
+
+@given(st.text(st.one_of(SIGNS, st.characters(codec="utf-8")), max_size=200))
+def test_readers_never_count_more_signs_than_we(text: str) -> None:
+    """What we count as so many signs no channel counts as more: they go by Unicode's own rules."""
+    assert measure(text, TextUnit.GRAPHEMES) >= len(regex.findall(r"\X", text))
+
+
+@pytest.mark.parametrize("text", ["🇬🇧" * 4_000, "e\u0301" * 4_000, "a" + "\u0301" * 8_000, "👩\u200d" * 4_000])
+def test_long_texts_of_odd_signs_are_cut_at_once(text: str) -> None:
+    """A text takes time by its length alone, whatever it is made of."""
+    started = time.process_time()
+    assert "".join(split(text, 300, TextUnit.GRAPHEMES)) == text
+    assert time.process_time() - started < 2
 
 
 def _message(**values: object) -> OutboundMessage:
