@@ -73,13 +73,12 @@ class Mailbox:
 
 
 class Session:
-    """One connection. Calls run one at a time; whoever stops waiting for one has to `close`."""
+    """One connection, and one thread that all calls run in; whoever stops waiting for one has to `close`, once."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="imap")
         self._client: Any = None
-        self._is_closed = False
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do `work` in the session's thread."""
@@ -106,22 +105,23 @@ class Session:
         client.normalise_times = False
         client._imap.debug = 0  # noqa: SLF001 - the library switches it on for all
         self._client = client
-        if self._is_closed:
-            # Nobody waits for it any more.
-            self.close()
-        elif server.security is Security.STARTTLS:
+        if server.security is Security.STARTTLS:
             client.starttls(context)
 
     def close(self) -> None:
-        """Cut the connection, whatever is under way on it; safe to repeat."""
-        self._is_closed = True
+        """Cut the connection, whatever is under way on it; what is left to do is done in the session's thread."""
         if self._client is not None:
             with suppress(OSError, ValueError, AttributeError):
                 # Wakes the thread that reads from it.
                 socket.socket.shutdown(self._client.socket(), socket.SHUT_RDWR)
-            with suppress(OSError, ValueError, AttributeError):
-                self._client.socket().close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.submit(self._hang_up)
+        self._pool.shutdown(wait=False)
+
+    def _hang_up(self) -> None:
+        # Whoever closes may come before the thread has connected.
+        if self._client is not None:
+            with suppress(Exception):
+                self._client.shutdown()
 
     async def select(self, folder: str, *, is_flagging: bool = False) -> Folder:
         """Open a folder, without changing anything in it unless mails are to be flagged."""

@@ -91,11 +91,11 @@ class FakeMailbox:
             "STATUS": f'* STATUS "INBOX" (UIDNEXT {self._next})'.encode(),
             "SEARCH": self._search(command),
         }
-        told = [said[name]] if name in said else []
+        untagged = [said[name]] if name in said else []
         if name == "SEARCH" and self.late:
             self.mails[self._next] = self.late.pop(0)
-            told.append(f"* {len(self.mails)} EXISTS".encode())
-        return told, "OK"
+            untagged.append(f"* {len(self.mails)} EXISTS".encode())
+        return untagged, "OK"
 
     @property
     def _next(self) -> int:
