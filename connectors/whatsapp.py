@@ -120,6 +120,7 @@ class WhatsAppConnector:
         return Capabilities(
             text_max=4096,
             debounce=timedelta(seconds=1.5),
+            has_renamings=True,
             text_unit=TextUnit.UTF16,
             choices_max=ROWS_MAX,
             choice_title_max=whatsapp_payloads.ROW_DESCRIPTION_MAX,

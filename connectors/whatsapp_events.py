@@ -23,6 +23,7 @@ from bot.domain.messages import (
     Reaction,
     Receipt,
     ReceiptKind,
+    Renaming,
     Withdrawal,
 )
 from connectors.batches import NotForUsError, Read, refuse
@@ -101,7 +102,7 @@ class _Reader:
         if "group_id" in message:
             raise NotForUsError("group")
         if kind == "system":
-            raise NotForUsError(f"system.{message.object('system').text('type', '')}")
+            return self._renaming(message, message.object("system"))
         customer, message_id = self._customer(message, "from_user_id", "from"), message.text("id")
         if kind == "revoke":
             gone = message.object("revoke").text("original_message_id")
@@ -125,9 +126,21 @@ class _Reader:
                 choice=content.choice,
                 edits=edits,
                 display_name=self.names.get(customer.external_id),
+                also=tuple(each for each in (message.text("from", ""),) if each and each != customer.external_id),
                 sent_at=sent_at,
             )
         ]
+
+    def _renaming(self, message: Fields, system: Fields) -> list[InboundEvent]:
+        """Return by what id a customer is known from now on, who moved to another number, say."""
+        kind = system.text("type", "")
+        news = {"user_changed_user_id": "user_id", "user_changed_number": "wa_id", "customer_changed_number": "wa_id"}
+        new_id = system.text(news[kind], "") if kind in news else ""
+        if not new_id:
+            raise NotForUsError(f"system.{kind}")
+        former = system.text("previous_user_id", "") or self._customer(message, "from_user_id", "from").external_id
+        renamed = address(CHANNEL, self.account, new_id)
+        return [Renaming(address=renamed, external_id=message.text("id"), former=former)]
 
     def echo(self, message: Fields) -> list[InboundEvent]:
         """Return what a person of the brand wrote in the WhatsApp Business app."""

@@ -107,6 +107,8 @@ class InboundMessage:
     reply_context: Mapping[str, str] = field(default_factory=dict)
     #: what the link said by which the customer came: the token of an invitation, the name of an ad
     referral: str = ""
+    #: what else the channel calls the customer, on the same account: a telephone number beside a user id
+    also: tuple[str, ...] = ()
     #: of public ones: whether it speaks to us, by answering or naming us, and not only about us
     is_to_us: bool = True
 
@@ -189,7 +191,19 @@ class Unsupported:
     kind: str
 
 
-InboundEvent = InboundMessage | Receipt | Withdrawal | Reaction | Echo | Unsupported
+@dataclass(frozen=True, kw_only=True)
+class Renaming:
+    """The channel knows a customer by another id from now on."""
+
+    #: as they are known now
+    address: ChannelAddress
+    #: the channel's id of this event
+    external_id: str
+    #: the id they were known by
+    former: str
+
+
+InboundEvent = InboundMessage | Receipt | Withdrawal | Reaction | Echo | Renaming | Unsupported
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ from bot.pipeline.effects import record_command, record_piece, record_sent
 from bot.pipeline.giving_up import give_up_outgoing
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.posting import Posting, PostingParts
-from bot.store import conversations, outbox
+from bot.store import aliases, conversations, outbox
 from bot.store.codec import OUTBOUND
 from bot.store.database import Database
 from bot.store.outbox import OutboxKind, OutboxRow
@@ -101,7 +101,7 @@ class Delivering:
         if isinstance(admitted, Refusal):
             await self._leave_to_people(row, message, admitted.reason)
             return
-        planned = connector.plan(admitted, address)
+        planned = connector.plan(admitted, await self._reached_at(connector, address))
         if isinstance(planned, Refusal):
             await self._give_up(row, planned.reason, "dead")
             return
@@ -122,6 +122,11 @@ class Delivering:
         conversation = await self._parts.database.read(conversations.get, row.conversation_id)
         message = replace(message, reply_context=conversation.reply_context)
         return admit(message, can, self._parts.clock.now() - conversation.last_inbound_at)
+
+    async def _reached_at(self, connector: Connector, address: ChannelAddress) -> ChannelAddress:
+        if not connector.capabilities.has_renamings:
+            return address
+        return await self._parts.database.read(aliases.reached_at, address)
 
     async def _leave_to_people(self, row: OutboxRow, message: OutboundMessage, reason: str) -> None:
         log.warning("reply_window_shut", row=row.lease.row_id, author=message.author, reason=reason)

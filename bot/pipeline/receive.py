@@ -25,6 +25,7 @@ from bot.domain.messages import (
     MessageId,
     Reaction,
     Receipt,
+    Renaming,
     TranscriptLine,
     Unsupported,
     Withdrawal,
@@ -33,7 +34,7 @@ from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
 from bot.pipeline.elsewhere import keep_edit, silence_bot
 from bot.pipeline.rush import Rush
-from bot.store import choices, conversations, inbox, receipts, transcript
+from bot.store import aliases, choices, conversations, inbox, receipts, transcript
 from bot.store.codec import ECHO, INBOUND, REACTION, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
@@ -104,7 +105,8 @@ def _keep(
 ) -> int:
     account = str(connector.account)
     new_count = 0
-    for event, message_id in named:
+    for brought, message_id in named:
+        event = _at_home(connection, brought, now) if connector.capabilities.has_renamings else brought
         match event:
             case InboundMessage():
                 message = _with_choice(connection, connector, _cleaned(event))
@@ -119,9 +121,21 @@ def _keep(
                 new_count += inbox.add(connection, _arrival(sign, message_id, InboxKind.REACTION, account), now)
             case Echo():
                 new_count += _keep_echo(connection, account, (event, message_id), now)
-            case Unsupported():
+            case Renaming() | Unsupported():
                 pass
     return new_count
+
+
+def _at_home(connection: Connection, event: InboundEvent, now: datetime) -> InboundEvent:
+    """Return the event as one of the conversation that its customer began, maybe under another id."""
+    if isinstance(event, Unsupported):
+        return event
+    if isinstance(event, Renaming):
+        aliases.rename(connection, replace(event.address, external_id=event.former), event.address, now)
+        return event
+    others = event.also if isinstance(event, InboundMessage) else ()
+    also = [replace(event.address, external_id=each) for each in others]
+    return replace(event, address=aliases.home(connection, event.address, also, now))
 
 
 def _keep_message(connection: Connection, account: str, named: tuple[InboundMessage, MessageId], now: datetime) -> bool:

@@ -153,6 +153,17 @@ identities = Table(
 
 _partial_index("ix_channel_identities_customer", identities.c.customer_id, where="customer_id IS NOT NULL")
 
+# Addresses by which the channel came to know a customer later on, and where that customer's conversation began.
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("address", String(400), nullable=False, unique=True),
+    Column("of_address", String(400), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+Index("ix_aliases_of", aliases.c.of_address, aliases.c.id)
+
 conversations = Table(
     "conversations",
     metadata,

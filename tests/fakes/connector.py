@@ -88,6 +88,7 @@ class FakeConnector:
     people_window: timedelta | None = None
     has_reply_context: bool = False
     is_public: bool = False
+    has_renamings: bool = False
     debounce: timedelta = timedelta()
     #: what its links begin with; none: there are no links
     invites_at: str | None = None
@@ -115,6 +116,7 @@ class FakeConnector:
             people_window=self.people_window,
             has_reply_context=self.has_reply_context,
             is_public=self.is_public,
+            has_renamings=self.has_renamings,
             debounce=self.debounce,
         )
 
