@@ -309,6 +309,8 @@ def environment(stage: Stage, telegram_url: str, telegram_token: str) -> dict[st
     return {
         "TANDEM_SERVICE__DATABASE": stage.database_url,
         "TANDEM_SERVICE__SECRET": "only-for-the-fault-tests",
+        # Each question has an answer of its own, by which it is judged.
+        "TANDEM_SERVICE__DEBOUNCE": "0",
         "TANDEM_TELEGRAM__TOKEN": telegram_token,
         "TANDEM_TELEGRAM__BASE_URL": telegram_url,
         **({"TANDEM_ENGINE__MODEL": str(stage.model)} if stage.model else {}),
