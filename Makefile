@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 # Deselects and options for a quick look: make test PYTEST="-k outbox"
 PYTEST ?=
 
-.PHONY: help setup run test check test-setup peers bench readme faults lock clean
+.PHONY: help setup run test check test-setup peers bench bench-nlu readme faults lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ check:  ## The checks alone: format, lint, types, layers, tests
 
 bench: test-setup  ## Measure the figures that the README states
 	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
+
+# DATA=folder of *.tsv; SEEDS=3; STOCK=1 for a stock Rasa beside; ONLY=parts,of,names; SETTINGS='{"l2": 1e-5}'
+bench-nlu: test-setup  ## Measure understanding on public data sets: make bench-nlu DATA=folder [SEEDS=3] [STOCK=1]
+	@$(PYTHON) -m benchmarks.nlu $(if $(DATA),--data $(DATA)) --seeds $(or $(SEEDS),3) $(if $(STOCK),--stock) \
+	    $(if $(ONLY),--only $(ONLY)) $(if $(SETTINGS),--settings '$(SETTINGS)')
 
 readme: test-setup  ## Bring the README's table of channels up to date
 	@$(PYTHON) -m tests.features
