@@ -78,12 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         act = acts.add_parser(name, help=summary)
         act.add_argument("letter", metavar="ID", help="as listed, like outbox:12")
         act.set_defaults(command=command)
-    _add_media(add("media", _sweep, "Delete files of customers and agents.", "Without more, those in no message."))
+    _add_media(add("media", _sweep, "Delete files of customers and agents."))
     return parser
 
 
 def _add_media(parser: argparse.ArgumentParser) -> None:
-    acts = parser.add_subparsers(metavar="ACT")
+    acts = parser.add_subparsers(metavar="ACT", required=True)
     acts.add_parser("sweep", help="delete those in no message, a day old").set_defaults(command=_sweep)
     erase = acts.add_parser("erase", help="delete all of a customer's, or of a conversation")
     whose = erase.add_mutually_exclusive_group(required=True)
