@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.desk.words import customer_name
 from bot.domain.assurance import Level
 from bot.domain.customers import CustomerId
 from bot.domain.rules import Rules, Team
@@ -61,3 +62,16 @@ async def test_a_list_carries_no_more_than_it_shows(queued: Rig) -> None:
     (entry,) = await queued.desk.open_tickets()
     assert (entry.team_title, len(entry.transcript), entry.events) == ("Customer care", 1, ())
     assert len((await queued.view()).transcript) > 1
+
+
+async def test_a_list_calls_those_who_proved_who_they_are_by_name(queued: Rig) -> None:
+    """A visitor whom the channel gives no name has the one of their record, once they proved whose it is."""
+    (entry,) = await queued.desk.open_tickets()
+    assert entry.record is None
+    member = queued.member()
+    address, now = (await queued.conversation()).address, queued.clock.now()
+    await queued.database.write(
+        conversations.bind_customer, address, CustomerId(member.customer_id), "order and postcode", now
+    )
+    (entry,) = await queued.desk.open_tickets()
+    assert customer_name(entry) == member.name

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from bot.domain.assurance import Level
+from bot.domain.assurance import Assurance, Level
 from bot.domain.conversations import Conversation
 from bot.domain.customers import CustomerRecord
 from bot.domain.errors import DirectoryUnavailableError
@@ -48,8 +48,13 @@ class Views:
         return replace(await self._with_record(found), joined=joined)
 
     async def listed(self) -> list[TicketView]:
-        """Return all open tickets as a list shows them: with the last line alone, so that a thousand are no matter."""
-        return [self._titled(view) for view in await self._database.read(_listed)]
+        """Return all open tickets as a list shows them: with the last line alone, so that a thousand are no matter.
+
+        Of those that only their record gives a name, the record is read.
+        """
+        views = await self._database.read(_listed)
+        named = (self._with_record(view) if view.level > Level.L0 else _as_it_is(view) for view in views)
+        return [self._titled(view) for view in await asyncio.gather(*named)]
 
     async def mine(self, agent: Agent) -> list[TicketView]:
         """Return the open tickets that the agent has, what is due first before the rest."""
@@ -129,15 +134,22 @@ def _listed(connection: Connection) -> list[TicketView]:
     return [_entry_of(connection, ticket) for ticket in tickets.all_open(connection)]
 
 
+async def _as_it_is(view: TicketView) -> TicketView:
+    return view
+
+
 def _entry_of(connection: Connection, ticket: Ticket) -> TicketView:
+    conversation = conversations.get(connection, ticket.conversation_id)
+    is_nameless = conversation.display_name is None
+    known = conversations.read_assurance(connection, conversation.id) if is_nameless else Assurance()
     return TicketView(
         ticket=ticket,
-        conversation=conversations.get(connection, ticket.conversation_id),
+        conversation=conversation,
         transcript=tuple(transcript.last(connection, ticket.conversation_id, 1)),
         events=(),
         record=None,
         record_note="",
-        level=Level.L0,
+        level=known.level,
         place_in_queue=None,
     )
 
