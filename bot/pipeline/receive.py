@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,7 @@ from bot.store.database import Database
 from bot.store.hints import Hint
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
+from bot.store.restoring import Forgotten
 
 log = structlog.get_logger()
 
@@ -58,6 +59,8 @@ class Receiver:
         """Write to `database`, and give `hint` after each commit; messages are named by `new_id`."""
         #: what can wait makes way for what comes in
         self.rush = Rush()
+        #: what may have been handled before a restore is left to people
+        self.forgotten = Forgotten()
         self._new_id = new_id
         self._database = database
         self._clock = clock
@@ -82,14 +85,32 @@ class Receiver:
         for event in events:
             _check_address(event)
         named = [(event, self._new_id()) for event in events]
+        doubtful = frozenset(message_id for event, message_id in named if self._is_doubtful(event))
         with self.rush:
-            new_count = await self._database.write_first(_keep, connector, named, self._clock.now())
+            bringing = _Bringing(connector=connector, named=named, doubtful=doubtful)
+            new_count = await self._database.write_first(_keep, bringing, self._clock.now())
         for event in events:
             metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
             if isinstance(event, Unsupported):
                 log.info("event_unsupported", channel=connector.channel, kind=event.kind)
+        if doubtful:
+            log.error("restored_messages_kept_for_people", channel=connector.channel, count=len(doubtful))
         if new_count:
             self._hint.give()
+
+    def _is_doubtful(self, event: InboundEvent) -> bool:
+        return isinstance(event, InboundMessage) and self.forgotten.has(event.sent_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bringing:
+    """What a channel brings at once."""
+
+    connector: Connector
+    #: each with the id of ours that it gets if it is new
+    named: list[tuple[InboundEvent, MessageId]]
+    #: those of them that may have been handled before a restore
+    doubtful: frozenset[MessageId]
 
 
 def _check_address(event: InboundEvent) -> None:
@@ -100,17 +121,17 @@ def _check_address(event: InboundEvent) -> None:
         raise MalformedWebhookError("a customer's id is empty, too long or no text")
 
 
-def _keep(
-    connection: Connection, connector: Connector, named: list[tuple[InboundEvent, MessageId]], now: datetime
-) -> int:
-    account = str(connector.account)
+def _keep(connection: Connection, bringing: _Bringing, now: datetime) -> int:
+    connector, account = bringing.connector, str(bringing.connector.account)
     new_count = 0
-    for brought, message_id in named:
+    for brought, message_id in bringing.named:
         event = _at_home(connection, brought, now) if connector.capabilities.has_renamings else brought
         match event:
             case InboundMessage():
                 message = _with_choice(connection, connector, _cleaned(event))
-                new_count += _keep_message(connection, account, (message, message_id), now)
+                arrival = _message_arrival(message, message_id, account)
+                arrival = replace(arrival, is_doubtful=message_id in bringing.doubtful)
+                new_count += _keep_message(connection, arrival, message, now)
             case Receipt():
                 receipt = replace(event, detail=clean(event.detail))
                 new_count += _keep_receipt(connection, account, (receipt, message_id), now)
@@ -138,9 +159,8 @@ def _at_home(connection: Connection, event: InboundEvent, now: datetime) -> Inbo
     return replace(event, address=aliases.home(connection, event.address, also, now))
 
 
-def _keep_message(connection: Connection, account: str, named: tuple[InboundMessage, MessageId], now: datetime) -> bool:
-    message, message_id = named
-    arrival = Arrival(
+def _message_arrival(message: InboundMessage, message_id: MessageId, account: str) -> Arrival:
+    return Arrival(
         account=f"{message.address.channel}/{account}",
         external_id=message.external_id,
         address=str(message.address),
@@ -148,6 +168,10 @@ def _keep_message(connection: Connection, account: str, named: tuple[InboundMess
         body=to_json(INBOUND, message),
         message_id=message_id,
     )
+
+
+def _keep_message(connection: Connection, arrival: Arrival, message: InboundMessage, now: datetime) -> bool:
+    message_id = arrival.message_id
     if not inbox.add(connection, arrival, now):
         return False
     inbox.waken(connection, arrival.address, now)

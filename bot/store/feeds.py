@@ -6,15 +6,20 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from bot.domain.ports import Clock
 from bot.store.database import Database, insert_once
-from bot.store.schema import feeds
+from bot.store.restoring import FEED_STEP
+from bot.store.schema import feeds, restores
 from bot.store.signals import About, signal
 
 #: Writers of one feed wait for each other; more than this many at one moment are a fault.
 TRIES_MAX = 50
+_LAST = select(
+    select(func.max(feeds.c.sequence)).where(feeds.c.visitor == bindparam("of_visitor")).scalar_subquery(),
+    select(func.count()).select_from(restores).scalar_subquery(),
+)
 
 
 def append(connection: Connection, visitor: str, key: str, body: dict[str, Any], now: datetime) -> int:
@@ -23,8 +28,9 @@ def append(connection: Connection, visitor: str, key: str, body: dict[str, Any],
         known = connection.scalar(select(feeds.c.sequence).where(feeds.c.visitor == visitor, feeds.c.key == key))
         if known is not None:
             return int(known)
-        last = connection.scalar(select(func.max(feeds.c.sequence)).where(feeds.c.visitor == visitor))
-        sequence = int(last or 0) + 1
+        last, restore_count = connection.execute(_LAST, {"of_visitor": visitor}).one()
+        # Pages may have seen entries that a restored database knows nothing of: no number is used twice.
+        sequence = max(last or 0, restore_count * FEED_STEP) + 1
         values = {"visitor": visitor, "sequence": sequence, "key": key, "body": body, "at": now}
         if insert_once(connection, feeds, values):
             signal(connection, About.FEED, visitor)

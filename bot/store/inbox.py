@@ -15,6 +15,7 @@ from bot.domain.messages import MessageId
 from bot.store import lanes
 from bot.store.database import insert_once
 from bot.store.lanes import Ending, Lease, Release, Released
+from bot.store.restoring import RESTORED
 from bot.store.schema import inbox
 from bot.store.signals import About, signal
 
@@ -53,6 +54,8 @@ class Arrival:
     kind: InboxKind
     body: object
     message_id: MessageId
+    #: whether it may have been handled by a database that this one was restored from: then it is left to a person
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +131,8 @@ def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
         "ready_at": now,
         "state": "pending",
     }
+    if arrival.is_doubtful:
+        values |= {"state": "held", "error": RESTORED, "finished_at": now}
     is_new = insert_once(connection, inbox, values)
     if is_new:
         signal(connection, About.INBOX)

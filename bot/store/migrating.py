@@ -26,13 +26,18 @@ def migrate(engine: Engine) -> str | None:
         with engine.connect().execution_options(is_writer=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            before, head = revisions(connection)
-            if before == head:
-                return None
-            command.upgrade(_config(connection), "head")
-            return head
+            return bring_up(connection)
     except OperationalError as error:
         raise SettingsError(f"the database cannot be used: {error.orig}; check service.database") from error
+
+
+def bring_up(connection: Connection) -> str | None:
+    """Do what `migrate` does within a transaction that others' statements share; raises `SettingsError`."""
+    before, head = revisions(connection)
+    if before == head:
+        return None
+    command.upgrade(_config(connection), "head")
+    return head
 
 
 def revisions(connection: Connection) -> tuple[str | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select, update
 
@@ -14,6 +14,7 @@ from bot.store.database import Database, insert_once
 from bot.store.hints import Hint
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
+from bot.store.restoring import Forgotten
 from bot.store.schema import inbox, read_marks, ticket_events, tickets
 
 _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
@@ -22,8 +23,9 @@ _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
 class StoredReading:
     """What comes in from the desk, and up to where its history was looked into, over the database."""
 
-    def __init__(self, database: Database, clock: Clock, hint: Hint) -> None:
-        """Use `database`, and give `hint` whenever something came in."""
+    def __init__(self, database: Database, clock: Clock, hint: Hint, forgotten: Forgotten | None = None) -> None:
+        """Use `database`, and give `hint` whenever something came in; what may be `forgotten` is left to a person."""
+        self._forgotten = forgotten or Forgotten()
         self._database = database
         self._clock = clock
         self._hint = hint
@@ -37,6 +39,7 @@ class StoredReading:
             kind=InboxKind.DESK,
             body=raw,
             message_id=new_message_id(),
+            is_doubtful=self._forgotten.has(_written_at(raw)),
         )
         is_new = await self._database.write(inbox_rows.add, arrival, self._clock.now())
         self._hint.give()
@@ -65,6 +68,16 @@ class StoredReading:
     async def replies(self, card: str) -> list[str]:
         """Return the keys of the acts by which agents answered in the ticket of a card."""
         return await self._database.read(_replies, card)
+
+
+def _written_at(raw: dict[str, object]) -> datetime | None:
+    """Return when the desk says that a message was written; none for what is no message, which it never repeats."""
+    event = raw.get("event")
+    stamp = event.get("ts") if isinstance(event, dict) else None
+    try:
+        return datetime.fromtimestamp(float(str(stamp)), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _open_cards(connection: Connection) -> list[str]:

@@ -134,6 +134,18 @@ poll_cursors = Table(
     Column("cursor", Text, nullable=False),
 )
 
+# That the database went back to an earlier state: what it may have forgotten is not done a second time.
+restores = Table(
+    "restores",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    # when what it knew ended
+    Column("backed_up_at", Moment, nullable=False),
+    # when the database that it stands for was in use last
+    Column("until", Moment, nullable=False),
+    Column("restored_at", Moment, nullable=False),
+)
+
 identities = Table(
     "channel_identities",
     metadata,
