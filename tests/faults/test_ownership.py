@@ -16,7 +16,7 @@ AT_ONCE = 500
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_the_bot_is_silent_after_ten_thousand_claims(rig: Rig, seed: int) -> None:  # noqa: F811 - the fixture
     """However ten thousand claims fall among slow turns and slow sends, no bot message follows one of them."""
     dice, fates = random.Random(seed), set[DeliveryState | None]()

@@ -114,4 +114,4 @@ async def _idle(rig: Rig) -> None:
         inbox, outbox = await rig.inbox_states(), await rig.outbox_states()
         if not (inbox["pending"] + inbox["claimed"] + outbox["pending"] + outbox["claimed"]):
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
