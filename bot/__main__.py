@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from bot import logs, settings
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     channels.add_argument("--json", action="store_true", help="for programs")
     channels.add_argument("--offline", action="store_true", help="ask the channels nothing")
     _add_connecting(add("connect", _connect, "Set up an account on a channel, step by step, and try it."))
+    _add_backup(add("backup", _backup, "Copy everything to one file while the service works on."))
+    _add_restore(add("restore", _restore, "Bring a backup back, and send nothing twice.", "Stop Tandem before."))
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
     _add_simulation(add("simulate", _simulate, "Play customers on channels of this machine, in good or bad weather."))
@@ -90,6 +93,29 @@ def _add_media(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--conversation", metavar="ID", help="of this conversation")
     whose.add_argument("--customer", metavar="ID", help="of all conversations with this customer of your records")
     erase.set_defaults(command=_erase_media)
+
+
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the backup to write; must not be there yet")
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup to bring back")
+    which.add_argument("--in-place", action="store_true", help="the database was brought back by other means")
+    parser.add_argument(
+        "--until",
+        type=_moment,
+        metavar="MOMENT",
+        help="when the lost database was in use last, as 2026-11-22T09:30Z (now): what was written later is answered",
+    )
+
+
+def _moment(written: str) -> datetime:
+    moment = datetime.fromisoformat(written)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{written} has no time zone; write it as 2026-11-22T09:30Z")
+    return moment
 
 
 def _add_connecting(parser: argparse.ArgumentParser) -> None:
@@ -159,11 +185,26 @@ def _channels(chosen: Settings, arguments: argparse.Namespace) -> int:
     return channels(chosen, is_json=arguments.json, is_offline=arguments.offline)
 
 
+def _backup(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.backup import backup
+
+    return backup(chosen, arguments.file)
+
+
+def _restore(chosen: Settings, arguments: argparse.Namespace) -> int:
+    from bot.commands.restore import restore, settle_in_place
+
+    if arguments.in_place:
+        return settle_in_place(chosen, arguments.until)
+    return restore(chosen, arguments.file, arguments.until)
+
+
 def _migrate(chosen: Settings, _: argparse.Namespace) -> int:
-    from bot.store.database import open_engine
+    from bot.store.archives import open_for_a_moment
     from bot.store.migrating import migrate
 
-    revision = migrate(open_engine(chosen.service.database))
+    with open_for_a_moment(chosen.service.database) as engine:
+        revision = migrate(engine)
     print(f"The database is at {revision} now." if revision else "Nothing to do: the database is up to date.")
     return 0
 

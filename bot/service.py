@@ -46,7 +46,7 @@ from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import Worker, WorkerParts
 from bot.public_texts import with_public
 from bot.settings import Settings
-from bot.store import inbox
+from bot.store import inbox, restoring
 from bot.store.alone import alone
 from bot.store.brand import Brand, keep_dated
 from bot.store.conversations import StoredAssurances
@@ -133,7 +133,7 @@ class Service:
         )
         self.acts = Desk(parts)
         self.shifts = Shifts(parts, self.acts)
-        self.reading = StoredReading(database, clock, self.hints.inbox)
+        self.reading = StoredReading(database, clock, self.hints.inbox, self.receiver.forgotten)
         self.troubles = Troubles(database, clock)
         self.accounts = Accounts()
         self.slack = self._slack()
@@ -327,7 +327,8 @@ class Service:
 
     async def find_warnings(self) -> dict[str, str]:
         """Return what somebody should look at, by where it is: the desk, and accounts on channels."""
-        return {**await self.troubles.alarming(), **self.accounts.alarming()}
+        restored = await restoring.find_warnings(self.database)
+        return {**await self.troubles.alarming(), **self.accounts.alarming(), **restored}
 
     @asynccontextmanager
     async def serving(self, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
@@ -352,6 +353,7 @@ class Service:
             stack.push_async_callback(self.close)
             stack.push_async_callback(self.background.stop)
             await self.clock.set()
+            await self.receiver.forgotten.load(self.database)
             running = asyncio.create_task(run_all(self._works(model)))
             stack.push_async_callback(cancel, running)
             yield running

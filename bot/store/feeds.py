@@ -30,7 +30,7 @@ def append(connection: Connection, visitor: str, key: str, body: dict[str, Any],
             return int(known)
         last, restore_count = connection.execute(_LAST, {"of_visitor": visitor}).one()
         # Pages may have seen entries that a restored database knows nothing of: no number is used twice.
-        sequence = max(last or 0, restore_count * FEED_STEP) + 1
+        sequence = max(int(last or 0), int(restore_count) * FEED_STEP) + 1
         values = {"visitor": visitor, "sequence": sequence, "key": key, "body": body, "at": now}
         if insert_once(connection, feeds, values):
             signal(connection, About.FEED, visitor)

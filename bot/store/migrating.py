@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from bot.domain.errors import SettingsError
@@ -36,6 +36,8 @@ def bring_up(connection: Connection) -> str | None:
     before, head = revisions(connection)
     if before == head:
         return None
+    if before is None and inspect(connection).has_table("alembic_version"):
+        raise SettingsError("restoring this database broke off; make an empty one, and restore the backup into that")
     command.upgrade(_config(connection), "head")
     return head
 

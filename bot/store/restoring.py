@@ -115,4 +115,5 @@ def _held(connection: Connection, table: Table) -> int:
 
 
 def _forgotten_until(connection: Connection) -> datetime | None:
-    return connection.scalar(select(func.max(restores.c.until)))
+    found: datetime | None = connection.scalar(select(func.max(restores.c.until)))
+    return found
