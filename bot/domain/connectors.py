@@ -89,7 +89,7 @@ class SendText:
     author: str = "bot"
     #: whether it leaves after the reply window, as only people may write
     is_late: bool = False
-    #: the `reply_context` of the customer's last message
+    #: the `reply_context` of the customer's last message when this was said
     reply_context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -103,7 +103,7 @@ class SendAttachment:
     author: str = "bot"
     #: whether it leaves after the reply window, as only people may write
     is_late: bool = False
-    #: the `reply_context` of the customer's last message
+    #: the `reply_context` of the customer's last message when this was said
     reply_context: Mapping[str, str] = field(default_factory=dict)
 
 

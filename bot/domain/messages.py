@@ -218,7 +218,7 @@ class OutboundMessage:
     author_name: str | None = None
     #: whether it leaves after the reply window, as only people may write; known when it is sent
     is_late: bool = False
-    #: the `reply_context` of the customer's last message; known when it is sent
+    #: the `reply_context` of the customer's last message when this was said
     reply_context: Mapping[str, str] = field(default_factory=dict)
     #: of an agent's: whether they were shown that everybody will read it
     is_known_public: bool = False

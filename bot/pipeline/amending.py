@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -22,7 +23,7 @@ from bot.domain.messages import (
 from bot.domain.tickets import TicketId
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
-from bot.store import held, outbox, revisions, tickets, transcript
+from bot.store import conversations, held, outbox, revisions, tickets, transcript
 from bot.store.lanes import Ending
 from bot.store.outbox import OutboxKind, OutboxRow, Outgoing
 
@@ -36,6 +37,8 @@ class SentMessage:
     pieces: tuple[str, ...]
     #: whether nothing was said since
     is_newest: bool = True
+    #: what one more piece has to carry, as the customer's last message brought it
+    reply_context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,8 @@ def read_sent(connection: Connection, conversation_id: ConversationId, message_i
         return None
     later = transcript.after(connection, conversation_id, message_id)
     is_newest = all(each.delivery in {DeliveryState.WITHHELD, DeliveryState.FAILED} for each in later)
-    return SentMessage(line=line, pieces=pieces, is_newest=is_newest)
+    context = conversations.get(connection, conversation_id).reply_context
+    return SentMessage(line=line, pieces=pieces, is_newest=is_newest, reply_context=context)
 
 
 def plan_changes(
@@ -131,7 +135,7 @@ def _removals(connector: Connector, sent: SentMessage) -> tuple[Change, ...] | R
 def _texts(connector: Connector, sent: SentMessage, text: str, address: ChannelAddress) -> tuple[Change, ...] | Refusal:
     if not isinstance(connector, Editing):
         return Refusal(reason="this channel does not let us change what was sent")
-    after = connector.plan(_message(sent.line, text), address)
+    after = connector.plan(_message(connector, sent, text), address)
     if isinstance(after, Refusal):
         return after
     had, needs = len(sent.pieces), len(after)
@@ -153,8 +157,15 @@ def kept(sent: SentMessage | None, changes: tuple[Change, ...]) -> int:
     return had + sum(each.is_new for each in changes) - sum(each.operation is None for each in changes)
 
 
-def _message(line: TranscriptLine, text: str) -> OutboundMessage:
-    return OutboundMessage(author=line.author, author_name=line.author_name, text=text, attachments=line.attachments)
+def _message(connector: Connector, sent: SentMessage, text: str) -> OutboundMessage:
+    line = sent.line
+    return OutboundMessage(
+        author=line.author,
+        author_name=line.author_name,
+        text=text,
+        attachments=line.attachments,
+        reply_context=sent.reply_context if connector.capabilities.has_reply_context else {},
+    )
 
 
 def record_change(connection: Connection, row: OutboxRow, progress: int, new_piece: str | None) -> None:

@@ -115,12 +115,16 @@ class Delivering:
             metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _admit(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> OutboundMessage | Refusal:
-        """Return what may leave now that the customer has been silent for a while, with what it has to carry."""
+        """Return what may leave now that the customer has been silent for a while, with what it has to carry.
+
+        That is the same at each attempt: what is made again with other words to carry could be shown again.
+        """
         can = connector.capabilities
-        if row.conversation_id is None or (can.reply_window is None and not can.has_reply_context):
+        if not can.has_reply_context:
+            message = replace(message, reply_context={})
+        if row.conversation_id is None or can.reply_window is None:
             return message
         conversation = await self._parts.database.read(conversations.get, row.conversation_id)
-        message = replace(message, reply_context=conversation.reply_context)
         return admit(message, can, self._parts.clock.now() - conversation.last_inbound_at)
 
     async def _reached_at(self, connector: Connector, address: ChannelAddress) -> ChannelAddress:

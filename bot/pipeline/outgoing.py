@@ -5,7 +5,7 @@ All functions are transaction bodies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -77,6 +77,7 @@ class Writer:
 
         What the bot and the pipeline say is fenced by the conversation's epoch; what people say is not. Where everybody
         would read it, only what is allowed there is said; all else, what customers are told of the queue, is left out.
+        It answers the customer's last message, also if it leaves after the next one.
         """
         message_id = message_id_of(key)
         public = self.rules.public
@@ -90,7 +91,7 @@ class Writer:
                 key=key,
                 address=str(conversation.address),
                 kind=OutboxKind.MESSAGE,
-                body=to_json(OUTBOUND, message),
+                body=to_json(OUTBOUND, replace(message, reply_context=conversation.reply_context)),
                 conversation_id=conversation.id,
                 message_id=message_id,
                 epoch=conversation.epoch if is_fenced else None,
@@ -119,6 +120,7 @@ class Writer:
             text=line.text,
             attachments=line.attachments,
             is_known_public=self.rules.public.covers(conversation.address),
+            reply_context=conversation.reply_context,
         )
         outgoing = Outgoing(
             key=key,

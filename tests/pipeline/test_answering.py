@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.acts import Claim, Reply
-from bot.domain.connectors import WebhookRequest
+from bot.domain.connectors import Retry, WebhookRequest
 from bot.domain.conversations import Owner
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
 from bot.domain.messages import (
@@ -19,7 +19,7 @@ from bot.domain.messages import (
     ReceiptKind,
     Unsupported,
 )
-from tests.fakes.connector import message
+from tests.fakes.connector import message, refused
 from tests.pipeline.rig import Rig, handoff, offer, turn
 
 
@@ -232,6 +232,20 @@ async def test_an_answer_carries_what_the_last_message_brought(rig: Rig) -> None
     assert first == {"parent": "c1", "subject": "Hi"}
     assert len(others) >= 2
     assert all(context == {"parent": "c2"} for context in others)
+
+
+async def test_an_answer_carries_the_same_at_each_attempt(rig: Rig) -> None:
+    """What is sent again answers what it answered at first, whatever the customer has written since."""
+    rig.connector.has_reply_context = True
+    rig.connector.script.append(refused(Retry(reason="busy")))
+    await rig.writes("hello", reply_context={"parent": "c1"})
+    await rig.writes("and this", reply_context={"parent": "c2"})
+    await rig.wait_out(minutes=0.5)
+
+    assert [(each.text, dict(each.reply_context)) for each in rig.connector.shown] == [
+        ("re: hello", {"parent": "c1"}),
+        ("re: and this", {"parent": "c2"}),
+    ]
 
 
 async def test_nothing_is_carried_where_no_channel_asks_for_it(rig: Rig) -> None:

@@ -78,6 +78,23 @@ async def test_line_repeats_what_is_in_doubt(rig: Rig) -> None:
         assert (await _lines(rig, stand.text("").address))[-1].delivery is DeliveryState.SENT
 
 
+async def test_line_repeats_a_push_as_the_same_push(rig: Rig) -> None:
+    """What may have been pushed is pushed again by the same key, also where the customer has brought a new token since."""
+    async with line_bench.bench() as stand:
+        stand.line.clock = stand.connector._clock = lambda: rig.clock.now().timestamp()
+        receiver = _put(rig, stand.connector)
+        question = stand.line.writes(stand.jane, "hello")
+        rig.clock.pass_(seconds=120)
+        stand.line.fail(LineFault(call="push", is_done=True, cut_after=0))
+        await receiver.receive(stand.connector, line_bench.request_of(stand.line, question))
+        await rig.settle()
+        more = stand.line.writes(stand.jane, "are you there?")
+        await receiver.receive(stand.connector, line_bench.request_of(stand.line, more))
+        await rig.wait_out(minutes=0.5)
+
+        assert [each.text for each in stand.jane.seen] == ["re: hello", "re: are you there?"]
+
+
 async def test_discord_is_answered_and_tapped(rig: Rig) -> None:
     """A message is answered once though the call was cut, and a tap on the answer's button says what it stands for."""
     offered = offer("Which one?", ("The tea", Meaning(intent="pick", entities={})))

@@ -161,6 +161,15 @@ class TestAmending:
         assert claimed.seen()[-2:] == ["short", "and another thing"]
         assert "write the rest anew" in claimed.poster.of(DeskPostKind.NOTICE)[-1].text
 
+    async def test_one_more_piece_answers_what_the_message_answers(self, claimed: Rig) -> None:
+        """Where answers belong to a message, what a longer text needs besides carries what that brought."""
+        claimed.connector.has_reply_context = True
+        await claimed.writes("hello?", reply_context={"parent": "c1"})
+        sent = await reply(claimed, "short")
+        await claimed.act(Amend(message_id=sent, text="word " * 60), SAM)
+        await claimed.settle()
+        assert [dict(each.reply_context) for each in claimed.connector.shown][-2:] == [{"parent": "c1"}] * 2
+
     @pytest.mark.parametrize("fault", [LOST_CALL, KILLED_AFTER])
     async def test_no_part_of_a_change_is_sent_twice(self, claimed: Rig, fault: Any) -> None:
         """Where a channel cannot tell whether one more message arrived, a person looks; what arrived is there once."""
