@@ -87,6 +87,8 @@ async def _proved_now(sources: Sources, context: TurnContext, held: Assurance) -
     number, proof = context.order_number, read_proof(context.slots.get("proof"))
     if number is None or proof is None or not _is_fresh(context):
         return NeedsProof()
+    if await sources.assurances.is_guessed_at(number, proof, context.now):
+        return Barred()
     order = await sources.directory.find_order(number, proof)
     verify = Verify(order_number=number, proof=proof, succeeded=order is not None)
     if order is not None:

@@ -18,6 +18,8 @@ LASTS_FOR = timedelta(hours=12)
 #: Failed proofs after which no further one is looked at for `BARRED_FOR`.
 MAX_FAILURES = 5
 BARRED_FOR = timedelta(hours=1)
+#: Failed proofs about one order, or with one postcode or address, in all conversations together: then likewise.
+GUESSES_MAX = 10
 
 
 class Level(IntEnum):

@@ -88,6 +88,10 @@ class Assurances(Protocol):
         """Return what is held; an empty assurance for a conversation nobody proved anything in."""
         ...
 
+    async def is_guessed_at(self, number: OrderNumber, proof: str, now: datetime) -> bool:
+        """Whether this order or proof failed so often lately, in whatever conversations, that none is looked at."""
+        ...
+
 
 class VisitorFeed(Protocol):
     """What the web chat shows a visitor, kept so that a page that comes back misses nothing."""

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.dialogue.client import Engine
-from bot.dialogue.wire import Turn
+from bot.dialogue.wire import ProofAttempt, Turn
 from bot.domain import invitations
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import (
@@ -230,7 +230,7 @@ class Conversing:
     async def _decide(self, turn: Turn, situation: Situation) -> Decision:
         """Look again at what an action believed: only the brand's records decide who somebody is."""
         proved: CustomerId | None = None
-        failed = 0
+        failed: list[ProofAttempt] = []
         for attempt in turn.proofs:
             try:
                 number = OrderNumber(attempt.order_number)
@@ -238,11 +238,11 @@ class Conversing:
             except DirectoryUnavailableError:
                 continue
             if order is None:
-                failed += 1
+                failed.append(attempt)
             elif proved is None:
                 proved = order.customer_id
         tier = await self._tier(situation, proved) if turn.handoff and self._parts.rules.asks_tier else ""
-        return Decision(turn=turn, proved=proved, failed_proof_count=failed, tier=tier)
+        return Decision(turn=turn, proved=proved, failed_proofs=tuple(failed), tier=tier)
 
     async def _tier(self, situation: Situation, proved: CustomerId | None) -> str:
         """Return the customer's value to the brand; empty when it is not known."""

@@ -16,7 +16,7 @@ from bot.domain.proofs import read_proof
 from bot.domain.tickets import Ticket, TicketEvent
 from bot.pipeline import notices, phrases
 from bot.pipeline.outgoing import Writer
-from bot.store import conversations, tickets, transcript
+from bot.store import conversations, guesses, tickets, transcript
 from bot.store.ids import new_message_id
 
 #: What the history calls the question, its answers, and the end of asking.
@@ -94,7 +94,9 @@ def record_check(
     connection: Connection, writer: Writer, conversation: Conversation, ticket: Ticket, checked: Check
 ) -> None:
     """Write down what came of a claim, and tell customer and agent; the conversation is locked."""
+    claim = (checked.claimed.order_number or "", checked.claimed.proof or "")
     is_barred = conversations.read_assurance(connection, conversation.id).is_barred_at(writer.now)
+    is_barred = is_barred or guesses.is_guessed_at(connection, *claim, writer.now)
     finding = Finding.WRONG if is_barred else checked.finding
     match finding:
         case Finding.FITS if checked.customer_id is not None:
@@ -104,6 +106,7 @@ def record_check(
         case Finding.WRONG:
             if not is_barred:
                 conversations.count_failed_proof(connection, conversation.address, writer.now)
+                guesses.count_wrong_proof(connection, *claim, writer.now)
             is_last = is_barred or _wrong_count(connection, ticket) + 1 >= TRIES_MAX
             kind = GIVEN_UP if is_last else FAILED
             _end(connection, writer, (conversation, ticket), kind, notices.not_proved(is_last=is_last))

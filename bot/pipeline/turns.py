@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot import metrics
-from bot.dialogue.wire import Answer, Command, Turn
+from bot.dialogue.wire import Answer, Command, ProofAttempt, Turn
 from bot.domain.assurance import Level
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.customers import CustomerId
@@ -21,7 +21,7 @@ from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.reopening import closed_lately
 from bot.pipeline.waiting import outlook
-from bot.store import choices, conversations, outbox, tickets, timers, turns
+from bot.store import choices, conversations, guesses, outbox, tickets, timers, turns
 from bot.store.inbox import InboxKind, InboxRow
 from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.timers import Timer
@@ -39,7 +39,7 @@ class Decision:
     #: whom the brand's records confirm the customer to be
     proved: CustomerId | None
     #: proofs that do not fit the brand's records, whatever the turn says
-    failed_proof_count: int
+    failed_proofs: tuple[ProofAttempt, ...]
     #: the brand's word for the customer's value, where routing asks for it
     tier: str = ""
     #: what the customer said
@@ -223,8 +223,9 @@ def _record_turn(connection: Connection, writer: Writer, row: InboxRow, conversa
 
 def _record_proofs(connection: Connection, writer: Writer, conversation: Conversation, decision: Decision) -> None:
     is_barred = conversations.read_assurance(connection, conversation.id).is_barred_at(writer.now)
-    for _ in range(decision.failed_proof_count):
+    for attempt in decision.failed_proofs:
         conversations.count_failed_proof(connection, conversation.address, writer.now)
+        guesses.count_wrong_proof(connection, attempt.order_number, attempt.proof, writer.now)
     if decision.proved is not None and not is_barred:
         method = (
             "order and e-mail"

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, u
 from bot.domain.assurance import IDLE_FOR, Assurance, Level
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import Conversation, ConversationId, Owner
-from bot.domain.customers import CustomerId
+from bot.domain.customers import CustomerId, OrderNumber
 from bot.domain.errors import OwnerChangedError
+from bot.store import guesses
 from bot.store.database import Database, insert_once
 from bot.store.ids import new_conversation_id
 from bot.store.schema import conversations, identities
@@ -181,6 +182,10 @@ class StoredAssurances:
     async def assurance(self, conversation_id: ConversationId) -> Assurance:
         """Return what is held of who writes in the conversation."""
         return await self._database.read(read_assurance, conversation_id)
+
+    async def is_guessed_at(self, number: OrderNumber, proof: str, now: datetime) -> bool:
+        """Whether this order or this proof failed so often lately that none is looked at."""
+        return await self._database.read(guesses.is_guessed_at, number, proof, now)
 
 
 def _one(connection: Connection, query: Select[Any], conversation_id: ConversationId) -> Conversation:

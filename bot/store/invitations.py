@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
 from bot.domain.invitations import GUESSES_MAX, InvitationToken, Joining, fingerprint
+from bot.store import guesses
 from bot.store.database import insert_once
 from bot.store.ids import new_invitation_token
-from bot.store.public_schema import invitations, token_guesses
-
-#: Wrong tokens are counted, and not listened to, for so long.
-BARRED_FOR = timedelta(hours=1)
+from bot.store.public_schema import invitations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +63,12 @@ def use(
 
     The same conversation may hand the same token in again. Unknown tokens are counted by address.
     """
-    if _is_barred(connection, address, now):
+    if guesses.is_barred(connection, str(address), GUESSES_MAX, now):
         return Used(joining=Joining.BARRED)
     meant = select(invitations).where(invitations.c.fingerprint == fingerprint(token))
     row = connection.execute(meant.with_for_update()).one_or_none()
     if row is None:
-        _count(connection, address, now)
+        guesses.count(connection, str(address), now)
         return Used(joining=Joining.UNKNOWN)
     if row.joined_id is not None:
         is_again = row.joined_id == private_id
@@ -91,24 +89,3 @@ def joined_to(connection: Connection, conversation_id: ConversationId) -> list[L
         other = row.joined_id if row.conversation_id == conversation_id else row.conversation_id
         found.setdefault(other, row.joined_at)
     return [Link(conversation_id=ConversationId(other), at=at) for other, at in found.items()]
-
-
-def _is_barred(connection: Connection, address: ChannelAddress, now: datetime) -> bool:
-    query = select(token_guesses).where(_from(address))
-    row = connection.execute(query).one_or_none()
-    return row is not None and row.wrong_count >= GUESSES_MAX and now < row.since + BARRED_FOR
-
-
-def _count(connection: Connection, address: ChannelAddress, now: datetime) -> None:
-    """Count an unknown token; what is longer ago than `BARRED_FOR` is forgotten."""
-    values = {"address": str(address), "wrong_count": 1, "since": now}
-    if insert_once(connection, token_guesses, values):
-        return
-    lately = token_guesses.c.since > now - BARRED_FOR
-    more = {"wrong_count": token_guesses.c.wrong_count + 1}
-    if connection.execute(update(token_guesses).where(_from(address), lately).values(**more)).rowcount == 0:
-        connection.execute(update(token_guesses).where(_from(address)).values(wrong_count=1, since=now))
-
-
-def _from(address: ChannelAddress) -> ColumnElement[bool]:
-    return token_guesses.c.address == str(address)

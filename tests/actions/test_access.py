@@ -96,6 +96,14 @@ async def test_while_barred_a_right_proof_is_not_looked_at(sources: SampleSource
     assert isinstance(await asked(sources, now=later, **claims(PRIYA.order_number, PRIYA.postcode)), Granted)
 
 
+@pytest.mark.parametrize("guessed", [PRIYA.order_number, PRIYA.postcode])
+async def test_what_is_guessed_at_is_not_looked_at(sources: SampleSources, guessed: str) -> None:
+    """An order or a postcode at which others guess opens nothing for now, not even to the right proof."""
+    sources.assurances.guessed = {guessed}
+    assert await asked(sources, **claims(PRIYA.order_number, PRIYA.postcode)) == Barred()
+    assert isinstance(await asked(sources, **claims(TOM.order_number, TOM.postcode)), Granted)
+
+
 async def test_who_is_known_is_granted_without_a_proof(sources: SampleSources) -> None:
     """What the database holds is enough until it lapses."""
     sources.assurances.assurance_held = KNOWN

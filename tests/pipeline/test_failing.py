@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.acts import Claim, HandBack
-from bot.domain.assurance import BARRED_FOR, IDLE_FOR, LASTS_FOR, MAX_FAILURES, Act, Level
+from bot.domain.assurance import BARRED_FOR, GUESSES_MAX, IDLE_FOR, LASTS_FOR, MAX_FAILURES, Act, Level
 from bot.domain.conversations import Owner
 from bot.domain.customers import OrderNumber
 from bot.domain.errors import DirectoryUnavailableError, EngineDiedError, EngineUnavailableError, TurnFailedError
@@ -332,6 +332,25 @@ class TestProofs:
         assert await self._assurance(rig) == (member.customer_id, Level.L1)
         held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
         assert held.failure_count == 0
+
+    async def test_guessing_from_ever_new_conversations_is_barred(self, rig: Rig) -> None:
+        """An order, or a postcode, that too many proofs fail with is looked at for nobody, until an hour has passed."""
+        member, other = rig.member(), rig.member(1)
+        assurances = StoredAssurances(rig.database)
+        tries = [proof(member.order_number, f"AB{n} 2CD", succeeded=False) for n in range(GUESSES_MAX)]
+        tries += [proof(f"CL-90000{n}", other.postcode.lower(), succeeded=False) for n in range(GUESSES_MAX)]
+        for n, attempt in enumerate(tries):
+            rig.engine.by_text[f"guess {n}"] = turn("No.", proofs=(attempt,))
+            await rig.writes(f"guess {n}", f"visitor-{n}")
+
+        async def is_guessed_at(number: str, given: str) -> bool:
+            return await assurances.is_guessed_at(OrderNumber(number), given, rig.clock.now())
+
+        assert await is_guessed_at(member.order_number, member.postcode)
+        assert await is_guessed_at(other.order_number, other.postcode)
+        assert not await is_guessed_at(other.order_number, other.email)
+        rig.clock.pass_(seconds=BARRED_FOR.total_seconds() + 1)
+        assert not await is_guessed_at(member.order_number, member.postcode)
 
     async def test_a_silence_ends_the_assurance(self, rig: Rig) -> None:
         """Who comes back after a long silence has to prove anew who they are, also while they go on writing."""

@@ -9,7 +9,7 @@ import pytest
 
 from bot.dialogue.wire import TurnRequest
 from bot.domain.acts import AskToVerify, Claim, LinkCustomer, RejectSuggestion, Release, Reply, UnlinkCustomer
-from bot.domain.assurance import Level
+from bot.domain.assurance import GUESSES_MAX, Level
 from bot.domain.customers import CustomerId
 from bot.domain.desk import DeskPostKind
 from bot.domain.errors import DeskError, EngineUnavailableError
@@ -17,7 +17,7 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.suggestions import Suggestion, SuggestionId, SuggestionState
 from bot.domain.tickets import TicketState
 from bot.pipeline import notices, phrases
-from bot.store import turns
+from bot.store import guesses, turns
 from bot.store.sample_shop.cast import cast
 from tests.pipeline.rig import KIM, SAM, Rig, command, handoff, turn
 
@@ -172,6 +172,14 @@ class TestVerifying:
                 await asked.act(AskToVerify(), SAM)
         with pytest.raises(DeskError, match="in an hour"):
             await asked.act(AskToVerify(), SAM)
+
+    async def test_what_others_guess_at_is_not_looked_at(self, asked: Rig) -> None:
+        """While others guess at an order, nobody proves with it who they are."""
+        wrong = (PRIYA.order_number, TOM.postcode, asked.clock.now())
+        for _ in range(GUESSES_MAX):
+            await asked.database.write(guesses.count_wrong_proof, *wrong)
+        await writes(asked, f"{PRIYA.order_number} {PRIYA.postcode}")
+        assert (await asked.view()).level is Level.L0
 
     async def test_nobody_is_checked_unasked(self, claimed: Rig) -> None:
         """Without the question an order number and a postcode are but words."""
