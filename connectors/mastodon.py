@@ -359,6 +359,11 @@ class MastodonMentionsConnector(_Speaker):
         """The channel's name."""
         return MENTIONS
 
+    async def reply_privately(self, operation: SendText, key: str) -> SendResult:
+        """Answer so that only the author of what is answered reads it."""
+        context = {**operation.reply_context, VISIBILITY: DIRECT}
+        return await self.send(replace(operation, reply_context=context), f"{key}:private")
+
 
 def _known(answer: bytes | Failure) -> bytes:
     if isinstance(answer, bytes):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from connectors.app import AppSettings
+from connectors.bluesky import BlueskySettings
 from connectors.discord import DiscordSettings
 from connectors.email_settings import EmailSettings
 from connectors.line import LineSettings
+from connectors.mastodon import MastodonSettings
 from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 from connectors.setup import ChannelSettings
 from connectors.sms import SmsSettings
@@ -24,6 +26,8 @@ _CHANNELS: tuple[type[ChannelSettings], ...] = (
     SmsSettings,
     LineSettings,
     DiscordSettings,
+    MastodonSettings,
+    BlueskySettings,
     YouTubeSettings,
     WordPressSettings,
     AppSettings,

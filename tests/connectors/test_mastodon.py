@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, SendOperation, SendResult, SendText, Sent
+from bot.domain.connectors import (
+    Ambiguous,
+    Permanent,
+    RepliesPrivately,
+    Retry,
+    SendAttachment,
+    SendOperation,
+    SendResult,
+    SendText,
+    Sent,
+)
 from bot.domain.errors import SettingsError
 from bot.domain.messages import (
     Attachment,
@@ -303,6 +313,23 @@ async def test_an_answer_without_a_message(stand: Bench) -> None:
 
     shown = list(stand.mastodon.statuses.values())[-1]
     assert (shown.text, shown.visibility, shown.parent) == ("@jane Yes.", "unlisted", event.external_id)
+
+
+async def test_a_private_answer_to_a_public_message(stand: Bench) -> None:
+    """Who spoke in public can be answered so that nobody else reads it, and what they say then is private."""
+    stand.mastodon.writes("jane", "@care Where is it?", "public")
+    (event,) = await stand.look()
+    assert isinstance(event, InboundMessage)
+    operation = SendText(address=event.address, text="Which?", reply_context=event.reply_context)
+    assert isinstance(stand.public, RepliesPrivately)
+    assert isinstance(await stand.public.reply_privately(operation, "k1"), Sent)
+    ours = list(stand.mastodon.statuses.values())[-1]
+    stand.mastodon.writes("jane", "@care CL-104233", parent=ours.id)
+    (private,) = await stand.look()
+
+    assert (ours.text, ours.visibility, ours.parent) == ("@jane Which?", "direct", event.external_id)
+    assert isinstance(private, InboundMessage)
+    assert (private.address.channel, private.address.external_id) == ("mastodon", "44")
 
 
 async def test_own_words_are_changed_and_taken_back(stand: Bench) -> None:

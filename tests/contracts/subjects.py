@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tests.contracts import (
     app,
+    bluesky,
     comments,
     discord,
     email,
@@ -25,6 +26,8 @@ from tests.contracts.subject import Subject
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "app": app.subject,
+    "bluesky": bluesky.messages,
+    "bluesky-mentions": bluesky.mentions,
     "discord": discord.subject,
     "discord-channels": discord.public_subject,
     "email": email.subject,
