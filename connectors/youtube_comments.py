@@ -6,7 +6,7 @@ https://developers.google.com/youtube/v3/docs/commentThreads and https://develop
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -48,24 +48,30 @@ class Comments:
         """Return the comments and replies of a page of threads, oldest first; raises `MalformedWebhookError`."""
         page = Fields(load(body))
         items = (
-            (comment, self._reader(thread)) for thread in reversed(page.objects("items")) for comment in _all(thread)
+            (comment, self._reader(thread, _all(thread)))
+            for thread in reversed(page.objects("items"))
+            for comment in _all(thread)
         )
         return read_all(items, digest_of(body))
 
     def read_replies(self, thread: Fields, body: bytes) -> list[InboundEvent]:
         """Return the replies of a page of one thread, oldest first; raises `MalformedWebhookError`."""
         replies = sorted(Fields(load(body)).objects("items"), key=_published)
-        return read_all(((reply, self._reader(thread)) for reply in replies), digest_of(body))
+        reader = self._reader(thread, [*_all(thread), *replies])
+        return read_all(((reply, reader) for reply in replies), digest_of(body))
 
-    def _reader(self, thread: Fields) -> Read:
-        return partial(self._comment, thread)
+    def _reader(self, thread: Fields, talk: Iterable[Fields]) -> Read:
+        """Return what reads a comment of a thread, of whose comments `talk` is known."""
+        return partial(self._comment, thread, _callers(talk))
 
-    def _comment(self, thread: Fields, comment: Fields) -> list[InboundEvent]:
+    def _comment(self, thread: Fields, callers: Mapping[str, str], comment: Fields) -> list[InboundEvent]:
         top, snippet = thread.object("snippet").object("topLevelComment"), comment.object("snippet")
         author = _author(snippet)
         is_reply = comment.text("id") != top.text("id")
         if author == self.account:
-            return [self._echo(thread, top, comment, is_reply=is_reply)]
+            if not is_reply:
+                raise NotForUsError("own_comment")
+            return [self._echo(thread, callers, comment)]
         starter = _author(top.object("snippet"))
         words = snippet.text("textOriginal", "") or snippet.text("textDisplay", "")
         named = bool(self.handle) and self.handle.lower() in words.lower()
@@ -82,16 +88,19 @@ class Comments:
         )
         return [message]
 
-    def _echo(self, thread: Fields, top: Fields, comment: Fields, *, is_reply: bool) -> Echo:
-        """Return an answer under the brand's name, ours or a person's, as one to whoever began the thread."""
-        starter = _author(top.object("snippet"))
-        if not is_reply or starter == self.account:
-            raise NotForUsError("own_comment")
+    def _echo(self, thread: Fields, callers: Mapping[str, str], comment: Fields) -> Echo:
+        """Return an answer under the brand's name, ours or a person's, as one to whom it calls, else to who began."""
         snippet = comment.object("snippet")
+        words = snippet.text("textOriginal", "") or snippet.text("textDisplay", "")
+        called = words.split(maxsplit=1)[0] if words.startswith("@") else ""
+        starter = _author(thread.object("snippet").object("topLevelComment").object("snippet"))
+        whom = callers.get(called) if called else starter
+        if whom is None or whom == self.account:
+            raise NotForUsError("own_comment")
         return Echo(
-            address=self._address(thread, starter),
+            address=self._address(thread, whom),
             external_id=_id(comment),
-            text=snippet.text("textOriginal", "") or snippet.text("textDisplay", ""),
+            text=words,
             sent_at=_published(comment),
         )
 
@@ -133,6 +142,18 @@ def _all(thread: Fields) -> Iterator[Fields]:
     yield thread.object("snippet").object("topLevelComment")
     if "replies" in thread:
         yield from sorted(thread.object("replies").objects("comments"), key=_published)
+
+
+def _callers(talk: Iterable[Fields]) -> dict[str, str]:
+    """Return who is called by which name in a thread; of who has left there is nothing to call."""
+    called: dict[str, str] = {}
+    for comment in talk:
+        try:
+            snippet = comment.object("snippet")
+            called[snippet.text("authorDisplayName", "")] = _author(snippet)
+        except MalformedWebhookError:
+            continue
+    return called
 
 
 def _author(snippet: Fields) -> str:

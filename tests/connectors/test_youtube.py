@@ -220,6 +220,18 @@ async def test_answers_in_the_studio_are_echoes(stand: Bench) -> None:
     assert echo.address == asked.address
 
 
+async def test_an_answer_to_a_later_one_is_no_word_to_who_began(stand: Bench) -> None:
+    """What calls somebody who joined a thread is an answer to them: who began it still hears the bot."""
+    first = stand.youtube.writes("UCjane", "Is it vegan?")
+    stand.youtube.writes("UCbob", "@copperleaf and the other one?", first.id)
+    _, also = await stand.look()
+    assert isinstance(also, InboundMessage)
+    assert isinstance(await stand.connector.send(await answered(stand, also, "Yes!"), "k"), Sent)
+    stand.youtube.writes(OURS, "@UCnobody we knew of", first.id)
+    (echo,) = [event for event in await stand.look() if isinstance(event, Echo)]
+    assert (echo.text, echo.address) == ("@UCbob Yes!", also.address)
+
+
 @pytest.mark.parametrize("status", [500, 503, None])
 async def test_outages_are_waited_out(stand: Bench, status: int | None) -> None:
     """A look that fails costs a growing pause and no comment."""

@@ -79,7 +79,7 @@ async def test_line_repeats_what_is_in_doubt(rig: Rig) -> None:
 
 
 async def test_line_repeats_a_push_as_the_same_push(rig: Rig) -> None:
-    """What may have been pushed is pushed again by the same key, also where the customer has brought a new token since."""
+    """What may have been pushed is pushed again by the same key, though there is a new token since."""
     async with line_bench.bench() as stand:
         stand.line.clock = stand.connector._clock = lambda: rig.clock.now().timestamp()
         receiver = _put(rig, stand.connector)
