@@ -33,6 +33,8 @@ class TurnContext:
     intent: str = ""
     #: intents with their confidence, best first
     ranking: tuple[tuple[str, float], ...] = ()
+    #: what understanding says is to be done: "answer", "clarify" or "people"; empty where nothing had to be understood
+    decision: str = ""
     #: values of each entity, in the order of the text
     entities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     slots: Mapping[str, object] = field(default_factory=dict)
@@ -120,6 +122,7 @@ def read_context(
             (str(guess.get("name")), float(guess.get("confidence") or 0.0))
             for guess in message.get("intent_ranking") or ()
         ),
+        decision=str(message.get("decision") or ""),
         entities=_entities(message.get("entities")),
         slots=dict(tracker.slots),
         form=str(loop) if loop else None,

@@ -189,7 +189,9 @@ def _likely(context: TurnContext) -> list[tuple[str, float]]:
 
 
 def _guesses(context: TurnContext) -> tuple[Button, ...]:
-    names = [name for name, _ in _likely(context) if name != "talk_to_person"]
+    # Guesses that are more likely all wrong than not lead astray: other words or a person serve better.
+    likely = [] if context.decision == "people" else _likely(context)
+    names = [name for name, _ in likely if name != "talk_to_person"]
     if "talk_to_person" in context.titles:
         names.append("talk_to_person")
     return tuple(Button(title=context.titles[name], intent=name) for name in names)

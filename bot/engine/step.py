@@ -26,7 +26,9 @@ MAX_TEXT = 4_096
 #: A part of a message is a question of its own from this confidence on.
 SURE = 0.7
 #: Guesses told to the caller, and kept in the event of the message for actions to read.
-RANKING_TOLD, RANKING_KEPT = 10, 3
+RANKING_TOLD, RANKING_KEPT = 10, 4
+#: What the event of a message keeps of its understanding, beside the ranking; actions read it.
+_KEPT = ("text", "intent", "entities", "in_scope", "certainty", "decision")
 
 
 class RequestError(Exception):
@@ -238,7 +240,7 @@ async def _play(
 
 def _user_event(request: StepRequest, message: _Message) -> UserUttered:
     parsed = message.parsed
-    kept: dict[str, Any] = {key: parsed[key] for key in ("text", "intent", "entities", "in_scope") if key in parsed}
+    kept: dict[str, Any] = {key: parsed[key] for key in _KEPT if key in parsed}
     kept["intent_ranking"] = (parsed.get("intent_ranking") or [])[:RANKING_KEPT]
     questions = {"questions": list(message.questions)} if message.questions else {}
     return UserUttered(

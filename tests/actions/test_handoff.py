@@ -33,6 +33,14 @@ async def test_the_first_miss_offers_the_likeliest_meanings(sources: SampleSourc
     assert (result.slots["misses"], result.handoff) == (1, None)
 
 
+async def test_guesses_that_are_likely_all_wrong_are_not_offered(sources: SampleSources) -> None:
+    """Where understanding leaves a message to people, other words are asked for and a person is offered."""
+    facts = turn(ranking=(("nlu_fallback", 0.9), ("order_status", 0.2)), titles=TITLES, decision="people")
+    result = await NotUnderstood("action_not_understood", sources).answer(facts)
+    assert [button.intent for button in result.says[0].buttons] == ["talk_to_person"]
+    assert result.says[0].response == "say_not_understood"
+
+
 @pytest.mark.parametrize(
     ("confidence", "reason"),
     [(0.6, Reason.LOW_CONFIDENCE), (0.2, Reason.NOT_UNDERSTOOD), (0.01, Reason.NOT_UNDERSTOOD)],

@@ -17,10 +17,13 @@ from rasa.shared.importers.rasa import RasaFileImporter
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from bot.engine.components.decision import LEAST_CERTAINTY, Trial, judge
 from bot.engine.components.intent_classifier import LinearIntentClassifier
+from bot.engine.components.memory import KEPT, remember
 from bot.engine.components.ngrams import MAX_LENGTH, NgramVectorizer
 from bot.engine.components.sentence_featurizer import TYPO_TEXT, SentenceEmbeddingFeaturizer
-from bot.engine.components.softmax import Fit, fit_head, judge
+from bot.engine.components.softmax import fit_head
+from bot.engine.components.trials import Lesson, try_out
 from bot.engine.components.typos import with_typos
 from tests.engine.conftest import SMALL_BOT
 
@@ -43,6 +46,7 @@ def trained(folder: Path, storage: Path, **config: Any) -> LinearIntentClassifie
     """Train a classifier on messages seen through the encoder in a folder, and load it anew from what it kept."""
     storage.mkdir(exist_ok=True)
     kept = LocalModelStorage(storage)
+    config = {"wrong_answers_max": 0.2, "strangers": 0.2, **config}
     classifier = LinearIntentClassifier.create(config, kept, Resource("classifier"), CONTEXT)
     classifier.train(featurizer(folder).process_training_data(examples()))
     return LinearIntentClassifier.load(config, kept, Resource("classifier"), CONTEXT)
@@ -79,7 +83,8 @@ def test_the_ranking_is_sorted_and_sums_to_one(classifier: LinearIntentClassifie
     assert sum(confidences) == pytest.approx(1, abs=1e-4)
     assert said["intent"] == said["intent_ranking"][0]
     assert said["is_request"] is True
-    assert 0 < said["in_scope"] <= 1
+    assert 0 < said["certainty"] <= said["in_scope"] <= 1
+    assert said["decision"] == "answer"
 
 
 def test_far_away_messages_get_the_fallback_and_the_best_guesses(
@@ -90,6 +95,7 @@ def test_far_away_messages_get_the_fallback_and_the_best_guesses(
     assert said["intent"]["name"] == said["intent_ranking"][0]["name"] == "nlu_fallback"
     assert said["intent_ranking"][1]["name"] != "nlu_fallback"
     assert said["is_request"] is False
+    assert said["decision"] == "people"
     assert len(said["intent_ranking"]) == 10
 
 
@@ -126,7 +132,7 @@ def test_a_model_holds_no_pickle(small_model: Path) -> None:
     assert {file.suffix for file in ours} == {".json", ".npz"}
 
 
-@pytest.mark.parametrize("config", [{"far_rejects": 1}, {"near_rejects": -0.1}, {"folds": 1}])
+@pytest.mark.parametrize("config", [{"wrong_answers_max": 1}, {"strangers": -0.1}, {"folds": 1}])
 def test_settings_without_meaning_are_refused(config: dict[str, Any]) -> None:
     """A setting that makes no sense is refused by name before training."""
     with pytest.raises(InvalidConfigException, match=next(iter(config))):
@@ -175,22 +181,72 @@ def test_only_the_beginning_of_an_endless_text_is_weighed() -> None:
     assert vectorizer.weigh("a" * MAX_LENGTH + " c")[0].tolist() == vectorizer.weigh("a" * MAX_LENGTH)[0].tolist()
 
 
-def test_a_head_tells_honest_confidences_and_turns_strangers_away() -> None:
-    """On three clouds of points the head is right, sure of it, and does not know a point far from all of them."""
+def clouds(count: int) -> tuple[Any, Any, Any]:
+    """Return the middles of four clouds of points on a sphere, points of them, and the number of each point's cloud."""
     dice = np.random.default_rng(1)
-    centres = np.eye(3, 8, dtype=np.float32)
-    labels = np.repeat(np.arange(3), 40)
-    points = (centres[labels] + 0.1 * dice.standard_normal((120, 8))).astype(np.float32)
-    fit = Fit(l2=1e-3, max_iterations=100, folds=4, far_rejects=0.02, near_rejects=0.02, seed=0)
-    head = fit_head([points], labels, fit)
-    assert head.accuracy > 0.98
-    for label, centre in enumerate(centres):
-        verdict = judge(head, centre @ head.weights + head.bias)
-        assert verdict.accepted
-        assert verdict.probabilities.argmax() == label
+    middles = np.eye(4, 8, dtype=np.float32)
+    labels = np.repeat(np.arange(4), count)
+    points = (middles[labels] + 0.1 * dice.standard_normal((len(labels), 8))).astype(np.float32)
+    return middles, points / np.linalg.norm(points, axis=1, keepdims=True), labels
+
+
+def test_a_decision_follows_from_what_was_tried() -> None:
+    """A point amid a cloud is answered; one between two is asked about; one far from all is left to people."""
+    middles, points, labels = clouds(40)
+    head = fit_head(points, labels, 1e-3, 100)
+    lesson = Lesson(copies=[points], labels=labels, dense=8, l2=1e-3, steps=100, seed=0)
+    bar = try_out(lesson, folds=4, most_wrong=0.02, strangers=0.5).bar
+    memory = remember(points, labels, 0)
+
+    def decide(point: Any) -> str:
+        likeness = memory.likeness(point[None], 4)
+        verdict = judge(bar, head.logits(point[None]), likeness)
         assert verdict.probabilities.sum() == pytest.approx(1, abs=1e-5)
-    stranger = np.zeros(8, np.float32)
-    stranger[7] = 1
-    assert not judge(head, stranger @ head.weights + head.bias).accepted
-    between = (centres[0] + centres[1]) / 2
-    assert not judge(head, between @ head.weights + head.bias).accepted
+        return verdict.decision
+
+    assert [decide(middle) for middle in middles] == ["answer"] * 4
+    assert decide(np.eye(1, 8, 7, dtype=np.float32)[0]) == "people"
+    assert decide((middles[0] + middles[1]).astype(np.float32) / np.float32(np.sqrt(2))) != "answer"
+
+
+def test_the_limit_keeps_wrong_answers_as_rare_as_is_wanted() -> None:
+    """What is answered grows with the share of wrong answers that is allowed, but never below an even chance."""
+    certainty = np.linspace(1, 0.01, 100, dtype=np.float32)
+    is_right = np.arange(100) % 10 != 9
+    trial = Trial(certainty=certainty, is_right=is_right)
+    for most_wrong in (0.02, 0.05, 0.08):
+        shown = certainty >= trial.limit(most_wrong)
+        assert (~is_right)[shown].mean() <= most_wrong
+    assert trial.limit(0.02) > trial.limit(0.09) >= trial.limit(0.5) == LEAST_CERTAINTY
+    curve = trial.curve()
+    assert curve[-1][0] == pytest.approx(1, abs=1e-3)
+    assert curve[-1][1] == pytest.approx(0.1, abs=1e-3)
+
+
+def test_where_nothing_can_be_trusted_nothing_is_answered() -> None:
+    """With every trial wrong, no certainty of the trial is enough."""
+    trial = Trial(certainty=np.asarray([0.9, 0.8], np.float32), is_right=np.zeros(2, bool))
+    assert trial.limit(0.02) > 0.9
+
+
+def test_a_memory_is_bounded() -> None:
+    """Of an intent with many messages as many vectors are kept as of one with few, and they still tell it."""
+    _, points, labels = clouds(100)
+    memory = remember(points, labels, 0)
+    assert len(memory.vectors) == 4 * KEPT
+    likeness = memory.likeness(points, 5)
+    assert (likeness[:, :4].argmax(1) == labels).mean() > 0.99
+    assert (likeness[:, 4] == -1).all()
+
+
+def test_two_intents_are_too_few_to_leave_some_out(tmp_path: Path) -> None:
+    """With two intents there are no strangers to learn from, and the bot still answers what it knows."""
+    few = TrainingData([
+        Message.build(f"{word} {number}", intent)
+        for number in ("one", "two", "three", "four")
+        for word, intent in (("hello there", "greet"), ("goodbye then", "bye"))
+    ])  # fmt: skip
+    kept = LocalModelStorage(tmp_path)
+    LinearIntentClassifier.create({}, kept, Resource("c"), CONTEXT).train(few)
+    (message,) = LinearIntentClassifier.load({}, kept, Resource("c"), CONTEXT).process([Message.build("hello there")])
+    assert message.get("intent")["name"] == "greet"

@@ -16,20 +16,20 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from bot.engine.components.decision import Verdict
 from bot.engine.components.knowledge import Knowledge, read_knowledge, write_knowledge
 from bot.engine.components.learning import learn, sentence_vector
-from bot.engine.components.softmax import Verdict, judge
 
 logger = logging.getLogger(__name__)
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class LinearIntentClassifier(IntentClassifier, GraphComponent):
-    """Softmax regression on the sentence vector and n-grams, with honest confidences and an out-of-scope gate.
+    """Softmax regression on the sentence vector and n-grams, with honest confidences and one decision on each message.
 
-    Sets `intent`, `intent_ranking`, `in_scope` (0 to 1) and `is_request` (whether the intent asks for something). A
-    message that a gate turns away gets the fallback intent first and its best guesses after it. Nothing is pickled: a
-    model holds numbers (npz) and text (json).
+    Sets `intent`, `intent_ranking`, `in_scope` and `certainty` (0 to 1), `decision` (answer, clarify, people) and
+    `is_request` (whether the intent asks for something). A message that is not answered gets the fallback intent first
+    and its best guesses after it. Nothing is pickled: a model holds numbers (npz) and text (json).
     """
 
     @classmethod
@@ -46,18 +46,19 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
     def get_default_config() -> dict[str, Any]:
         """Return the settings that `config.yml` may change."""
         return {
-            "l2": 3e-5,
+            "l2": 1e-5,
             "max_iterations": 150,
-            "folds": 3,
-            # Shares of in-scope messages that the two gates may turn away; see `softmax`.
-            "far_rejects": 0.1,
-            "near_rejects": 0.05,
+            "folds": 5,
+            # The share of answers to held-out messages that may be wrong, and the share of messages that is expected to
+            # have none of the bot's topics: what is answered follows from them; see `decision`.
+            "wrong_answers_max": 0.02,
+            "strangers": 0.2,
             # Intents that are no request of their own: never one of two questions in one message; see
             # `bot.engine.segments`.
             "asides": [],
             # Weight and width of the n-gram features beside the sentence vector.
-            "ngram_weight": 0.5,
-            "ngram_width": 256,
+            "ngram_weight": 0.8,
+            "ngram_width": 512,
             "ranking_length": 10,
             "fallback_intent": "nlu_fallback",
             "seed": 0,
@@ -103,7 +104,7 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         Raises:
             InvalidConfigException: names the setting.
         """
-        for share in ("far_rejects", "near_rejects"):
+        for share in ("wrong_answers_max", "strangers"):
             if not 0 <= config.get(share, 0) < 1:
                 raise InvalidConfigException(
                     f"LinearIntentClassifier: {share} is a share of messages, from 0 to below 1."
@@ -135,30 +136,27 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         return messages
 
     def _judge(self, message: Message, knowledge: Knowledge) -> Verdict:
-        sight = knowledge.plain
-        dense = sentence_vector(message, TEXT, knowledge.encoder) if knowledge.full is not None else None
-        rows, weights = knowledge.vectorizer.weigh(message.get(TEXT) or "")
-        if knowledge.full is not None and dense is not None:
-            sight = knowledge.full
-        elif knowledge.full is not None and message.get(TEXT) and not self._told:
+        text = message.get(TEXT) or ""
+        vector = sentence_vector(message, TEXT, knowledge.encoder) if knowledge.full is not None else None
+        if knowledge.full is not None and vector is None and text and not self._told:
             logger.warning(
                 "The encoder that the model was trained with (%s) is missing: n-grams alone.", knowledge.encoder
             )
             self._told = True
-        logits = sight.head.bias + weights @ sight.ngram_logits[rows]
-        if dense is not None:
-            logits = logits + dense @ sight.head.weights[: len(dense)]
-        return judge(sight.head, logits)
+        return knowledge.judge(text, vector)
 
     def _set_intent(self, message: Message, verdict: Verdict, intents: list[str]) -> None:
         length = self._config["ranking_length"]
         order = np.argsort(-verdict.probabilities, kind="stable")[:length]
         ranking = [{"name": intents[i], "confidence": float(verdict.probabilities[i])} for i in order]
-        if not verdict.accepted or not message.get(TEXT):
-            fallback = {"name": self._config["fallback_intent"], "confidence": 1 - verdict.in_scope}
+        decision = verdict.decision if message.get(TEXT) else "people"
+        if decision != "answer":
+            fallback = {"name": self._config["fallback_intent"], "confidence": 1 - verdict.certainty}
             ranking = [fallback, *ranking[: length - 1]]
         message.set(INTENT, ranking[0], add_to_output=True)
         message.set("intent_ranking", ranking, add_to_output=True)
         message.set("in_scope", verdict.in_scope, add_to_output=True)
+        message.set("certainty", verdict.certainty, add_to_output=True)
+        message.set("decision", decision, add_to_output=True)
         asides = (*self._config["asides"], self._config["fallback_intent"])
         message.set("is_request", ranking[0]["name"] not in asides, add_to_output=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,34 +10,103 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.engine.components.knowledge import Knowledge, Sight
+from bot.engine.components.memory import remember
 from bot.engine.components.ngrams import NgramVectorizer
 from bot.engine.components.sentence_featurizer import ORIGIN, TYPO_TEXT
-from bot.engine.components.softmax import Fit, Floats, Head, fit_head
+from bot.engine.components.softmax import Floats, Labels, fit_head
+from bot.engine.components.trials import Findings, Lesson, try_out
 
 logger = logging.getLogger(__name__)
 
+#: Confidences are compared with what came true in this many bins.
+_BINS = 15
+#: Mistakes that a report lists at most.
+_MISTAKES = 200
+
 
 def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
-    """Fit both heads on the examples and their noisy copies."""
+    """Learn to see messages with and without their sentence vectors, from the examples and their noisy copies."""
     texts = [[example.get(TEXT) for example in examples]]
     if all(example.get(TYPO_TEXT) for example in examples):
         texts.append([example.get(TYPO_TEXT) for example in examples])
     intents = sorted({example.get(INTENT) for example in examples})
     labels = np.asarray([intents.index(example.get(INTENT)) for example in examples], np.intp)
-    fit = Fit(**{field.name: config[field.name] for field in fields(Fit)})
     vectorizer = NgramVectorizer.fit(texts[0])
     narrow, projection = _narrow(vectorizer, texts, config)
-    plain = _sight(fit_head(narrow, labels, fit), projection, 0)
-    encoder = _encoder_of(examples)
-    full = None
+    # It is there for emergencies, and what it sees is little: half the effort is enough.
+    plain, found = _sight(_lesson(narrow[:1], labels, config, steps=config["max_iterations"] // 2), projection, config)
+    encoder, full = _encoder_of(examples), None
     if encoder:
         dense = [_vectors(examples, attribute, encoder) for attribute in (TEXT, TYPO_TEXT)[: len(texts)]]
-        width = dense[0].shape[1]
         both = [np.hstack([vectors, ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
-        full = _sight(fit_head(both, labels, fit), projection, width)
-    best = (full or plain).head.accuracy
-    logger.info("Learnt %d intents from %d examples, %.3f right on held-out folds", len(intents), len(examples), best)
-    return Knowledge(intents=intents, vectorizer=vectorizer, plain=plain, full=full, encoder=encoder)
+        full, found = _sight(_lesson(both, labels, config, dense=dense[0].shape[1]), projection, config)
+    told = report(texts[0], labels, intents, found)
+    logger.info(
+        "Learnt %d intents from %d examples, %.3f right when held out", len(intents), len(labels), told["accuracy"]
+    )
+    return Knowledge(
+        intents=intents, vectorizer=vectorizer, plain=plain, full=full, encoder=encoder,
+        report={**told, "wrong_answers_max": config["wrong_answers_max"], "strangers": config["strangers"]},
+    )  # fmt: skip
+
+
+def report(texts: list[str], labels: Labels, intents: list[str], found: Findings) -> dict[str, Any]:
+    """Return what trials told, for people: shares of held-out messages, the curve, and which intents quarrel.
+
+    `curve` has (share answered, share of them wrong, certainty needed); `confusions` has (intent, taken for, count,
+    an example).
+    """
+    guesses = found.held_out.argmax(1)
+    limit = found.bar.limit
+    shown = found.trial.certainty >= limit
+    confusions: dict[tuple[str, str], list[str]] = {}
+    for row in np.flatnonzero(guesses != labels):
+        confusions.setdefault((intents[labels[row]], intents[guesses[row]]), []).append(texts[row])
+    return {
+        "intents": intents,
+        "messages": np.bincount(labels, minlength=len(intents)).tolist(),
+        "accuracy": float((guesses == labels).mean()),
+        "calibration_error": _calibration_error(found.held_out, labels),
+        "limit": limit,
+        "answered": float(shown.mean()),
+        "wrong": float((~found.trial.is_right)[shown].mean()) if shown.any() else 0.0,
+        "strangers_turned_away": float((found.strangers < limit).mean()) if len(found.strangers) else None,
+        "curve": found.trial.curve(),
+        "confusions": sorted(
+            ((*pair, len(told), told[0]) for pair, told in confusions.items()), key=lambda entry: -entry[2]
+        )[:_MISTAKES],
+    }
+
+
+def _calibration_error(probabilities: Floats, labels: Labels) -> float:
+    """Return the mean distance between confidence and what came true."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gaps = [
+        (bins == number).mean() * abs(right[bins == number].mean() - confidence[bins == number].mean())
+        for number in set(bins.tolist())
+    ]
+    return float(sum(gaps))
+
+
+def _lesson(
+    copies: list[Floats], labels: Labels, config: dict[str, Any], *, dense: int = 0, steps: int | None = None
+) -> Lesson:
+    steps = steps or config["max_iterations"]
+    return Lesson(copies=copies, labels=labels, dense=dense, l2=config["l2"], steps=steps, seed=config["seed"])
+
+
+def _sight(lesson: Lesson, projection: Floats, config: dict[str, Any]) -> tuple[Sight, Findings]:
+    """Fit a head, and find out in trials how to judge what it says."""
+    head = fit_head(np.concatenate(lesson.copies), np.tile(lesson.labels, len(lesson.copies)), lesson.l2, lesson.steps)
+    found = try_out(lesson, config["folds"], config["wrong_answers_max"], config["strangers"])
+    memory = remember(lesson.copies[0][:, : lesson.dense], lesson.labels, lesson.seed) if lesson.dense else None
+    # The projection is folded into the weights, so that n-grams lead to logits in one step.
+    ngram_logits = projection @ head.weights[lesson.dense :]
+    dense_logits = head.weights[: lesson.dense]
+    return Sight(
+        bias=head.bias, ngram_logits=ngram_logits, dense_logits=dense_logits, bar=found.bar, memory=memory
+    ), found
 
 
 def _narrow(vectorizer: NgramVectorizer, texts: list[list[str]], config: dict[str, Any]) -> tuple[list[Floats], Floats]:
@@ -59,11 +127,6 @@ def _ngram_matrix(vectorizer: NgramVectorizer, texts: list[str]) -> Any:
     starts = np.cumsum([0, *(len(rows) for rows, _ in weighed)])
     columns, values = np.concatenate([rows for rows, _ in weighed]), np.concatenate([weights for _, weights in weighed])
     return csr_matrix((values, columns, starts), shape=(len(texts), len(vectorizer.idf)))
-
-
-def _sight(head: Head, projection: Floats, width: int) -> Sight:
-    """Fold the projection into the weights, so that n-grams lead to logits in one step."""
-    return Sight(head=head, ngram_logits=projection @ head.weights[width:])
 
 
 def _encoder_of(examples: list[Message]) -> str:
