@@ -25,7 +25,6 @@ from bot.domain.connectors import (
     Connector,
     Permanent,
     Refusal,
-    Retry,
     SendOperation,
     SendResult,
     SendText,
@@ -39,7 +38,8 @@ from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, Outbou
 from bot.domain.planning import measure, plan
 from bot.domain.ports import Cursors, MediaStore
 from connectors.bills import this_moment
-from connectors.bluesky_api import EXISTS, BlueskyApi, Failure, Login, unseen
+from connectors.bluesky_api import EXISTS, BlueskyApi, Failure, Login
+from connectors.bluesky_chat import Chat
 from connectors.bluesky_events import (
     CDN_URL,
     CHANNEL,
@@ -130,6 +130,7 @@ class Office:
         proxy_url = shown(account.proxy_url) or None
         login = Login(url=account.base_url, handle=account.handle, password=shown(account.app_password))
         self.api = BlueskyApi(login, proxy_url, now)
+        self.chat = Chat(self.api, now)
         self.pictures = Pictures(self.api, media)
         hosts, origins = frozenset({"cdn.bsky.app"}), frozenset({origin_of(account.cdn_url)} - {CDN_URL})
         self.downloads = Downloads(hosts, _DOWNLOAD_MAX, proxy_url, origins, sleep)
@@ -222,22 +223,13 @@ class BlueskyConnector(_Speaker):
         if not isinstance(operation, SendText):
             return Permanent(reason="direct messages on Bluesky carry no files")
         customer, text = operation.address.external_id, storable(operation.text)
-        convo = operation.reply_context.get(CONVO, "") or await self._convo(customer)
+        convo = operation.reply_context.get(CONVO, "") or await self._office.chat.convo_with(customer)
         if not isinstance(convo, str):
             return convo
-        body = {"convoId": convo, "message": {"text": text, "facets": facets_of(text)}}
-        result = _sent(await self._office.api.post("chat.bsky.convo.sendMessage", body), "id")
+        result = await self._office.chat.write(convo, text)
         if isinstance(result, Ambiguous):
             self._office.poll.doubt(customer, text, key)
         return result
-
-    async def _convo(self, customer: str) -> str | Failure:
-        """Return the conversation with somebody."""
-        answer = await self._office.api.get("chat.bsky.convo.getConvoForMembers", [("members", customer)])
-        try:
-            return Fields(load(answer)).object("convo").text("id") if isinstance(answer, bytes) else unseen(answer)
-        except MalformedWebhookError:
-            return Retry(reason="Bluesky's answer names no conversation")
 
     @property
     def is_polled(self) -> bool:
@@ -351,7 +343,7 @@ class BlueskyMentionsConnector(_Speaker):
         answer = await self._office.api.post("com.atproto.repo.putRecord", body)
         if isinstance(answer, Permanent) and answer.code == EXISTS:
             return Sent(external_id=f"at://{did}/{_COLLECTION}/{rkey}")
-        return _sent(answer, "uri")
+        return _sent(answer)
 
     async def reply_privately(self, operation: SendText, key: str) -> SendResult:
         """Write a direct message to who wrote what is answered, if they take any from us."""
@@ -380,10 +372,10 @@ class BlueskyMentionsConnector(_Speaker):
         return await self._office.downloads.get(attachment.reference)
 
 
-def _sent(answer: bytes | Failure, name: str) -> SendResult:
+def _sent(answer: bytes | Failure) -> SendResult:
     if not isinstance(answer, bytes):
         return answer
     try:
-        return Sent(external_id=Fields(load(answer)).text(name))
+        return Sent(external_id=Fields(load(answer)).text("uri"))
     except MalformedWebhookError:
-        return Ambiguous(reason="Bluesky's answer names nothing that was written")
+        return Ambiguous(reason="Bluesky's answer names no post")

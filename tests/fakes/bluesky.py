@@ -229,6 +229,9 @@ class FakeBluesky:
             wanted = {OURS, *request.query.getall("members")}
             found = (each for each in self.convos.values() if {m["did"] for m in each["members"]} == wanted)
             return web.json_response({"convo": next(found)})
+        if name == "getMessages":
+            said = [each["message"] for each in self.logs if each["convoId"] == request.query["convoId"]]
+            return web.json_response({"messages": said[: -int(request.query["limit"]) - 1 : -1]})
         if name == "listConvos":
             return web.json_response({"convos": list(self.convos.values())[:1]})
         body = await request.json()

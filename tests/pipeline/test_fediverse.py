@@ -109,10 +109,17 @@ async def test_bluesky(rig: Rig) -> None:
         await rig.wait_out(minutes=1)
         found, lines = await _conversation(rig, made[0], bluesky.JANE)
         assert (found.owner, lines) == (Owner.BOT, ["hello", "re: hello", "more", "re: more"])
+        # The answer to a call is lost: it is looked whether the message is there, and nobody is asked.
+        network.faults.append(bluesky.Fault(status=None, is_done=True, method="chat.bsky.convo.sendMessage"))
+        network.says(convo, bluesky.JANE, "again")
+        await _look(rig, looker, made[0])
+        await _look(rig, looker, made[0])
+        found, lines = await _conversation(rig, made[0], bluesky.JANE)
+        assert (found.owner, lines[-1]) == (Owner.BOT, "re: again")
         network.says(convo, bluesky.OURS, "Sam here.")
         await _look(rig, looker, made[0])
 
-        assert network.shown(convo) == ["re: hello", "re: more", "Sam here."]
+        assert network.shown(convo) == ["re: hello", "re: more", "re: again", "Sam here."]
         found, lines = await _conversation(rig, made[0], bluesky.JANE)
         assert (found.owner, lines[-1]) == (Owner.AGENT, "Sam here.")
         await looker.stop()
