@@ -35,5 +35,6 @@ async def serve(*blueprints: sanic.Blueprint) -> AsyncIterator[str]:
         await server.after_stop()  # type: ignore[no-untyped-call]
         for connection in list(server.connections):
             connection.close()
-        # Sanic knows every app of the process by its name, and with it all that the app was made of.
+        # Sanic knows every app of the process by its name and by its newest requests, and with it all it was made of.
         sanic.Sanic.unregister_app(app)
+        type(app.router).get.cache_clear()
