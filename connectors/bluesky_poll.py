@@ -200,13 +200,15 @@ class BlueskyPoll:
             if not isinstance(page, dict):
                 return page
             logs = [each for each in _list(page, "logs") if str(each.get("rev", "")) > self._log]
-            failure = await self._meet({str(each.get("convoId")) for each in logs})
+            named = {str(each.get("convoId")) for each in logs}
+            failure = await self._meet(named)
             if failure is not None:
                 return failure
-            events = self._read({"logs": logs, "convos": dict(self._convos)})
+            events = self._read({"logs": logs, "convos": {each: self._convos[each] for each in named}})
             new = [self._settled(each) for each in events if self._is_new(each)]
             if new:
                 await sink(new)
+            self._settle(events)
             await self._accept()
             at = max([self._log, str(page.get("cursor") or ""), *(str(each.get("rev", "")) for each in logs)])
             if at == self._log:
@@ -223,7 +225,7 @@ class BlueskyPoll:
         """Return what shows that a message of ours has arrived, in the place of its echo."""
         if not isinstance(event, Echo) or event.address.channel != CHANNEL:
             return event
-        key = self._unsure.pop((event.address.external_id, event.text), None)
+        key = self._unsure.get((event.address.external_id, event.text))
         if key is None:
             return event
         return Receipt(
@@ -233,6 +235,12 @@ class BlueskyPoll:
             kind=ReceiptKind.SENT,
             of_key=key,
         )
+
+    def _settle(self, events: Iterable[InboundEvent]) -> None:
+        """Doubt no longer what is told of, now that it is durable."""
+        for event in events:
+            if isinstance(event, Echo):
+                self._unsure.pop((event.address.external_id, event.text), None)
 
     async def _meet(self, convos: Iterable[str]) -> Failure | None:
         """Know who talks in conversations: in a group others read along."""
