@@ -157,7 +157,7 @@ class TelegramConnector:
 
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return the one event that a webhook call of Telegram's holds."""
-        return [read_update(load(request.body), self.account)]
+        return [self._read(load(request.body))]
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
         """Return the calls; a piece of nothing but white space, which Telegram refuses, is left out."""
@@ -285,7 +285,10 @@ class TelegramConnector:
                 await self._sleep(self._pause_after(error, failure_count))
 
     def _read(self, update: object) -> InboundEvent:
-        """Return the event of a polled update; one we cannot read must not hold up the rest for ever."""
+        """Return the event of an update; one we cannot read must not hold up what its customer writes behind it.
+
+        Telegram would bring it for a day, and keep back all that follows. Raises `MalformedWebhookError` for no update.
+        """
         try:
             return read_update(update, self.account)
         except MalformedWebhookError as error:

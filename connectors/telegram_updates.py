@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
-from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, Unsupported
+from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, Reaction, Unsupported
 from connectors.fields import Fields
 from connectors.places import map_link
 
 CHANNEL = ChannelName("telegram")
 #: What we ask Telegram to tell us; everything else is `Unsupported` where it comes all the same.
-ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
+ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "message_reaction")
 
 #: member of a message → kind, name and type of a file that does not say. An animation is repeated as a document.
 _FILES: dict[str, tuple[AttachmentKind, str, str]] = {
@@ -40,6 +40,8 @@ _ENVELOPE = frozenset(
     }
 )
 _CALLBACK = "callback:"
+#: Stands for a sign that is no emoji.
+_PICTURE = "🖼"
 #: What a deep link has the customer send, with what it carries.
 _START = re.compile(r"/start(?:@\w+)? ([A-Za-z0-9_-]{1,64})")
 _KIND_MAX = 64
@@ -55,6 +57,8 @@ def read_update(value: object, account: AccountId) -> InboundEvent:
     body = update.object(kind)
     if kind == "callback_query":
         return _read_tap(body, update_id, account)
+    if kind == "message_reaction":
+        return _read_reaction(body, update_id, account)
     return _read_message(body, kind, update_id, account)
 
 
@@ -113,6 +117,21 @@ def _read_tap(query: Fields, update_id: int, account: AccountId) -> InboundEvent
         choice=data,
         display_name=_display_name(chat),
         language=_language(query),
+    )
+
+
+def _read_reaction(reaction: Fields, update_id: int, account: AccountId) -> InboundEvent:
+    chat = reaction.object("chat")
+    if (chat_kind := _other_than_private(chat)) is not None:
+        return _unsupported(update_id, f"message_reaction.{chat_kind}")
+    key, at = message_key(str(chat.integer("id")), reaction.integer("message_id")), reaction.integer("date")
+    # Those that are no emoji are pictures, which only Telegram can show.
+    signs = [each.text("emoji", "") or _PICTURE for each in reaction.objects("new_reaction")]
+    return Reaction(
+        address=_address(chat, account),
+        external_id=f"{key}:reaction:{at}:{update_id}",
+        of_external_id=key,
+        emoji="".join(signs),
     )
 
 

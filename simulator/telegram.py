@@ -330,6 +330,8 @@ class FakeCustomer:
     has_blocked: bool = False
     #: everything in the chat by its number
     messages: dict[int, Json] = field(default_factory=dict)
+    #: put to messages, by their numbers
+    signs: dict[int, str] = field(default_factory=dict)
 
     @property
     def user(self) -> Json:
@@ -355,6 +357,21 @@ class FakeCustomer:
         message = self.messages[message_id] | {"text": text, "edit_date": int(self.telegram.clock())}
         self.messages[message_id] = message
         self.telegram.add_update("edited_message", message, f"chat {self.id}")
+
+    def reacts(self, message_id: int, sign: str) -> None:
+        """Put a sign to a message of either side, or take it away (an empty one)."""
+        before = self.signs.pop(message_id, "")
+        if sign:
+            self.signs[message_id] = sign
+        reaction = {
+            "chat": self.chat,
+            "message_id": message_id,
+            "user": self.user,
+            "date": int(self.telegram.clock()),
+            "old_reaction": [{"type": "emoji", "emoji": before}] if before else [],
+            "new_reaction": [{"type": "emoji", "emoji": sign}] if sign else [],
+        }
+        self.telegram.add_update("message_reaction", reaction, f"signs of {self.id}")
 
     def taps(self, title: str) -> str:
         """Tap the newest button of this title; returns the tap's id."""

@@ -100,7 +100,7 @@ def _name(update: Update) -> str:
 
 @dataclass(kw_only=True)
 class TelegramPhone:
-    """A customer's Telegram; customers have no way to take back what a bot has read, and it hears of no signs."""
+    """A customer's Telegram; customers have no way to take back what a bot has read."""
 
     telegram: StormyTelegram
     customer: FakeCustomer
@@ -122,7 +122,9 @@ class TelegramPhone:
         """Do nothing."""
 
     async def react(self, sign: str) -> None:
-        """Do nothing."""
+        """Put a sign to the last message that was seen."""
+        if self.customer.seen:
+            self.customer.reacts(self.customer.seen[-1].message_id, sign)
 
     def _note(self, external_id: str, text: str) -> None:
         self.telegram.wrotes[external_id] = wrote(self.chat, external_id, text)

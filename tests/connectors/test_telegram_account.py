@@ -107,11 +107,11 @@ async def test_outage_at_the_start() -> None:
 
 
 async def test_only_wanted_updates() -> None:
-    """Telegram is asked for messages, edits and taps, and for nothing else."""
+    """Telegram is asked for messages, edits, taps and signs, and for nothing else."""
     async with bench(webhook_url="http://127.0.0.1:1/t") as stand:
         await stand.connector.register()
 
-        assert stand.telegram.allowed_updates == ["message", "edited_message", "callback_query"]
+        assert stand.telegram.allowed_updates == ["message", "edited_message", "callback_query", "message_reaction"]
 
 
 async def test_refused_webhook() -> None:

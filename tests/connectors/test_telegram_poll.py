@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.domain.connectors import Polling
-from bot.domain.messages import Choice, InboundEvent, InboundMessage, Unsupported
+from bot.domain.connectors import Polling, Sent
+from bot.domain.messages import Choice, InboundEvent, InboundMessage, Reaction, Unsupported
 from connectors.telegram import TelegramAccount, TelegramConnector
 from simulator.telegram import FakeTelegram
 from simulator.telegram_server import running
@@ -71,6 +71,18 @@ async def test_order_and_confirmation(stand: Bench) -> None:
     async with polling(stand) as inbox:
         assert await inbox.texts(250) == texts
         await stand.telegram.until(lambda: not stand.telegram.waiting())
+
+
+async def test_signs_come_too(stand: Bench) -> None:
+    """A sign that a customer puts to a message of ours, or takes away, names that message as our call's answer did."""
+    sent = await stand.connector.send(stand.text("It left today"), "k")
+    assert isinstance(sent, Sent)
+    async with polling(stand) as inbox:
+        for sign in ("👍", ""):
+            stand.jane.reacts(stand.jane.seen[-1].message_id, sign)
+        await inbox.texts(2)
+    signs = [event for event in inbox.events if isinstance(event, Reaction)]
+    assert [(each.emoji, each.of_external_id) for each in signs] == [("👍", sent.external_id), ("", sent.external_id)]
 
 
 async def test_not_confirmed_before_the_commit(stand: Bench) -> None:

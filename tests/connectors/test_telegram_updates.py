@@ -10,8 +10,9 @@ from telegram import Update
 from telegram.constants import UpdateType
 
 from bot.domain.channels import AccountId
-from bot.domain.messages import InboundMessage, Unsupported
+from bot.domain.messages import InboundMessage, Reaction, Unsupported
 from connectors.telegram_updates import ALLOWED_UPDATES, callback_query_id, read_update
+from tests.contracts import telegram
 from tests.contracts.subject import FIXTURES
 
 ACCOUNT = AccountId("7000001")
@@ -35,6 +36,12 @@ def test_library_reads_the_same(path: Path) -> None:
 
     if isinstance(event, Unsupported):
         assert update.effective_chat is None or event.kind.partition(".")[0] in body
+        return
+    if isinstance(event, Reaction):
+        sign = update.message_reaction
+        assert sign is not None
+        assert event.of_external_id == f"{sign.chat.id}:{sign.message_id}"
+        assert bool(event.emoji) == bool(sign.new_reaction)
         return
     assert isinstance(event, InboundMessage)
     if (query := update.callback_query) is not None:
@@ -82,6 +89,15 @@ def test_same_message_under_another_update_number() -> None:
     text = _body(FIXTURES / "telegram" / "text.json")
 
     assert read_update(text, ACCOUNT) == read_update(text | {"update_id": 3}, ACCOUNT)
+
+
+def test_an_unreadable_message_holds_up_nothing() -> None:
+    """A call whose message cannot be read is taken: Telegram would keep back all that its customer writes after it."""
+    body = {"update_id": 7, "message": {"message_id": "odd", "chat": {"id": 5, "type": "private"}, "date": 1}}
+    made = telegram.subject()
+    (event,) = made.connector.parse(made.request(json.dumps(body).encode()))
+
+    assert event == Unsupported(external_id="update:7:malformed", kind="malformed")
 
 
 def test_odd_member_nobody_needs() -> None:
