@@ -21,10 +21,12 @@ from bot.engine.components.decision import LEAST_CERTAINTY, Trial, judge
 from bot.engine.components.intent_classifier import LinearIntentClassifier
 from bot.engine.components.memory import KEPT, remember
 from bot.engine.components.ngrams import MAX_LENGTH, NgramVectorizer
+from bot.engine.components.sentence_encoder import load_encoder
 from bot.engine.components.sentence_featurizer import TYPO_TEXT, SentenceEmbeddingFeaturizer
 from bot.engine.components.softmax import fit_head
 from bot.engine.components.trials import Lesson, try_out
 from bot.engine.components.typos import with_typos
+from bot.engine.components.vector_cache import VectorCache
 from tests.engine.conftest import SMALL_BOT
 
 CONTEXT = ExecutionContext(GraphSchema({}), node_name="node")
@@ -155,6 +157,28 @@ def test_training_messages_get_one_mistyped_copy(encoder_folder: Path) -> None:
     (message,) = data.training_examples
     assert message.get(TYPO_TEXT)
     assert {feature.attribute for feature in message.features} == {"text", TYPO_TEXT}
+
+
+def test_vectors_of_training_messages_are_kept(encoder_folder: Path, tmp_path: Path) -> None:
+    """The next training takes the same vectors from the cache; one that is broken is made anew."""
+    encoder = load_encoder(encoder_folder)
+    assert encoder is not None
+    cache = VectorCache(tmp_path, encoder)
+    first = cache.encode("where is my order")
+    cache.save()
+
+    def refuse(_: str) -> Any:
+        raise AssertionError("encoded again")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "encode", refuse)
+        assert (VectorCache(tmp_path, encoder).encode("where is my order") == first).all()
+    (file,) = tmp_path.glob("*.npz")
+    file.write_bytes(b"broken")
+    again = VectorCache(tmp_path, encoder)
+    assert (again.encode("where is my order") == first).all()
+    again.save()
+    assert len(list(tmp_path.glob("*"))) == 1
 
 
 @given(st.text(max_size=60), st.integers(0, 5))

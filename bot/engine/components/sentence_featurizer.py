@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.engine.components.sentence_encoder import load_encoder
+from bot.engine.components.softmax import Floats
 from bot.engine.components.typos import with_typos
+from bot.engine.components.vector_cache import VectorCache
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
             "encoder": "var/encoder",
             # Share of letters mistyped in a training message's noisy copy; 0 makes no copies.
             "typo_rate": 0.06,
+            # Folder where the vectors of training messages are kept for the next training.
+            "cache": "var/cache",
             "seed": 0,
         }
 
@@ -84,22 +89,26 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Add the vector of each message that has a text."""
-        for message in messages:
-            self._add_vector(message, TEXT)
+        if self._encoder is not None:
+            for message in messages:
+                self._add_vector(message, TEXT, self._encoder.encode)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Add vectors and noisy copies to the training messages."""
+        cache = VectorCache(Path(self._config["cache"]), self._encoder) if self._encoder is not None else None
         for message in training_data.training_examples:
-            self._add_vector(message, TEXT)
             if message.get(TEXT) and self._config["typo_rate"]:
                 message.set(TYPO_TEXT, with_typos(message.get(TEXT), self._config["typo_rate"], self._config["seed"]))
-                self._add_vector(message, TYPO_TEXT)
+            if cache is not None:
+                self._add_vector(message, TEXT, cache.encode)
+                self._add_vector(message, TYPO_TEXT, cache.encode)
+        if cache is not None:
+            cache.save()
         return training_data
 
-    def _add_vector(self, message: Message, attribute: str) -> None:
+    def _add_vector(self, message: Message, attribute: str, encode: Callable[[str], Floats]) -> None:
         text = message.get(attribute)
         if self._encoder is not None and text:
             origin = f"{ORIGIN}{self._encoder.sha256[:16]}"
-            vector = self._encoder.encode(text)[None, :]
-            message.add_features(Features(vector, FEATURE_TYPE_SENTENCE, attribute, origin))
+            message.add_features(Features(encode(text)[None, :], FEATURE_TYPE_SENTENCE, attribute, origin))
