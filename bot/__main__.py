@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "train", _train, "Train a model from config.yml, domain.yml and data/.", "A running service takes it over."
     )
     train.add_argument("--force", action="store_true", help="train even if nothing changed")
+    add("report", _report, "Write down what training found out about the model, with pictures, into var/report.")
     add("doctor", _doctor, "Check settings, tokens, database, model and channels, and say what to fix.")
     channels = add("channels", _channels, "List all channels with how each account is, and what waits on it.")
     channels.add_argument("--json", action="store_true", help="for programs")
@@ -165,6 +166,12 @@ def _worker(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.service import Role
 
     return run(chosen, Role.WORKER)
+
+
+def _report(chosen: Settings, _: argparse.Namespace) -> int:
+    from bot.commands.models import report
+
+    return report(chosen)
 
 
 def _train(chosen: Settings, arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from bot.dialogue.process import EngineProcess
 from bot.domain.errors import EngineUnavailableError, SettingsError
 from bot.settings import Settings
 from bot.trainer import training
+from bot.trainer.report import ReportError, write_report
 
 log = structlog.get_logger()
 
@@ -63,6 +64,22 @@ def train(settings: Settings, *, is_forced: bool) -> int:
         console.print(f"Nothing changed since {path} was trained.")
     else:
         console.print(f"Trained {path} in {time.monotonic() - started_at:.0f} s.")
+    return 0
+
+
+def report(settings: Settings) -> int:
+    """Write the report of the present model into the state's folder and say where it is."""
+    console = Console(highlight=False, soft_wrap=True)
+    found = find_model(settings)
+    if found is None:
+        console.print("There is no model of the present training data: run `python -m bot train`.")
+        return 1
+    try:
+        page = write_report(found, settings.service.state_dir / "report")
+    except ReportError as error:
+        console.print(str(error))
+        return 1
+    console.print(f"See {page}")
     return 0
 
 

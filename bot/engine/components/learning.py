@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 #: Confidences are compared with what came true in this many bins.
 _BINS = 15
 #: Mistakes that a report lists at most.
-_MISTAKES = 200
+_MISTAKES = 2_000
 
 
 def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:

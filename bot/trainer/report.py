@@ -1,0 +1,140 @@
+"""Writes down what training found out about a model on held-out messages, with pictures."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.domain.errors import TandemError
+from bot.trainer.pictures import confusion_matrix, coverage_curve
+
+#: How the classifier calls what it leaves for people in a model's archive.
+_FILE = "report.json"
+#: Pairs of intents that the report lists.
+_LISTED = 25
+
+
+class ReportError(TandemError):
+    """A model has nothing to report; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """Messages of one intent that were taken for another when held out."""
+
+    intent: str
+    taken_for: str
+    count: int
+    #: one of the messages
+    example: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What training found out; shares are of held-out training messages."""
+
+    intents: tuple[str, ...]
+    #: of each intent
+    messages: tuple[int, ...]
+    #: whose likeliest intent is the right one
+    accuracy: float
+    #: mean distance between confidence and what came true
+    calibration_error: float
+    #: that are answered at the point in use
+    answered: float
+    #: of those answered, the wrong ones
+    wrong: float
+    #: what the trainer allows `wrong` to be
+    wrong_answers_max: float
+    #: of intents that were left out of a training, the messages not answered; none with too few intents
+    strangers_turned_away: float | None
+    #: (share answered, share of them wrong, certainty needed)
+    curve: tuple[tuple[float, float, float], ...]
+    #: most frequent first
+    confusions: tuple[Confusion, ...]
+
+
+def read_findings(model: Path) -> Findings:
+    """Return what the archive of a model tells of its training; raises `ReportError` where it tells nothing."""
+    try:
+        with tarfile.open(model) as archive:
+            member = next((entry for entry in archive if Path(entry.name).name == _FILE), None)
+            kept = archive.extractfile(member) if member is not None else None
+            if kept is None:
+                raise ReportError(f"{model} tells nothing of its training: run `python -m bot train --force`.")
+            return _findings(json.loads(kept.read()))
+    except (OSError, tarfile.TarError, KeyError, TypeError, ValueError) as error:
+        raise ReportError(f"{model} cannot be read ({error}): run `python -m bot train --force`.") from error
+
+
+def _findings(told: dict[str, Any]) -> Findings:
+    away = told["strangers_turned_away"]
+    return Findings(
+        intents=tuple(map(str, told["intents"])),
+        messages=tuple(map(int, told["messages"])),
+        accuracy=float(told["accuracy"]),
+        calibration_error=float(told["calibration_error"]),
+        answered=float(told["answered"]),
+        wrong=float(told["wrong"]),
+        wrong_answers_max=float(told["wrong_answers_max"]),
+        strangers_turned_away=None if away is None else float(away),
+        curve=tuple((float(shown), float(bad), float(limit)) for shown, bad, limit in told["curve"]),
+        confusions=tuple(
+            Confusion(intent=str(intent), taken_for=str(other), count=int(count), example=str(example))
+            for intent, other, count, example in told["confusions"]
+        ),
+    )
+
+
+def write_report(model: Path, folder: Path) -> Path:
+    """Write report.md and its two pictures into a folder and return the page; raises `ReportError`."""
+    found = read_findings(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = {(one.intent, one.taken_for): one.count for one in found.confusions}
+    (folder / "confusions.svg").write_text(confusion_matrix(found.intents, found.messages, taken), "utf-8")
+    (folder / "coverage.svg").write_text(coverage_curve(found.curve, found.answered, found.wrong), "utf-8")
+    page = folder / "report.md"
+    page.write_text(_page(model.name, found), "utf-8")
+    return page
+
+
+def _page(name: str, found: Findings) -> str:
+    about = (
+        f"Tried on its own {sum(found.messages)} training messages, each by a model that had not seen it, and on the"
+        " messages of intents left out of a training, which no answer fits."
+    )
+    lines = [
+        f"# How {name} understands",
+        "",
+        about,
+        "",
+        "| | |",
+        "|---|---:|",
+        f"| likeliest intent is right | {found.accuracy:.1%} |",
+        f"| answered | {found.answered:.1%} |",
+        f"| of the answers, wrong (allowed: {found.wrong_answers_max:.0%}) | {found.wrong:.1%} |",
+        f"| confidence is off by | {found.calibration_error:.1%} |",
+    ]
+    if found.strangers_turned_away is not None:
+        lines.append(f"| of intents left out, not answered | {found.strangers_turned_away:.1%} |")
+    lines += ["", "![What caution costs](coverage.svg)", ""]
+    lines += ["| of the answers, wrong | answered | certainty needed |", "|---:|---:|---:|"]
+    for allowed in (0.005, 0.01, 0.02, 0.03, 0.05, 0.08):
+        fitting = [point for point in found.curve if point[1] <= allowed]
+        if fitting:
+            shown, _, limit = fitting[-1]
+            lines.append(f"| {allowed:.1%} | {shown:.0%} | {limit:.2f} |")
+    lines += ["", "![Which intents are taken for which](confusions.svg)", ""]
+    lines += ["| intent | taken for | times | for instance |", "|---|---|---:|---|"]
+    lines += [
+        f"| {one.intent} | {one.taken_for} | {one.count} | {_plain(one.example)} |"
+        for one in found.confusions[:_LISTED]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("|", "/").split())[:100]

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from bot.trainer.report import ReportError, read_findings, write_report
+
+TOLD: dict[str, Any] = {
+    "intents": ["cancel", "greet", "<odd & name>"],
+    "messages": [30, 25, 40],
+    "accuracy": 0.91,
+    "calibration_error": 0.012,
+    "answered": 0.8,
+    "wrong": 0.019,
+    "wrong_answers_max": 0.02,
+    "strangers_turned_away": None,
+    "curve": [[0.5, 0.0, 0.97], [0.8, 0.019, 0.7], [1.0, 0.09, 0.01]],
+    "confusions": [["cancel", "greet", 5, "stop | hi"], ["<odd & name>", "cancel", 1, "x"]],
+}
+
+
+def archive(path: Path, **files: object) -> Path:
+    """Write a model archive with these JSON files in its folders."""
+    with tarfile.open(path, "w:gz") as made:
+        for name, content in files.items():
+            raw = json.dumps(content).encode()
+            member = tarfile.TarInfo(f"components/train_classifier/{name}.json")
+            member.size = len(raw)
+            made.addfile(member, io.BytesIO(raw))
+    return path
+
+
+def test_the_report_has_figures_pictures_and_mistakes(tmp_path: Path) -> None:
+    """The page tells the point in use and the mistakes with an example, and its pictures are whole."""
+    page = write_report(archive(tmp_path / "m.tar.gz", report=TOLD), tmp_path / "report")
+    text = page.read_text("utf-8")
+    assert "| of the answers, wrong (allowed: 2%) | 1.9% |" in text
+    assert "| 2.0% | 80% | 0.70 |" in text
+    assert "| cancel | greet | 5 | stop / hi |" in text
+    for name in ("confusions.svg", "coverage.svg"):
+        assert name in text
+        picture = etree.fromstring((tmp_path / "report" / name).read_bytes())
+        assert picture.tag.endswith("svg")
+    assert "cancel taken for greet: 5" in (tmp_path / "report" / "confusions.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("files", [{}, {"report": {"intents": []}}, {"report": [1]}])
+def test_a_model_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, Any]) -> None:
+    """A model of another make has no report; what to do is said."""
+    with pytest.raises(ReportError, match="bot train"):
+        read_findings(archive(tmp_path / "m.tar.gz", **files))
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    """What cannot be unpacked has no report either."""
+    (tmp_path / "m.tar.gz").write_bytes(b"nothing")
+    with pytest.raises(ReportError, match="cannot be read"):
+        read_findings(tmp_path / "m.tar.gz")
