@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -133,6 +133,10 @@ class MediaStore(Protocol):
 
     async def get(self, media_id: MediaId) -> tuple[Attachment, bytes] | None:
         """Return the file, or none."""
+        ...
+
+    async def pieces(self, media_id: MediaId) -> tuple[Attachment, AsyncIterator[bytes]] | None:
+        """Return the file with its bytes piece by piece, each read once the one before was taken; or none."""
         ...
 
     async def erase(self, media_ids: Collection[MediaId]) -> int:

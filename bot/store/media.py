@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,8 @@ _PAGE_MARKS = ("<!doctype html", "<html", "<head", "<body", "<script", "<svg", "
 _PAGES = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml"})
 _LOOKED_AT = 4096
 _NAME_MAX = 200
+#: Bytes that are read at once of a file on its way out.
+_PIECE = 64 * 1024
 
 
 class StoredMedia:
@@ -77,15 +79,24 @@ class StoredMedia:
 
     async def get(self, media_id: MediaId) -> tuple[Attachment, bytes] | None:
         """Return the file, or none."""
+        found = await self._find(media_id)
+        try:
+            return (found[0], await asyncio.to_thread(found[1].read_bytes)) if found else None
+        except FileNotFoundError:
+            return None
+
+    async def pieces(self, media_id: MediaId) -> tuple[Attachment, AsyncIterator[bytes]] | None:
+        """Return the file with its bytes piece by piece, each read once the one before was taken; or none."""
+        found = await self._find(media_id)
+        return (found[0], _pieces(found[1])) if found else None
+
+    async def _find(self, media_id: MediaId) -> tuple[Attachment, Path] | None:
         found = await self._database.read(_get, media_id)
         if found is None:
             return None
-        attachment, digest = found
-        for path in self._paths(media_id, digest):
-            try:
-                return attachment, await asyncio.to_thread(path.read_bytes)
-            except FileNotFoundError:
-                continue
+        for path in self._paths(media_id, found[1]):
+            if await asyncio.to_thread(path.is_file):
+                return found[0], path
         return None
 
     async def erase(self, media_ids: Collection[MediaId]) -> int:
@@ -150,6 +161,20 @@ class StoredMedia:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    """Yield a file piece by piece, opened for each anew: whoever takes them slowly keeps neither memory nor a file."""
+    start = 0
+    while piece := await asyncio.to_thread(_piece, path, start):
+        yield piece
+        start += len(piece)
+
+
+def _piece(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(_PIECE)
 
 
 def _loose(connection: Connection, before: datetime) -> list[MediaId]:

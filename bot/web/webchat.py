@@ -245,25 +245,30 @@ class _Chat:
             raise ChatError(415, "file_refused", str(error)) from error
         return response.json(self._parts.connector.shown_file(visitor, kept), status=201)
 
-    async def download(self, request: Request, key: str) -> HTTPResponse:
+    async def download(self, request: Request, key: str) -> None:
         """Answer with a file of this visitor's feed; only plain images may be shown in a page."""
         visitor = self._looking(request)
         try:
             attachment = self._keys.file(visitor, key)
         except MalformedWebhookError as error:
             raise ChatError(404, "no_file", str(error)) from error
-        found = await self._parts.media.get(attachment.media_id) if attachment.media_id else None
+        found = await self._parts.media.pieces(attachment.media_id) if attachment.media_id else None
         if found is None:
             raise ChatError(404, "no_file", "The file is no longer kept.")
-        is_raster = found[0].media_type in RASTER_TYPES
+        kept, pieces = found
+        is_raster = kept.media_type in RASTER_TYPES
         disposition = "inline" if is_raster else "attachment"
         headers = {
             "content-disposition": f"{disposition}; filename*=UTF-8''{quote(attachment.name or 'file', safe='')}",
             "content-security-policy": "default-src 'none'; sandbox",
             "cache-control": "private, max-age=3600",
+            "content-length": str(kept.size),
         }
-        content_type = found[0].media_type if is_raster else "application/octet-stream"
-        return response.raw(found[1], headers=headers, content_type=content_type)
+        content_type = kept.media_type if is_raster else "application/octet-stream"
+        answer = await request.respond(content_type=content_type, headers=headers)
+        async for piece in pieces:
+            await answer.send(piece)
+        await answer.eof()
 
     async def history(self, request: Request) -> HTTPResponse:
         """Answer with the last entries of the visitor's feed and the number of the very last one."""

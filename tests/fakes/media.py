@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
 
 from bot.domain.errors import MediaError
@@ -30,6 +30,17 @@ class MemoryMedia:
         """Return the file, or none."""
         return self.files.get(media_id)
 
+    async def pieces(self, media_id: MediaId) -> tuple[Attachment, AsyncIterator[bytes]] | None:
+        """Return the file, its bytes in pieces, or none."""
+        found = self.files.get(media_id)
+        return (found[0], _in_two(found[1])) if found else None
+
     async def erase(self, media_ids: Collection[MediaId]) -> int:
         """Forget files."""
         return sum(self.files.pop(each, None) is not None for each in media_ids)
+
+
+async def _in_two(content: bytes) -> AsyncIterator[bytes]:
+    half = len(content) // 2
+    for piece in (content[:half], content[half:]):
+        yield piece

@@ -77,6 +77,23 @@ async def test_a_file_comes_back_as_it_was(media: StoredMedia, tmp_path: Path) -
     assert names_in(tmp_path) == [hashlib.sha256(b"some words").hexdigest()]
 
 
+async def test_a_large_file_comes_in_pieces(media: StoredMedia, tmp_path: Path) -> None:
+    """Pieces are read one by one as they are taken, so that nobody who takes them slowly fills the memory."""
+    content = bytes(range(256)) * 2_000
+    kept = await media.put(content, CLAIMED)
+    assert kept.media_id is not None
+    found = await media.pieces(kept.media_id)
+    assert found is not None
+    assert b"".join([piece async for piece in found[1]]) == content
+    again = await media.pieces(kept.media_id)
+    assert again is not None
+    assert len(await anext(again[1])) < len(content) / 4
+    (tmp_path / "media" / names_in(tmp_path)[0][:2] / names_in(tmp_path)[0]).unlink()
+    with pytest.raises(FileNotFoundError):
+        await anext(again[1])
+    assert await media.pieces(kept.media_id) is None
+
+
 async def test_equal_files_are_two_and_kept_once(media: StoredMedia, tmp_path: Path) -> None:
     """Nobody's file is known by its content, whose bytes are there once, until the last of them is erased."""
     first, second = [(await media.put(b"x", CLAIMED)).media_id for _ in range(2)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import structlog
 from PIL import Image
 
 from bot.domain.messages import Attachment, AttachmentKind, Author, OutboundMessage
+from bot.store.media import _piece
 from bot.store.pictures import redraw
 from bot.web.limits import Rate
 from bot.web.webchat import MESSAGE_MAX_BYTES, PAGES_MAX, WebChatLimits
@@ -287,6 +289,26 @@ async def test_a_picture_goes_up_and_comes_down(site: ChatSite, visitor: Visitor
     assert got.headers["content-disposition"] == "inline; filename*=UTF-8''mug%20%E2%98%95.png"
     assert got.headers["x-content-type-options"] == "nosniff"
     assert got.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+async def test_who_reads_slowly_holds_no_file(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large file no more is read from disk than its reader takes, and it comes whole to who takes it all."""
+    content = random.Random(1).randbytes(8_000_000)
+    kept = (await visitor.http.post("/chat/files", content=content)).json()
+    read = 0
+
+    def counting(path: Path, start: int) -> bytes:
+        nonlocal read
+        piece = _piece(path, start)
+        read += len(piece)
+        return piece
+
+    monkeypatch.setattr("bot.store.media._piece", counting)
+    async with visitor.http.stream("GET", f"/chat/files/{kept['file']}") as answer:
+        assert answer.headers["content-length"] == str(len(content))
+        assert (await visitor.http.get("/chat/history")).status_code == 200
+        assert read < len(content)
+        assert b"".join([part async for part in answer.aiter_bytes()]) == content
 
 
 async def test_what_is_no_picture_is_only_saved(visitor: Visitor) -> None:

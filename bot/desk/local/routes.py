@@ -175,15 +175,25 @@ class _LocalDesk:
             await stream.send(": beat\n\n" if count is None else f"data: {count}\n\n")
         await stream.eof()
 
-    async def file(self, request: Request, media_id: str) -> HTTPResponse:
+    async def file(self, request: Request, media_id: str) -> HTTPResponse | None:
         """Return a file that somebody sent: a picture to look at, anything else to download."""
         self._session(request)
-        found = await self._parts.media.get(MediaId(media_id))
+        found = await self._parts.media.pieces(MediaId(media_id))
         if found is None:
             return text("There is no such file.", status=404)
-        kept, content = found
-        headers = {"content-disposition": disposition(kept), "content-security-policy": _FILE_POLICY}
-        return raw(content, content_type=kept.media_type or "application/octet-stream", headers=headers)
+        kept, pieces = found
+        headers = {
+            **_HEADERS,
+            "content-disposition": disposition(kept),
+            "content-security-policy": _FILE_POLICY,
+            "content-length": str(kept.size),
+        }
+        stream = await request.respond(content_type=kept.media_type or "application/octet-stream", headers=headers)
+        if stream is not None:
+            async for piece in pieces:
+                await stream.send(piece)
+            await stream.eof()
+        return None
 
     async def static(self, request: Request, name: str) -> HTTPResponse:
         """Return the style sheet or the script; their address carries their version."""
