@@ -17,6 +17,7 @@ from sanic.server.protocols.http_protocol import HttpProtocol
 
 from bot import metrics
 from bot.domain.errors import SettingsError
+from bot.web.holding import Holding
 
 #: Seconds that requests in work get when the server stops.
 GRACE = 3.0
@@ -29,6 +30,8 @@ _LAST_WORDS = 1.0
 _OWN_FILES = 256
 #: Of one process, however many the system allows.
 _CONNECTIONS_MAX = 10_000
+#: Bytes of requests that are not answered yet, of all connections together.
+HELD_MAX = 128 * 1024 * 1024
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:
@@ -74,6 +77,7 @@ class GuardedProtocol(HttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection, if it was ever taken."""
+        self.app.ctx.holding.release(self)
         if self in self.connections:
             super().connection_lost(exc)  # type: ignore[no-untyped-call]
 
@@ -83,10 +87,18 @@ class GuardedProtocol(HttpProtocol):
         if self.http is not None and self.http.exception is not None:
             self.loop.call_later(_LAST_WORDS, self.abort)
 
+    async def send(self, data: bytes) -> None:
+        """Answer, and hold what was asked no longer."""
+        self.app.ctx.holding.release(self)
+        await super().send(data)  # type: ignore[no-untyped-call]
+
     def data_received(self, data: bytes) -> None:
         """Take what came, and give the sender time for more by how much it was."""
         since, http = self._time, self.http
         super().data_received(data)
+        if (largest := self.app.ctx.holding.take(self, len(data))) is not None:
+            metrics.CONNECTIONS_REFUSED.inc()
+            largest.abort()
         if http is not None and http.stage in {Stage.REQUEST, Stage.HANDLER}:
             self._time = min(self._time, since + len(data) / _SLOWEST)
 
@@ -98,6 +110,7 @@ async def serve(app: Sanic[Any, Any], bound: socket.socket) -> AsyncIterator[Non
     app.config.TOUCHUP = False
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
     app.ctx.connections_max = raise_connections()
+    app.ctx.holding = Holding(HELD_MAX)
     server: Any = await app.create_server(
         sock=bound, protocol=GuardedProtocol, return_asyncio_server=True, access_log=False
     )
