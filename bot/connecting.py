@@ -1,21 +1,29 @@
-"""Builds a connector for each channel account that the settings name."""
+"""Builds a connector for each channel account that the settings name, and lets it bring what it fetches."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
 
 from bot.domain.channels import AccountId
-from bot.domain.connectors import Connector
+from bot.domain.connectors import CatchingUp, Connector, ConnectorRegistry, Polling, Registering, Sink
 from bot.domain.errors import SettingsError
 from bot.domain.ports import Clock
 from bot.instance import service_secret
+from bot.pipeline.receive import Receiver
 from bot.settings import Settings
+from bot.store.alone import alone
 from bot.store.cursors import StoredCursors
 from bot.store.database import Database
 from bot.store.feeds import StoredFeed
 from bot.store.media import StoredMedia
 from connectors.setup import Facilities
 from connectors.webchat import VisitorKeys, WebChatConnector
+
+log = structlog.get_logger()
 
 #: The account name of the web chat on the brand's own site.
 SITE = AccountId("site")
@@ -52,3 +60,29 @@ def lone_connectors(settings: Settings, database: Database, clock: Clock) -> tup
 
 def _nobody(_visitor: str) -> None:
     """Tell nobody."""
+
+
+def bringing(connectors: ConnectorRegistry, database: Database, receiver: Receiver) -> list[Coroutine[Any, Any, None]]:
+    """Return what sets up channels that call us and fetches from those that do not, each to run until cancelled."""
+
+    async def bring(connector: Connector, fetch: Callable[[Sink], Awaitable[None]]) -> None:
+        # In one process of all that share the database: channels refuse two pollers of one account.
+        name = f"poll {connector.channel}/{connector.account}"
+        await alone(database, name, lambda: fetch(lambda events: receiver.take(connector, events)))
+
+    works: list[Coroutine[Any, Any, None]] = []
+    for connector in connectors.connectors:
+        if isinstance(connector, Registering):
+            works.append(_register(connector))
+        if isinstance(connector, Polling) and connector.is_polled:
+            works.append(bring(connector, connector.poll))
+        if isinstance(connector, CatchingUp):
+            works.append(bring(connector, connector.catch_up))
+    return works
+
+
+async def _register(connector: Registering) -> None:
+    try:
+        await connector.register()
+    except SettingsError as error:
+        log.error("channel_not_registered", error=str(error))

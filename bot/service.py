@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from enum import Flag, auto
@@ -20,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from actions.server import ActionServer, build_actions
 from bot import metrics
 from bot.clock import SystemClock
-from bot.connecting import SITE, connectors_of
+from bot.connecting import SITE, bringing, connectors_of
 from bot.desk.local.hub import DeskHub
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import desk_link
@@ -29,8 +30,7 @@ from bot.desk.slack.macros import load as load_macros
 from bot.desk.slack.parts import Resources
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
-from bot.domain.connectors import CatchingUp, Closing, Connector, ConnectorRegistry, Polling, Registering, Sink
-from bot.domain.errors import SettingsError
+from bot.domain.connectors import Closing, ConnectorRegistry
 from bot.domain.macros import Macro
 from bot.domain.tickets import Agent
 from bot.instance import service_secret
@@ -63,7 +63,7 @@ from bot.store.shared_clock import SharedClock
 from bot.store.signals import About
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
-from bot.web.serving import bind, serve
+from bot.web.serving import INTERNAL_GRACE, bind, inherited, serve
 from bot.web.site.pages import SiteParts, site_blueprint
 from bot.web.streams import FeedHub
 from bot.web.webchat import WebChatParts, webchat_blueprint
@@ -338,9 +338,9 @@ class Service:
         """
         service = self.settings.service
         async with AsyncExitStack() as stack:
-            internal = bind("127.0.0.1", service.internal_port, "service.internal_port")
+            internal = bind(service.internal_host, service.internal_port, "service.internal_port")
             if Role.WEB in self.role:
-                public = bind(service.host, service.port, "service.port")
+                public = inherited(os.environ) or bind(service.host, service.port, "service.port")
                 app = public_app(PublicParts(blueprints=self.blueprints(), find_unready=self.find_unready))
                 await stack.enter_async_context(serve(app, public))
             parts = InternalParts(
@@ -349,7 +349,7 @@ class Service:
                 find_unready=self.find_unready,
                 find_warnings=self.find_warnings,
             )
-            await stack.enter_async_context(serve(internal_app(parts), internal))
+            await stack.enter_async_context(serve(internal_app(parts), internal, INTERNAL_GRACE))
             stack.push_async_callback(self.close)
             stack.push_async_callback(self.background.stop)
             await self.clock.set()
@@ -373,24 +373,13 @@ class Service:
             works.append(self.engine_process.run(model))
         if self.brand.sample_shop is not None:
             works.append(keep_dated(self.brand.sample_shop, self.clock))
-        works += self._works_of_channels()
+        works += bringing(self.connectors, self.database, self.receiver)
         if self.slack is not None:
             works.append(self.slack.homes.run())
         if self.slack is not None and self.settings.slack.app_token is not None:
             works.append(self.slack.run_socket_mode())
         if self.slack_watch is not None:
             works.append(alone(self.database, "watch slack", self.slack_watch.run))
-        return works
-
-    def _works_of_channels(self) -> list[Coroutine[Any, Any, None]]:
-        works: list[Coroutine[Any, Any, None]] = []
-        for connector in self.connectors.connectors:
-            if isinstance(connector, Registering):
-                works.append(_register(connector))
-            if isinstance(connector, Polling) and connector.is_polled:
-                works.append(self._bring(connector, connector.poll))
-            if isinstance(connector, CatchingUp):
-                works.append(self._bring(connector, connector.catch_up))
         return works
 
     def _hearers(self) -> dict[About, Hearer]:
@@ -405,18 +394,6 @@ class Service:
             About.OUTBOX: lambda _: hear(self.hints.outbox),
             About.FEED: self.hub.wake,
         }
-
-    async def _bring(self, connector: Connector, bring: Callable[[Sink], Awaitable[None]]) -> None:
-        """Fetch events in one process of all that share the database: channels refuse two pollers of one account."""
-        name = f"poll {connector.channel}/{connector.account}"
-        await alone(self.database, name, lambda: bring(lambda events: self.receiver.take(connector, events)))
-
-
-async def _register(connector: Registering) -> None:
-    try:
-        await connector.register()
-    except SettingsError as error:
-        log.error("channel_not_registered", error=str(error))
 
 
 def _touch(connection: Connection) -> None:

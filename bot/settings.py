@@ -80,8 +80,10 @@ class ServiceSettings(_Section):
     host: str = "127.0.0.1"
     #: webhooks, web chat, local desk
     port: int = Field(default=8080, ge=1, le=65535)
-    #: metrics, health and the engine's calls to actions; bound to loopback
+    #: metrics, health and the engine's calls to actions
     internal_port: int = Field(default=8081, ge=1, le=65535)
+    #: where that listens; 0.0.0.0 only where a firewall keeps all but probes and Prometheus away
+    internal_host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"  # noqa: S104
     #: how customers' networks reach us (https://care.example.com); none: channels are polled
     public_url: str | None = None
     #: what stands between customers and us, as 10.0.0.5 or 10.0.0.0/24: of these alone `X-Forwarded-For` is believed

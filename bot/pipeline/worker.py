@@ -55,8 +55,9 @@ SWEEP_EVERY = 2.0
 PEOPLE_EVERY = timedelta(minutes=5)
 #: An engine is started again within this; until then its worker leaves the inbox alone.
 ENGINE_WITHIN = timedelta(seconds=5)
-#: How long a stopping worker waits for what it has begun, in seconds: its leases last until then.
-DRAIN_FOR = 7.0
+#: How long a stopping worker waits for what it has begun, in seconds: its leases last until then, and with what the
+#: servers wait a service stops within ten.
+DRAIN_FOR = 4.0
 OWNER_CHANGES_MAX = 5
 
 P = ParamSpec("P")

@@ -1,10 +1,11 @@
-"""What only this machine may call: actions for the engine, health, metrics."""
+"""What operators and this machine may call: health and metrics, and actions, which are the engine's alone."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +46,8 @@ def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
     @app.post("/actions")
     async def actions(request: Request) -> HTTPResponse:
         given = request.headers.get("authorization", "")
+        if not ip_address(request.ip).is_loopback:
+            return response.json({"error": "actions are called on this machine alone"}, 403)
         if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode()):
             return response.json({"error": "only the engine may call actions"}, 401)
         if not isinstance(request.json, dict):

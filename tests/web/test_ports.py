@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,14 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
-from sanic import Sanic
+from sanic import Request, Sanic
 
 from bot.domain.channels import AccountId
 from bot.domain.connectors import Connector, ConnectorRegistry, WebhookAnswer, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, WebhookRejectedError
+from bot.web import serving
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
-from bot.web.serving import bind, serve
+from bot.web.serving import bind, inherited, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from tests.fakes.connector import FakeConnector
 
@@ -198,3 +201,24 @@ async def test_metrics_are_served_inside_only(public: httpx.AsyncClient, interna
     """Prometheus reads them on the internal port."""
     assert "tandem_turns_total" in (await internal.get("/metrics")).text
     assert (await public.get("/metrics")).status_code == 404
+
+
+async def test_actions_are_for_this_machine_alone(internal: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the internal port is open to a network, for probes and figures, actions are refused to whoever is there."""
+    monkeypatch.setattr(Request, "ip", "10.1.2.3")
+    answer = await internal.post("/actions", json={}, headers={"Authorization": "Bearer right"})
+    assert answer.status_code == 403
+    assert (await internal.get("/metrics")).status_code == 200
+
+
+def test_an_inherited_socket_is_taken_by_whom_it_is_meant_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket that systemd hands over is used by the process it names, and nobody else takes it for one."""
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        monkeypatch.setattr(serving, "_FIRST_INHERITED", os.dup(given.fileno()))
+        assert inherited({}) is None
+        assert inherited({"LISTEN_FDS": "1", "LISTEN_PID": "1"}) is None
+        assert inherited({"LISTEN_FDS": "2", "LISTEN_PID": str(os.getpid())}) is None
+        taken = inherited({"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+        assert taken is not None
+        assert taken.getsockname() == given.getsockname()
+        taken.close()
