@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def find_risks(settings: Settings) -> dict[str, str]:
     return {"proxies": NO_PROXIES} if is_open and not service.trusted_proxies else {}
 
 
+def find_exposed(folder: Path) -> list[str]:
+    """Return what of our state every user of this machine can read, by name."""
+    if not folder.is_dir() or not folder.stat().st_mode & stat.S_IXOTH:
+        return []
+    kept = (*folder.glob("*.db*"), folder / "media", folder / "secret")
+    return sorted(path.name for path in kept if path.exists() and path.stat().st_mode & stat.S_IROTH)
+
+
 class _Doctor:
     def __init__(self, settings: Settings, console: Console) -> None:
         self._settings = settings
@@ -50,6 +59,7 @@ class _Doctor:
         for name, line in find_risks(self._settings).items():
             self._console.print(f"[yellow]![/yellow] {name}: {line}")
         await self._check("disk", self._disk)
+        await self._check("files", self._files)
         await self._check("model", self._model)
         await self._check("running", self._running)
         await self._check("database", self._open)
@@ -77,6 +87,15 @@ class _Doctor:
                 f"only {free // 1024**2} MB are free for {folder}; messages are refused when it is full"
             )
         return f"{free // 1024**3} GB free for {folder}"
+
+    async def _files(self) -> str:
+        folder = self._settings.service.state_dir
+        if exposed := find_exposed(folder):
+            raise SettingsError(
+                f"every user of this machine can read {', '.join(exposed)} in {folder}, and so what customers wrote; "
+                f"`chmod -R go= {folder}` keeps it to who runs Tandem"
+            )
+        return f"what customers wrote is read by nobody else in {folder}"
 
     async def _model(self) -> str:
         model = await asyncio.to_thread(find_model, self._settings)
