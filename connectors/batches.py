@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import InboundEvent, Unsupported
@@ -27,6 +27,21 @@ def refuse(kind: str) -> Read:
         raise NotForUsError(kind)
 
     return read
+
+
+def of_each(
+    groups: Iterable[Fields], items: Callable[[Fields], Iterable[tuple[Fields, Read]]]
+) -> Iterator[tuple[Fields, Read]]:
+    """Yield the items of each group, and how each is read; a group that cannot be read is one item by itself."""
+    for group in groups:
+        try:
+            yield from list(items(group))
+        except MalformedWebhookError:
+            yield group, _unreadable
+
+
+def _unreadable(_item: Fields) -> list[InboundEvent]:
+    raise MalformedWebhookError("what holds the items cannot be read")
 
 
 def digest_of(body: bytes) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.connectors import WebhookAnswer, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
 from bot.domain.messages import Attachment, InboundEvent
-from connectors.batches import Read, digest_of, read_all
+from connectors.batches import Read, digest_of, of_each, read_all
 from connectors.fields import Fields, load
 
 #: The version of the Graph API whose limits and errors are written down here.
@@ -106,9 +106,9 @@ class Batch:
         batch = Fields(load(body))
         return cls(object_name=batch.text("object"), entries=batch.objects("entry"), digest=digest_of(body))
 
-    def events(self, items: Iterator[tuple[Fields, Read]]) -> list[InboundEvent]:
-        """Return what each item is read as."""
-        return read_all(items, self.digest)
+    def events(self, items: Callable[[Fields], Iterable[tuple[Fields, Read]]]) -> list[InboundEvent]:
+        """Return what each of the `items` of an entry is read as."""
+        return read_all(of_each(self.entries, items), self.digest)
 
 
 def address(channel: ChannelName, account: AccountId, customer: str) -> ChannelAddress:

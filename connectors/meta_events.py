@@ -66,17 +66,16 @@ class Mailbox:
     def read(self, body: bytes) -> list[InboundEvent]:
         """Return the events of a call, N in and N out; raises `MalformedWebhookError`."""
         batch = Batch.read(body)
-        return batch.events(self._items(batch))
+        return batch.events(lambda entry: self._items(batch.object_name, entry))
 
-    def _items(self, batch: Batch) -> Iterator[tuple[Fields, Read]]:
-        for entry in batch.entries:
-            is_ours = batch.object_name == self.object_name and entry.text("id") in {self.account, self.page_id}
-            for item in entry.objects("messaging"):
-                yield item, self._read if is_ours else refuse("other_account")
-            for item in entry.objects("standby"):
-                yield item, refuse("standby")
-            for change in entry.objects("changes"):
-                yield change, self._reads_change(entry, _word(change)) if is_ours else refuse("other_account")
+    def _items(self, object_name: str, entry: Fields) -> Iterator[tuple[Fields, Read]]:
+        is_ours = object_name == self.object_name and entry.text("id") in {self.account, self.page_id}
+        for item in entry.objects("messaging"):
+            yield item, self._read if is_ours else refuse("other_account")
+        for item in entry.objects("standby"):
+            yield item, refuse("standby")
+        for change in entry.objects("changes"):
+            yield change, self._reads_change(entry, _word(change)) if is_ours else refuse("other_account")
 
     def _reads_change(self, entry: Fields, field: str) -> Read:
         comments = self.comments

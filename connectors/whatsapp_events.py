@@ -26,7 +26,7 @@ from bot.domain.messages import (
     Renaming,
     Withdrawal,
 )
-from connectors.batches import NotForUsError, Read, refuse
+from connectors.batches import NotForUsError, Read, of_each, refuse
 from connectors.fields import Fields
 from connectors.meta import Batch, Content, address, choice, key_in
 from connectors.meta_errors import GraphError
@@ -63,18 +63,19 @@ class Line:
     def read(self, body: bytes) -> list[InboundEvent]:
         """Return the events of a call, N in and N out; raises `MalformedWebhookError`."""
         batch = Batch.read(body)
-        return batch.events(self._items(batch))
+        is_ours = batch.object_name == OBJECT
+        return batch.events(
+            lambda entry: of_each(entry.objects("changes"), lambda change: self._items(change, is_ours=is_ours))
+        )
 
-    def _items(self, batch: Batch) -> Iterator[tuple[Fields, Read]]:
-        for entry in batch.entries:
-            for change in entry.objects("changes"):
-                field = change.text("field", "unknown")
-                if batch.object_name != OBJECT or field not in {"messages", "smb_message_echoes"}:
-                    yield change, refuse(f"changes.{field}")
-                    continue
-                yield from self._of_change(change.object("value"))
+    def _items(self, change: Fields, *, is_ours: bool) -> Iterator[tuple[Fields, Read]]:
+        field = change.text("field", "unknown")
+        if not is_ours or field not in {"messages", "smb_message_echoes"}:
+            yield change, refuse(f"changes.{field}")
+        else:
+            yield from self._of_value(change.object("value"))
 
-    def _of_change(self, value: Fields) -> Iterator[tuple[Fields, Read]]:
+    def _of_value(self, value: Fields) -> Iterator[tuple[Fields, Read]]:
         is_ours = value.object("metadata").text("phone_number_id", "") == self.account
         reader = _Reader(account=self.account, names=_names(value))
         reads: dict[str, Read] = {

@@ -6,6 +6,7 @@ https://developer.wordpress.org/rest-api/reference/comments/, read with `context
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,7 +34,7 @@ class Comments:
     def read(self, body: bytes) -> list[InboundEvent]:
         """Return the approved comments of a page, oldest first; raises `MalformedWebhookError`."""
         items = comments_in(body)
-        known = {each.integer("id"): each for each in items if "id" in each}
+        known = _numbered(items)
         return read_all(((each, lambda item: [self._comment(item, known)]) for each in items), digest_of(body))
 
     def _comment(self, comment: Fields, known: dict[int, Fields]) -> InboundEvent:
@@ -76,6 +77,14 @@ class Comments:
         return ChannelAddress(
             channel=CHANNEL, account=self.account, external_id=f"{comment.integer('post')}{_BORDER}{_author(comment)}"
         )
+
+
+def _numbered(items: list[Fields]) -> dict[int, Fields]:
+    found = {}
+    for each in items:
+        with suppress(MalformedWebhookError):
+            found[each.integer("id")] = each
+    return found
 
 
 def comments_in(body: bytes) -> list[Fields]:

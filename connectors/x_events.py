@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, AttachmentKind, Echo, InboundEvent, InboundMessage, Receipt, ReceiptKind
-from connectors.batches import NotForUsError, Read, digest_of, read_all, refuse
+from connectors.batches import NotForUsError, Read, digest_of, of_each, read_all, refuse
 from connectors.fields import Fields, load
 
 CHANNEL, MENTIONS = ChannelName("x"), ChannelName("x-mentions")
@@ -55,18 +55,17 @@ class Timeline:
             raise MalformedWebhookError("$.data is missing")
         is_batch = isinstance(call, dict) and isinstance(call.get("data"), list)
         activities = envelope.objects("data") if is_batch else [envelope.object("data")]
-        return read_all(self._items(activities), digest_of(body))
+        return read_all(of_each(activities, self._items), digest_of(body))
 
-    def _items(self, activities: list[Fields]) -> Iterator[tuple[Fields, Read]]:
-        for activity in activities:
-            kind = activity.text("event_type", "") or "unknown"
-            if kind in {"dm.received", "dm.sent", "dm.read"}:
-                yield from self._messages(activity, kind)
-            elif kind in PUBLIC_EVENTS:
-                yield activity, self._post
-            else:
-                # chat.*: encrypted from end to end, so that nobody but the customer's phone could read it.
-                yield activity, refuse(kind)
+    def _items(self, activity: Fields) -> Iterator[tuple[Fields, Read]]:
+        kind = activity.text("event_type", "") or "unknown"
+        if kind in {"dm.received", "dm.sent", "dm.read"}:
+            yield from self._messages(activity, kind)
+        elif kind in PUBLIC_EVENTS:
+            yield activity, self._post
+        else:
+            # chat.*: encrypted from end to end, so that nobody but the customer's phone could read it.
+            yield activity, refuse(kind)
 
     def _messages(self, activity: Fields, kind: str) -> Iterator[tuple[Fields, Read]]:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +15,7 @@ from functools import partial
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Echo, InboundEvent, InboundMessage
-from connectors.batches import NotForUsError, Read, digest_of, read_all
+from connectors.batches import NotForUsError, Read, digest_of, of_each, read_all
 from connectors.fields import Fields, load
 
 CHANNEL = ChannelName("youtube-comments")
@@ -47,16 +48,15 @@ class Comments:
     def read(self, body: bytes) -> list[InboundEvent]:
         """Return the comments and replies of a page of threads, oldest first; raises `MalformedWebhookError`."""
         page = Fields(load(body))
-        items = (
-            (comment, self._reader(thread, _all(thread)))
-            for thread in reversed(page.objects("items"))
-            for comment in _all(thread)
-        )
-        return read_all(items, digest_of(body))
+        return read_all(of_each(reversed(page.objects("items")), self._items), digest_of(body))
+
+    def _items(self, thread: Fields) -> Iterator[tuple[Fields, Read]]:
+        reader = self._reader(thread, _all(thread))
+        return ((comment, reader) for comment in _all(thread))
 
     def read_replies(self, thread: Fields, body: bytes) -> list[InboundEvent]:
         """Return the replies of a page of one thread, oldest first; raises `MalformedWebhookError`."""
-        replies = sorted(Fields(load(body)).objects("items"), key=_published)
+        replies = sorted(Fields(load(body)).objects("items"), key=_order)
         reader = self._reader(thread, [*_all(thread), *replies])
         return read_all(((reply, reader) for reply in replies), digest_of(body))
 
@@ -109,8 +109,12 @@ class Comments:
 
 
 def threads_in(body: bytes) -> list[tuple[Thread, Fields]]:
-    """Return the threads of a page, newest first; raises `MalformedWebhookError`."""
-    return [(_thread(each), each) for each in Fields(load(body)).objects("items")]
+    """Return the threads of a page that can be read, newest first; raises `MalformedWebhookError`."""
+    found = []
+    for each in Fields(load(body)).objects("items"):
+        with suppress(MalformedWebhookError):
+            found.append((_thread(each), each))
+    return found
 
 
 def thread_of(address: ChannelAddress) -> str:
@@ -119,11 +123,12 @@ def thread_of(address: ChannelAddress) -> str:
 
 
 def changes_in(body: bytes) -> dict[str, datetime]:
-    """Return when each comment of a page was last changed; raises `MalformedWebhookError`."""
+    """Return when each comment of a page that can be read was last changed; raises `MalformedWebhookError`."""
     made = {}
     for item in Fields(load(body)).objects("items"):
-        for comment in _all(item) if "topLevelComment" in item.object("snippet") else (item,):
-            made[_id(comment)] = _moment(comment, "updatedAt")
+        with suppress(MalformedWebhookError):
+            for comment in _all(item) if "topLevelComment" in item.object("snippet") else (item,):
+                made[_id(comment)] = _moment(comment, "updatedAt")
     return made
 
 
@@ -141,18 +146,16 @@ def _thread(thread: Fields) -> Thread:
 def _all(thread: Fields) -> Iterator[Fields]:
     yield thread.object("snippet").object("topLevelComment")
     if "replies" in thread:
-        yield from sorted(thread.object("replies").objects("comments"), key=_published)
+        yield from sorted(thread.object("replies").objects("comments"), key=_order)
 
 
 def _callers(talk: Iterable[Fields]) -> dict[str, str]:
     """Return who is called by which name in a thread; of who has left there is nothing to call."""
     called: dict[str, str] = {}
     for comment in talk:
-        try:
+        with suppress(MalformedWebhookError):
             snippet = comment.object("snippet")
             called[snippet.text("authorDisplayName", "")] = _author(snippet)
-        except MalformedWebhookError:
-            continue
     return called
 
 
@@ -168,6 +171,14 @@ def _id(item: Fields) -> str:
     if not _ID.fullmatch(found):
         raise MalformedWebhookError("an id is no id")
     return found
+
+
+def _order(comment: Fields) -> datetime:
+    """Return when a comment was written, to sort by; what cannot be read comes first, to be refused by itself."""
+    try:
+        return _published(comment)
+    except MalformedWebhookError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _published(comment: Fields) -> datetime:
