@@ -24,6 +24,7 @@ _RIGHTS = "the app may not do that for this account: in X's developer console al
 _LOCKED = "X has locked or suspended the account: sign in there and see"
 _CREDITS = "X's credits are used up: buy some in X's developer console"
 _CLOSED = "the customer takes no direct messages from us: they have blocked us, or follow us no more"
+_SUSPENDED = "X has suspended the customer's account"
 _GONE = "what is to be answered is deleted, or not visible to us"
 
 #: What the type, title and detail of a refusal say, in small letters → what it comes to, and words for an agent; the
@@ -37,6 +38,7 @@ WORDS: tuple[tuple[str, tuple[Verdict, str]], ...] = (
     (r"who can reply|not permitted to reply|not allowed to reply", (NEVER, "the author lets only some people reply")),
     (r"deleted or not visible|attempted to reply to", (NEVER, _GONE)),
     (r"cannot send messages to this user|not following you|not verified to send|message requests", (NEVER, _CLOSED)),
+    (r"(user|recipient|participant) (has been|is|was) suspended", (NEVER, _SUSPENDED)),
     (r"suspended|temporarily locked|account is locked", (ACCOUNT, _LOCKED)),
     (r"oauth1-permissions|unsupported-authentication|client-not-enrolled|client-forbidden", (ACCOUNT, _RIGHTS)),
     (r"not permitted to perform this action|not permitted to access", (ACCOUNT, _RIGHTS)),
@@ -47,7 +49,7 @@ WORDS: tuple[tuple[str, tuple[Verdict, str]], ...] = (
 CODES: dict[int, tuple[Verdict, str]] = {
     32: (ACCOUNT, _TOKEN),
     50: (NEVER, "the customer's account is gone"),
-    63: (NEVER, "X has suspended the customer's account"),
+    63: (NEVER, _SUSPENDED),
     64: (ACCOUNT, _LOCKED),
     88: (LATER, "X asks for a pause"),
     89: (ACCOUNT, _TOKEN),

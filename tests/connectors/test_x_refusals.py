@@ -28,6 +28,7 @@ async def stand() -> AsyncIterator[Bench]:
     [
         (403, "You cannot send messages to this user.", False, "no direct messages"),
         (403, "You are not permitted to perform this action.", True, "console"),
+        (403, "User has been suspended: [1357924680].", False, "the customer's account"),
         (403, "Your account is suspended and is not permitted to access this feature.", True, "suspended"),
         (403, "You attempted to reply to a Tweet that is deleted or not visible to you.", False, "deleted"),
         (403, "The original Tweet author restricted who can reply to this Tweet.", False, "lets only some"),
