@@ -78,9 +78,11 @@ class StepProcessor(MessageProcessor):
         rules: dict[str, Any] = next((node.config for node in nodes if issubclass(node.uses, RulePolicy)), {})
         return str(rules.get("core_fallback_action_name", ACTION_DEFAULT_FALLBACK_NAME))
 
-    def understand(self, text: str, tracker: DialogueStateTracker) -> dict[str, Any]:
+    def understand(
+        self, text: str, tracker: DialogueStateTracker, metadata: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Return what the understanding makes of a text: intent, ranking, entities and what else its components say."""
-        message = UserMessage(text, sender_id=tracker.sender_id)
+        message = UserMessage(text, sender_id=tracker.sender_id, metadata=metadata)
         inputs = {PLACEHOLDER_MESSAGE: [message], PLACEHOLDER_TRACKER: tracker}
         parsed = self.graph_runner.run(inputs, targets=[self._understanding])[self._understanding][0]
         found = {"text": "", "intent": {"name": None, "confidence": 0.0}, "entities": []}

@@ -178,7 +178,7 @@ def _tracker(processor: StepProcessor, request: StepRequest, events: list[Event]
 
 def _understood(processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker) -> dict[str, Any]:
     if request.intent is None:
-        return processor.understand(request.text, tracker)
+        return processor.understand(request.text, tracker, request.metadata)
     name = request.intent["name"]
     if name not in processor.domain.intents:
         raise RequestError(f"the model knows no intent {name!r}")
@@ -199,7 +199,7 @@ def _two_questions(
     readings: dict[str, dict[str, Any]] = {}
 
     def read(text: str) -> Reading:
-        parsed = readings[text] = processor.understand(text, tracker)
+        parsed = readings[text] = processor.understand(text, tracker, request.metadata)
         intent = parsed["intent"]
         return Reading(
             intent=intent["name"], is_question=bool(parsed.get("is_request")) and intent["confidence"] >= SURE
@@ -212,7 +212,7 @@ def _two_questions(
         _Message(
             id=f"{request.message_id}.{number}",
             text=part,
-            parsed=readings.get(part) or processor.understand(part, tracker),
+            parsed=readings.get(part) or processor.understand(part, tracker, request.metadata),
         )
         for number, part in enumerate(parts, 1)
     ]

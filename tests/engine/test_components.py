@@ -101,6 +101,20 @@ def test_far_away_messages_get_the_fallback_and_the_best_guesses(
     assert len(said["intent_ranking"]) == 10
 
 
+def test_the_situation_tips_the_balance(encoder_folder: Path, tmp_path: Path) -> None:
+    """What is likelier while people are asked is preferred then, and then alone."""
+    waiting = {"queue": {"opening_hours": 1e6}}
+    classifier, seen_by = trained(encoder_folder, tmp_path / "s", expected=waiting), featurizer(encoder_folder)
+
+    def said(owner: str) -> str:
+        message = Message({"text": "please cancel my order", "metadata": {"owner": owner}})
+        classifier.process(seen_by.process([message]))
+        return str(message.get("intent_ranking")[0]["name"])
+
+    assert said("bot") == "order_cancel"
+    assert said("queue") == "opening_hours"
+
+
 def test_training_is_repeatable(classifier: LinearIntentClassifier, encoder_folder: Path, tmp_path: Path) -> None:
     """The same data gives the same classifier."""
     again, seen_by = trained(encoder_folder, tmp_path / "s"), featurizer(encoder_folder)

@@ -70,9 +70,14 @@ def gather(logits: Floats, likeness: Floats | None) -> Floats:
     return np.stack(columns, 1)
 
 
-def judge(bar: Bar, logits: Floats, likeness: Floats | None) -> Verdict:
-    """Decide on one message, whose logits and likeness are given as (1, intents)."""
+def judge(bar: Bar, logits: Floats, likeness: Floats | None, odds: Floats | None = None) -> Verdict:
+    """Decide on one message, whose logits and likeness are given as (1, intents).
+
+    `odds` (intents,) says how many times likelier each intent is in this situation than in any.
+    """
     probabilities = confidences(logits, bar.temperature)[0]
+    if odds is not None:
+        probabilities = probabilities * odds / (probabilities * odds).sum()
     in_scope = float(bar.in_scope(gather(logits, likeness))[0])
     best = np.sort(probabilities)[::-1][:OFFERED]
     certainty = in_scope * float(best[0])

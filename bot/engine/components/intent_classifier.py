@@ -56,6 +56,8 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
             # Intents that are no request of their own: never one of two questions in one message; see
             # `bot.engine.segments`.
             "asides": [],
+            # How many times likelier intents are while a conversation is somebody's: {owner: {intent: times}}.
+            "expected": {},
             # Weight and width of the n-gram features beside the sentence vector.
             "ngram_weight": 0.8,
             "ngram_width": 512,
@@ -143,7 +145,8 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
                 "The encoder that the model was trained with (%s) is missing: n-grams alone.", knowledge.encoder
             )
             self._told = True
-        return knowledge.judge(text, vector)
+        owner = (message.get("metadata") or {}).get("owner")
+        return knowledge.judge(text, vector, self._config["expected"].get(owner) or {})
 
     def _set_intent(self, message: Message, verdict: Verdict, intents: list[str]) -> None:
         length = self._config["ranking_length"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,19 @@ class Knowledge:
     #: What trainers are told: see `learning.report`.
     report: dict[str, Any]
 
-    def judge(self, text: str, vector: Floats | None) -> Verdict:
-        """Decide on a text, whose sentence vector is given where there is one that `full` can read."""
+    def judge(self, text: str, vector: Floats | None, expected: Mapping[str, float]) -> Verdict:
+        """Decide on a text, whose sentence vector is given where there is one that `full` can read.
+
+        `expected` says how many times likelier some intents are in this situation.
+        """
+        odds = np.asarray([expected.get(intent, 1.0) for intent in self.intents], np.float32) if expected else None
         rows, weights = self.vectorizer.weigh(text)
         sight = self.plain if self.full is None or vector is None else self.full
         logits = sight.bias + weights @ sight.ngram_logits[rows]
         if sight.memory is None or vector is None:
-            return judge(sight.bar, logits[None], None)
+            return judge(sight.bar, logits[None], None, odds)
         logits = logits + vector @ sight.dense_logits
-        return judge(sight.bar, logits[None], sight.memory.likeness(vector[None], len(self.intents)))
+        return judge(sight.bar, logits[None], sight.memory.likeness(vector[None], len(self.intents)), odds)
 
 
 def write_knowledge(knowledge: Knowledge, folder: Path) -> None:
