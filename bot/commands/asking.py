@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.prompt import Confirm, Prompt
+
+from bot.domain.errors import SettingsError
+
+T = TypeVar("T")
 
 
 class Asking(Protocol):
@@ -54,16 +59,21 @@ class Terminal:
         shown = "as it is" if present and is_secret else present
         self._console.print(f"\n[bold]{name}[/bold]  ", end="")
         self._console.print(words, markup=False)
-        # In a thread: what the channel sends meanwhile is taken.
-        answer = await asyncio.to_thread(
-            Prompt.ask,
-            f"  Enter keeps: {shown}" if shown else " ",
-            console=self._console,
-            password=is_secret,
-            default="",
+        words = f"  Enter keeps: {shown}" if shown else " "
+        answer = await _at_the_terminal(
+            lambda: Prompt.ask(words, console=self._console, password=is_secret, default="")
         )
         return answer.strip() or present
 
     async def confirm(self, what: str) -> bool:
         """Ask."""
-        return await asyncio.to_thread(Confirm.ask, what, console=self._console, default=True)
+        return await _at_the_terminal(lambda: Confirm.ask(what, console=self._console, default=True))
+
+
+async def _at_the_terminal(ask: Callable[[], T]) -> T:
+    """Return the answer; raises `SettingsError` where nobody is there to give one."""
+    try:
+        # In a thread: what the channel sends meanwhile is taken.
+        return await asyncio.to_thread(ask)
+    except EOFError:
+        raise SettingsError("nobody answers here: give what is asked for by --set NAME=VALUE, and --yes") from None

@@ -244,3 +244,15 @@ def test_refused_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for wrong in ("colour=blue", "token"):
         assert main(["connect", "telegram", "--yes", "--offline", "--set", wrong, "--set", "token=1:a"]) == 2
     assert not (tmp_path / "tandem.toml").exists()
+
+
+def test_nobody_at_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody can answer, as in a script, what to do is said, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TANDEM_TEST_MODEL", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main(["connect", "youtube", "--offline"]) == 2
+    assert "--set NAME=VALUE, and --yes" in capsys.readouterr().err
+    assert not (tmp_path / "tandem.toml").exists()
