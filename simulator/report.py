@@ -83,14 +83,14 @@ def _line(channel: str, chats: Sequence[Chat], kept: Mapping[str, Kept]) -> Line
 
 def table(found: Report) -> Table:
     """Return the figures for people to read."""
-    grid = Table(
-        "channel", caption="written: messages that customers wrote; asked: questions, of one message or a burst"
-    )
-    for name in (
-        *("customers", "written", "asked", "answered", "with people", "held"),
-        *("lost", "doubled", "reordered", "p50", "p95"),
-    ):
-        grid.add_column(name, justify="right")
+    words = "written: messages that customers wrote; asked: questions, of one message or a burst"
+    # Without lines, and with heads that break, it fits a terminal of 80 characters.
+    grid = Table(box=None, pad_edge=False, caption=words, caption_justify="left")
+    grid.add_column("channel", no_wrap=True)
+    for name in ("customers", "written", "asked", "answered", "with people", "held", "lost", "doubled", "reordered"):
+        grid.add_column(name, justify="right", overflow="fold")
+    for name in ("p50", "p95"):
+        grid.add_column(name, justify="right", no_wrap=True)
     for line in found.lines:
         verdict = line.verdict
         counts = (line.customer_count, line.written_count, line.asked_count, line.answered_count)

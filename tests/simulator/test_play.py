@@ -10,7 +10,8 @@ from bot.__main__ import _parser
 from bot.commands.simulate import plan_of
 from bot.domain.errors import SettingsError
 from simulator.play import CHANNELS, Plan, play
-from simulator.report import table
+from simulator.report import Line, Report, table
+from simulator.truth import Verdict
 from tests.faults.conftest import model
 
 __all__ = ["model"]
@@ -34,6 +35,26 @@ def test_plan_that_cannot_be(wrong: list[str]) -> None:
     """What cannot be simulated is refused by the name of its option."""
     with pytest.raises(SettingsError, match=wrong[0]):
         planned(*wrong)
+
+
+def test_table_of_a_narrow_terminal() -> None:
+    """Names and figures are whole on a terminal of 80 characters."""
+    line = Line(
+        channel="instagram",
+        customer_count=200,
+        written_count=1075,
+        acknowledged_count=1075,
+        asked_count=1064,
+        answered_count=1062,
+        with_people_count=11,
+        dead_count=9,
+        verdict=Verdict(lost=("a reply that nobody saw",)),
+        waits=(12.34,),
+    )
+    shown = StringIO()
+    Console(width=80, file=shown).print(table(Report(lines=(line,), is_quiet=True)))
+    row = next(each for each in shown.getvalue().splitlines() if each.startswith("instagram"))
+    assert row.split() == ["instagram", "200", "1075", "1064", "1062", "11", "9", "1", "0", "0", *["12.34", "s"] * 2]
 
 
 @pytest.mark.slow
