@@ -16,11 +16,11 @@ _OPENERS = (
     "also|can|could|do|does|did|how|i|i'd|is|are|please|pls|when|where|what|what's|whats|wheres|which|who|why|will"
     "|would|you|my|tell|cancel|change"
 )
+# Gaps are narrowed first: at a wide one the border below would be looked for from each of its spaces.
+_GAP = re.compile(r"[^\S\r\n]+")
 # The end of a sentence (a full stop inside a number or an e-mail address has no space after it), a line break, or an
 # "and" before words that begin a request.
-_BORDER = re.compile(
-    rf"(?<=[.?!…])\s+|\s*[\r\n;]+\s*|[,\s]*\s(?:and|also|plus|oh and|&)\s+(?=(?:{_OPENERS})\b)", re.IGNORECASE
-)
+_BORDER = re.compile(rf"(?<=[.?!…])\s+|[\r\n;]+|,?\s(?:and|also|plus|oh and|&)\s+(?=(?:{_OPENERS})\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Reading:
 
 def clauses(text: str) -> list[str]:
     """Return the parts of a text that could each ask something, in order; where there is one, the whole text."""
-    parts = [part.strip(" ,") for part in _BORDER.split(text)]
+    parts = [part.strip(" ,") for part in _BORDER.split(_GAP.sub(" ", text))]
     parts = [part for part in parts if len(part.split()) >= LEAST_WORDS]
     return parts if 1 < len(parts) <= MOST_PARTS else [text]
 

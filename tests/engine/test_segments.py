@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bot.engine.segments import Reading, clauses, questions
@@ -58,3 +60,17 @@ def test_words_around_the_questions_stay_with_them() -> None:
 def test_anything_but_two_questions_is_one_message(text: str) -> None:
     """One intent, a question with a remark, or three questions are left whole."""
     assert questions(text, read) == [text]
+
+
+@pytest.mark.parametrize("gap", [" ", ", ", "\t", "\u00a0", "\n ", "; ", "and "])
+def test_no_text_holds_up_the_engine(gap: str) -> None:
+    """The time for a text grows with its length alone, whatever fills it: twenty times as long is not 400 times."""
+
+    def seconds(length: int) -> float:
+        text = f"hi{gap * (length // len(gap))}x"
+        started_at = time.perf_counter()
+        clauses(text)
+        return time.perf_counter() - started_at
+
+    short = min(seconds(5_000) for _ in range(5))
+    assert min(seconds(100_000) for _ in range(3)) < 100 * short + 0.01
