@@ -64,7 +64,7 @@ def test_anything_but_two_questions_is_one_message(text: str) -> None:
 
 @pytest.mark.parametrize("gap", [" ", ", ", "\t", "\u00a0", "\n ", "; ", "and "])
 def test_no_text_holds_up_the_engine(gap: str) -> None:
-    """The time for a text grows with its length alone, whatever fills it: twenty times as long is not 400 times."""
+    """The time for a text grows with its length alone, whatever fills it: ten times as long is not a hundred times."""
 
     def seconds(length: int) -> float:
         text = f"hi{gap * (length // len(gap))}x"
@@ -72,5 +72,5 @@ def test_no_text_holds_up_the_engine(gap: str) -> None:
         clauses(text)
         return time.perf_counter() - started_at
 
-    short = min(seconds(5_000) for _ in range(5))
-    assert min(seconds(100_000) for _ in range(3)) < 100 * short + 0.01
+    short = min(seconds(2_000) for _ in range(5))
+    assert min(seconds(20_000) for _ in range(3)) < 40 * short + 0.01
