@@ -45,7 +45,10 @@ class Repeats:
     async def find(self, operation: SendOperation, path: str, key: str) -> SendResult | None:
         """Return what became of a call that is long in doubt; none where its message is not there, and for others."""
         since = self._since.get(key)
-        if since is None or self._clock() - since <= _NONCE_HOLDS_FOR:
+        if since is None and operation.in_doubt_since is not None:
+            # Another process may have made it, and there is no telling when.
+            since = operation.in_doubt_since.timestamp()
+        elif since is None or self._clock() - since <= _NONCE_HOLDS_FOR:
             return None
         after = max(0, int((since - _EPOCH - _SKEW) * 1000)) << _TIME_FROM_BIT
         answer = await self._api.ask("GET", f"{path}?after={after}&limit=100")

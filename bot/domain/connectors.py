@@ -91,6 +91,8 @@ class SendText:
     is_late: bool = False
     #: the `reply_context` of the customer's last message when this was said
     reply_context: Mapping[str, str] = field(default_factory=dict)
+    #: since when this very call may have been made before, by a process that did not live to tell; none: it was not
+    in_doubt_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,8 @@ class SendAttachment:
     is_late: bool = False
     #: the `reply_context` of the customer's last message when this was said
     reply_context: Mapping[str, str] = field(default_factory=dict)
+    #: since when this very call may have been made before, by a process that did not live to tell; none: it was not
+    in_doubt_since: datetime | None = None
 
 
 SendOperation = SendText | SendAttachment

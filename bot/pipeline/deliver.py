@@ -109,7 +109,7 @@ class Delivering:
         if row.is_ambiguous and not can_repeat:
             await self._give_up(row, "it may or may not have arrived", "held")
             return
-        external_id = await self._send_all(row, connector, planned)
+        external_id = await self._send_all(row, connector, await self._with_doubts(row, planned))
         if external_id is not None:
             await self._write(record_sent, row, external_id)
             metrics.SENT.labels(row.kind, "sent").inc()
@@ -126,6 +126,14 @@ class Delivering:
             return message
         conversation = await self._parts.database.read(conversations.get, row.conversation_id)
         return admit(message, can, self._parts.clock.now() - conversation.last_inbound_at)
+
+    async def _with_doubts(self, row: OutboxRow, planned: tuple[SendOperation, ...]) -> tuple[SendOperation, ...]:
+        """Return the calls, that which may have been made already with since when."""
+        if not row.is_ambiguous:
+            return planned
+        since, next_one = await self._parts.database.read(outbox.in_doubt_since, row), row.progress
+        doubtful = (replace(each, in_doubt_since=since) for each in planned[next_one : next_one + 1])
+        return (*planned[:next_one], *doubtful, *planned[next_one + 1 :])
 
     async def _reached_at(self, connector: Connector, address: ChannelAddress) -> ChannelAddress:
         if not connector.capabilities.has_renamings:
@@ -145,7 +153,8 @@ class Delivering:
             self._parts.accounts.note(connector, result)
             if not isinstance(result, Sent):
                 can_repeat = connector.capabilities.is_send_idempotent or connector.channel in self._parts.resending
-                await self._not_sent(row, result, can_repeat=can_repeat)
+                was_in_doubt = row.is_ambiguous and index == row.progress
+                await self._not_sent(row, result, can_repeat=can_repeat, was_in_doubt=was_in_doubt)
                 return None
             external_id = result.external_id
             if index + 1 < len(planned):
@@ -175,7 +184,8 @@ class Delivering:
                 return
             result = await change.make(connector, address, f"{row.key}:{index}")
             if not isinstance(result, Sent):
-                await self._not_sent(row, result, can_repeat=is_safe)
+                was_in_doubt = row.is_ambiguous and index == row.progress
+                await self._not_sent(row, result, can_repeat=is_safe, was_in_doubt=was_in_doubt)
                 return
             new_piece = result.external_id if change.is_new else None
             await self._parts.database.write(amending.record_change, row, index + 1, new_piece)
@@ -195,12 +205,13 @@ class Delivering:
         try:
             result = await self._parts.commands.execute(str(row.body["name"]), dict(row.body["arguments"]), row.key)
         except DirectoryUnavailableError as error:
-            await self._not_sent(row, Retry(reason=str(error)), can_repeat=True)
+            await self._not_sent(row, Retry(reason=str(error)), can_repeat=True, was_in_doubt=row.is_ambiguous)
             return
         await self._parts.database.write(record_command, self._writer(), row, result)
         metrics.SENT.labels(row.kind, "done" if result.is_done else "refused").inc()
 
-    async def _not_sent(self, row: OutboxRow, result: SendResult, *, can_repeat: bool) -> None:
+    async def _not_sent(self, row: OutboxRow, result: SendResult, *, can_repeat: bool, was_in_doubt: bool) -> None:
+        """Record what came of a call; a refusal for now leaves a doubt about an earlier one what it was."""
         log.warning(
             "send_failed", row=row.lease.row_id, kind=row.kind, result=type(result).__name__, reason=_reason(result)
         )
@@ -208,20 +219,23 @@ class Delivering:
             case Permanent(reason=reason):
                 await self._give_up(row, reason, "dead")
             case Ambiguous(reason=reason, is_repeatable=True):
-                await self._defer(row, reason, None, is_ambiguous=False)
+                await self._defer(row, reason, None, in_the_end="held")
             case Ambiguous(reason=reason) if not can_repeat:
                 await self._give_up(row, reason, "held")
             case Ambiguous(reason=reason):
-                await self._defer(row, reason, None, is_ambiguous=True)
+                await self._defer(row, reason, None, is_ambiguous=True, in_the_end="held")
             case Retry(reason=reason, after=after):
-                await self._defer(row, reason, after, is_ambiguous=False)
+                in_the_end = "held" if was_in_doubt else "dead"
+                await self._defer(row, reason, after, is_ambiguous=was_in_doubt, in_the_end=in_the_end)
             case Sent():
                 raise AssertionError("a sent message was not recorded as such")
 
-    async def _defer(self, row: OutboxRow, reason: str, after: timedelta | None, *, is_ambiguous: bool) -> None:
+    async def _defer(
+        self, row: OutboxRow, reason: str, after: timedelta | None, *, in_the_end: str, is_ambiguous: bool = False
+    ) -> None:
         delay = SEND_RETRY.delay(row.attempt_count, after, self._parts.dice)
         if delay is None:
-            await self._give_up(row, reason, "held" if is_ambiguous else "dead")
+            await self._give_up(row, reason, in_the_end)
             return
         until = self._parts.clock.now() + delay
         await self._parts.database.write(outbox.defer, row.lease, until, reason, is_ambiguous=is_ambiguous)

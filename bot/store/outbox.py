@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
@@ -73,6 +73,8 @@ class OutboxRow:
     gate: str | None = None
 
 
+#: Rows in which all are that were in work at one time.
+_NEAR = 10_000
 _TOO_LATE = "the conversation changed hands first"
 # Built once, as those of `bot.store.lanes`.
 _AT_ONCE = lanes.heads(outbox).where(outbox.c.gate.is_(None))
@@ -175,6 +177,16 @@ def _stale(connection: Connection, rows: list[OutboxRow]) -> list[OutboxRow]:
 def _is_current(row: OutboxRow, oldest: dict[str, int]) -> bool:
     since = oldest.get(row.conversation_id or "")
     return since is not None and row.epoch is not None and row.epoch >= since
+
+
+def in_doubt_since(connection: Connection, row: OutboxRow) -> datetime:
+    """Return the moment before which the next call of a claimed row cannot have been made: when its turn came."""
+    row_id = row.lease.row_id
+    made_at: datetime = connection.execute(select(outbox.c.created_at).where(outbox.c.id == row_id)).scalar_one()
+    # What is further away was finished before the row was made.
+    near = (outbox.c.id < row_id) & (outbox.c.id > row_id - _NEAR)
+    before = select(func.max(outbox.c.finished_at)).where(near, outbox.c.address == row.address)
+    return max(made_at, connection.scalar(before) or made_at)
 
 
 def advance(connection: Connection, lease: Lease, progress: int) -> None:

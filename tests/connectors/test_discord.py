@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, Inbo
 from connectors.discord import DiscordSettings
 from connectors.discord_api import CODES, STATUSES, read_answer
 from connectors.discord_payloads import buttons, nonce
+from connectors.discord_repeats import Repeats
 from connectors.http import Answer
 from connectors.verdicts import Verdict
 from simulator.discord import NONCE_HOLDS_FOR
@@ -204,6 +205,22 @@ async def test_a_message_in_doubt_is_seen_once(stand: Bench, fault: Fault, pause
     assert isinstance(first, Ambiguous)
     (_, seen) = stand.jane.seen
     assert second == Sent(external_id=seen["id"])
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+async def test_what_a_dead_process_may_have_sent_is_seen_once(stand: Bench, *, is_done: bool) -> None:
+    """A process that knows of a doubt by the database alone looks for the message, and only since it was its turn."""
+    await stand.connector.send(stand.text("One moment."), "k0")
+    stand.now[0] += 30
+    since = datetime.fromtimestamp(stand.now[0], UTC)
+    stand.discord.fail(Fault(call="POST messages", is_done=is_done, cut_after=0))
+    await stand.connector.send(stand.text("One moment."), "k1")
+    stand.now[0] += NONCE_HOLDS_FOR + 1
+    stand.connector._repeats = Repeats(stand.connector._api, stand.connector.account, lambda: stand.now[0])
+    again = await stand.connector.send(replace(stand.text("One moment."), in_doubt_since=since), "k1")
+
+    (_, seen) = stand.jane.seen
+    assert again == Sent(external_id=seen["id"])
 
 
 async def test_a_file_in_doubt_is_seen_once(stand: Bench) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -203,6 +203,40 @@ async def test_a_single_call_may_be_repeated(rig: Rig) -> None:
     await rig.wait_out(minutes=1)
     assert rig.seen() == ["re: hello"]
     assert len({key for key, _ in rig.connector.calls}) == 1
+
+
+async def test_a_single_call_that_stays_in_doubt_is_held(rig: Rig) -> None:
+    """Given up on, a message that the channel may have shown is not called lost."""
+    lost = Ambiguous(reason="the connection broke", is_repeatable=True)
+    rig.connector.script.extend([Outcome(result=lost, arrives=True)] * SEND_RETRY.attempts_max)
+    await rig.writes("hello")
+    await rig.wait_out(minutes=600)
+    assert (await rig.outbox_states())["held"] == 1
+    assert (await rig.view()).ticket.request.summary == phrases.held()
+
+
+async def test_a_channel_is_told_since_when_a_call_is_in_doubt(rig: Rig) -> None:
+    """What a dead process may have sent is sent with the moment of its turn, until that is settled; nothing else is."""
+    rig.connector.is_idempotent = True
+    doubts: list[datetime | None] = []
+
+    async def note(operation: SendOperation) -> None:
+        doubts.append(operation.in_doubt_since)
+
+    rig.connector.during_send = note
+    await rig.writes("one")
+    finished = rig.clock.now()
+    rig.clock.pass_(minutes=5)
+    rig.connector.script.extend([KILLED_AFTER, refused(BUSY)])
+    await rig.writes("two")
+    turn_came = rig.clock.now()
+    await rig.recover()
+    await rig.wait_out(minutes=1)
+    await rig.writes("three")
+
+    assert doubts == [None, None, turn_came, turn_came, None]
+    assert finished < turn_came
+    assert rig.seen() == ["re: one", "re: two", "re: three"]
 
 
 @pytest.mark.parametrize("broken", [LOST_ANSWER, LOST_CALL])
