@@ -37,6 +37,20 @@ PROMISES_BROKEN = Counter(
 BOXES = Gauge(
     "tandem_rows", "Rows of inbox and outbox that somebody may have to look at.", ["box", "state"], registry=REGISTRY
 )
+OLDEST = Gauge(
+    "tandem_oldest_seconds",
+    "For how long the oldest row waits that is not worked off; `any` is there also where nothing waits.",
+    ["box", "channel"],
+    registry=REGISTRY,
+)
+AMBIGUOUS = Gauge("tandem_ambiguous_rows", "Rows of the outbox that may have been sent already.", registry=REGISTRY)
+LAPSED = Gauge("tandem_lapsed_leases", "Rows whose worker does not renew its lease.", ["box"], registry=REGISTRY)
+CLOCK_OFFSET = Gauge(
+    "tandem_clock_offset_seconds",
+    "How far the clock that all share, the database's, is ahead of ours.",
+    registry=REGISTRY,
+)
+DISK_FREE = Gauge("tandem_disk_free_bytes", "Room where state is kept.", registry=REGISTRY)
 DESK_TROUBLE = Gauge(
     "tandem_desk_trouble", "Whether nothing can be posted at a place of the desk.", ["where"], registry=REGISTRY
 )

@@ -1,13 +1,16 @@
-"""Opens the two databases of a process: Tandem's own, and the brand's records."""
+"""Opens what a process works with: Tandem's own database, and the brand's records and canned replies."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 
+from bot.desk.slack.macros import load
+from bot.domain.macros import Macro
 from bot.domain.ports import Clock
 from bot.settings import Settings
 from bot.store.brand import Brand, open_brand, open_sample_brand
@@ -15,6 +18,9 @@ from bot.store.database import Database, open_engine
 from bot.store.migrating import migrate
 
 log = structlog.get_logger()
+
+#: Canned replies of the sample brand.
+SAMPLE_MACROS = Path("deploy/macros.example.toml")
 
 
 @asynccontextmanager
@@ -45,3 +51,11 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def own_macros(settings: Settings) -> tuple[Macro, ...]:
+    """Return the brand's canned replies; raises `SettingsError` for a file that cannot be used."""
+    chosen = settings.desk.macros
+    if chosen is None and settings.records.url is None and SAMPLE_MACROS.exists():
+        chosen = SAMPLE_MACROS
+    return load(chosen) if chosen else ()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -26,14 +27,13 @@ from bot.desk.local.hub import DeskHub
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import desk_link
 from bot.desk.slack.app import SlackAccount, SlackDesk
-from bot.desk.slack.macros import load as load_macros
 from bot.desk.slack.parts import Resources
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.connectors import Closing, ConnectorRegistry
-from bot.domain.macros import Macro
 from bot.domain.tickets import Agent
 from bot.instance import service_secret
+from bot.opening import own_macros
 from bot.pipeline.accounts import Accounts
 from bot.pipeline.alarms import DeskWatch, Troubles
 from bot.pipeline.background import Background, cancel, run_all
@@ -72,9 +72,6 @@ from connectors.setup import Facilities
 from connectors.webchat import VisitorKeys, WebChatConnector
 
 log = structlog.get_logger()
-
-#: Canned replies of the sample brand.
-SAMPLE_MACROS = Path("deploy/macros.example.toml")
 
 
 class Role(Flag):
@@ -142,6 +139,7 @@ class Service:
         self.actions = ActionServer(build_actions(brand.directory, StoredAssurances(database), clock))
         self.worker = self._worker()
         self.engine_process = self._engine_process()
+        metrics.DISK_FREE.set_function(lambda: shutil.disk_usage(settings.service.state_dir).free)
 
     def _slack(self) -> SlackDesk | None:
         account = SlackAccount.of(self.settings.slack, self.rules)
@@ -150,19 +148,12 @@ class Service:
         resources = Resources(
             connectors=self.connectors,
             rules=self.rules,
-            macros=StoredMacros(self.database, self.clock, self._own_macros()),
+            macros=StoredMacros(self.database, self.clock, own_macros(self.settings)),
             shifts=self.shifts,
             brand=self.settings.brand.name,
             now=self.clock.now,
         )
         return SlackDesk(account, self.acts, self.media, self.reading.keep, resources)
-
-    def _own_macros(self) -> tuple[Macro, ...]:
-        """Return the brand's canned replies; raises `SettingsError` for a file that cannot be used."""
-        chosen = self.settings.desk.macros
-        if chosen is None and self.settings.records.url is None and SAMPLE_MACROS.exists():
-            chosen = SAMPLE_MACROS
-        return load_macros(chosen) if chosen else ()
 
     def _desk_watch(self) -> DeskWatch:
         def alarmed() -> None:

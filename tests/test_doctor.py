@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.commands.doctor import find_exposed, find_risks
+import pytest
+from rich.console import Console
+from sqlalchemy import Connection, update
+
+from bot.commands.doctor import _clock, _Doctor, find_exposed, find_risks
+from bot.domain.errors import SettingsError
+from bot.domain.messages import MessageId
 from bot.settings import load
+from bot.store import inbox
+from bot.store.database import Database
+from bot.store.inbox import Arrival, InboxKind
+from bot.store.restoring import Restore, settle
+from bot.store.schema import inbox as inbox_table
 
 PUBLIC = {"TANDEM_SERVICE__PUBLIC_URL": "https://care.example.com"}
 
@@ -40,3 +53,49 @@ def test_commands_write_for_nobody_else(tmp_path: Path) -> None:
     made = [state, *state.rglob("*")]
     assert state / "tandem.db" in made
     assert [path.name for path in made if path.stat().st_mode & 0o077] == []
+
+
+async def _examined(url: str, tmp_path: Path) -> tuple[int, str]:
+    given = {"TANDEM_SERVICE__DATABASE": url, "TANDEM_SERVICE__STATE_DIR": str(tmp_path)}
+    printed = io.StringIO()
+    doctor = _Doctor(load(given), Console(file=printed, width=400, highlight=False))
+    return await doctor.examine(), printed.getvalue()
+
+
+async def test_doctor_says_who_waits_for_how_long(database: Database, migrated_url: str, tmp_path: Path) -> None:
+    """What waits a moment is told, what waits too long or lost its worker is to be fixed, and so is a restore."""
+    arrival = Arrival(
+        account="fake/brand",
+        external_id="1",
+        address="fake/brand/ann",
+        kind=InboxKind.MESSAGE,
+        body={},
+        message_id=MessageId("m" * 32),
+    )
+    now = datetime.now(UTC)
+    await database.write(inbox.add, arrival, now - timedelta(seconds=20))
+    _, printed = await _examined(migrated_url, tmp_path)
+    assert "✓ boxes: inbox: 1 wait, the oldest for 2" in printed
+    assert "✓ clock" in printed
+    await database.write(_write_all, received_at=now - timedelta(hours=1))
+    _, printed = await _examined(migrated_url, tmp_path)
+    assert "✗ boxes" in printed
+    assert "inbox on fake" in printed
+    await database.write(_write_all, state="claimed", leased_until=now - timedelta(hours=1))
+    _, printed = await _examined(migrated_url, tmp_path)
+    assert "lost their worker" in printed
+    await database.write(settle, Restore(backed_up_at=now, until=now, restored_at=now))
+    _, printed = await _examined(migrated_url, tmp_path)
+    assert "1 given up" in printed
+    assert "! restored database" in printed
+
+
+async def test_a_clock_that_is_wrong_is_told() -> None:
+    """Where the machine's clock and the database's differ by more than half a minute, doctor says what to do."""
+    assert "off the database's" in await _clock(datetime.now(UTC))
+    with pytest.raises(SettingsError, match="NTP"):
+        await _clock(datetime.now(UTC) + timedelta(minutes=2))
+
+
+def _write_all(connection: Connection, /, **values: object) -> None:
+    connection.execute(update(inbox_table).values(**values))

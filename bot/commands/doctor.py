@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import stat
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,10 @@ from bot.domain.errors import DirectoryUnavailableError, SettingsError
 from bot.opening import open_database, open_records
 from bot.service import Role, Service
 from bot.settings import Settings
+from bot.store import gauging
+from bot.store.database import Database
+from bot.store.gauging import Load
+from bot.store.restoring import find_warnings
 
 NO_PROXIES = (
     "service.public_url is set, so something stands in front of Tandem and takes the calls, but "
@@ -25,6 +30,10 @@ NO_PROXIES = (
     "wait. Name its addresses"
 )
 DISK_MIN = 500 * 1024 * 1024
+#: What waits longer is not waiting for its turn.
+LATE_AFTER = timedelta(minutes=5)
+#: Seconds; Slack refuses what differs by 300.
+CLOCK_OFFSET_MAX = 30.0
 
 
 def doctor(settings: Settings) -> int:
@@ -130,4 +139,47 @@ class _Doctor:
                 if service.slack is not None:
                     await self._check("slack", service.slack.check)
                 await service.close()
+                await service.clock.set()
+            await self._check("boxes", lambda: self._boxes(database, service.clock.now()))
+            await self._check("clock", lambda: _clock(service.clock.now()))
+            for name, line in (await find_warnings(database)).items():
+                self._console.print(f"[yellow]![/yellow] {name}: {line}")
             return f"{database.engine.dialect.name}, schema up to date"
+
+    async def _boxes(self, database: Database, now: datetime) -> str:
+        """Say what waits and what was given up; raise `SettingsError` when somebody waits who should not."""
+        loads = await database.read(gauging.look, now)
+        said = [_describe(box, load, now) for box, load in loads.items()]
+        if lapsed_count := sum(load.lapsed_count for load in loads.values()):
+            raise SettingsError(
+                f"{lapsed_count} rows have lost their worker, and no other takes them up; is one running?"
+            )
+        late = [f"{box} on {channel}" for box, load in loads.items() for channel in _late(load, now)]
+        if late:
+            raise SettingsError(f"{'; '.join(said)}. Too long: {', '.join(late)}; the log says what failed")
+        return "; ".join(said)
+
+
+def _late(load: Load, now: datetime) -> list[str]:
+    return sorted(channel for channel, since in load.oldest.items() if now - since > LATE_AFTER)
+
+
+def _describe(box: str, load: Load, now: datetime) -> str:
+    waiting_count = load.counts["pending"] + load.counts["claimed"]
+    oldest = min(load.oldest.values(), default=None)
+    since = f", the oldest for {(now - oldest).total_seconds():.0f} s" if oldest else ""
+    doubts = f", {load.ambiguous_count} of them may have left already" if load.ambiguous_count else ""
+    given_up = load.counts["dead"] + load.counts["held"]
+    letters = f", {given_up} given up (`dead-letters` lists them)" if given_up else ""
+    return f"{box}: {waiting_count} wait{since}{doubts}{letters}"
+
+
+async def _clock(shared: datetime) -> str:
+    """Compare our clock with the database's, which all who share it go by; raise `SettingsError` where they differ."""
+    offset = abs((shared - datetime.now(UTC)).total_seconds())
+    if offset > CLOCK_OFFSET_MAX:
+        raise SettingsError(
+            f"this machine's clock is {offset:.0f} s off the database's; Slack and others refuse calls of a clock that "
+            "is wrong: let NTP set both"
+        )
+    return f"{offset:.1f} s off the database's"

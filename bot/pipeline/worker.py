@@ -14,7 +14,6 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import metrics
 from bot.domain.errors import OwnerChangedError, StaleLeaseError
 from bot.domain.ports import Clock
 from bot.domain.retry import DESK_RETRY, SEND_RETRY, TURN_RETRY
@@ -26,6 +25,7 @@ from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
 from bot.pipeline.elsewhere import record_echo, record_reaction
+from bot.pipeline.gauges import Gauges
 from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.rush import Rush
@@ -117,6 +117,7 @@ class Worker:
         self._inbox_leases: set[Lease] = set()
         self._outbox_leases: set[Lease] = set()
         self._suspected = Hint()
+        self._gauges = Gauges(parts.database)
         self._engineless_since: datetime | None = None
         self._people_due_at: datetime | None = None
 
@@ -312,7 +313,7 @@ class Worker:
                     self._parts.hints.inbox.give()
                 if self._parts.watch is not None:
                     await self._parts.watch.look(self._writer())
-                await self._count()
+                await self._gauges.measure(self._parts.clock.now())
             except SQLAlchemyError:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY)
@@ -349,12 +350,6 @@ class Worker:
         _log_release("inbox", await self._parts.database.write(release_inbox, self._writer(), which))
         _log_release("outbox", await self._parts.database.write(release_outbox, self._writer(), which))
         self._suspected.give()
-
-    async def _count(self) -> None:
-        for box, table in (("inbox", inbox_table), ("outbox", outbox_table)):
-            counts = await self._parts.database.read(lanes.count_by_state, table)
-            for state, count in counts.items():
-                metrics.BOXES.labels(box, state).set(count)
 
     def _writer(self) -> Writer:
         return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)

@@ -30,7 +30,6 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    func,
     literal_column,
     select,
     update,
@@ -205,15 +204,6 @@ def release(
     return Released(
         pending=[row for row in rows if row.state != final], dead=[row for row in rows if row.state == final]
     )
-
-
-def count_by_state(connection: Connection, table: Table) -> dict[str, int]:
-    """Return how many rows stand in each state that somebody may have to look at."""
-    watched = (*OPEN, *DEAD_LETTER)
-    rows = connection.execute(
-        select(table.c.state, func.count()).where(table.c.state.in_(watched)).group_by(table.c.state)
-    )
-    return dict.fromkeys(watched, 0) | {row[0]: row[1] for row in rows}
 
 
 def dead_letters(connection: Connection, table: Table, limit: int) -> Sequence[Row[Any]]:

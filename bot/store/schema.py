@@ -65,6 +65,7 @@ inbox = Table(
 )
 _partial_index("ix_inbox_pending", inbox.c.address, inbox.c.id, where="state = 'pending'")
 _partial_index("ix_inbox_ready", inbox.c.ready_at, where="state = 'pending'")
+_partial_index("ix_inbox_dead", inbox.c.state, where="state IN ('dead', 'held')")
 _partial_index("uq_inbox_claimed", inbox.c.address, unique=True, where="state = 'claimed'")
 
 outbox = Table(
@@ -98,6 +99,7 @@ outbox = Table(
 )
 _partial_index("ix_outbox_pending", outbox.c.address, outbox.c.id, where="state = 'pending'")
 _partial_index("ix_outbox_ready", outbox.c.ready_at, where="state = 'pending'")
+_partial_index("ix_outbox_dead", outbox.c.state, where="state IN ('dead', 'held')")
 _partial_index("uq_outbox_claimed", outbox.c.address, unique=True, where="state = 'claimed'")
 _partial_index(
     "ix_outbox_gated", outbox.c.gate, outbox.c.rank, outbox.c.id, where="state = 'pending' AND gate IS NOT NULL"

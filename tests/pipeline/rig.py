@@ -28,7 +28,7 @@ from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
 from bot.pipeline.worker import LEASE_FOR, Worker, WorkerParts, fire_timers
-from bot.store import conversations, inbox, lanes, outbox, tickets, transcript
+from bot.store import conversations, gauging, inbox, outbox, tickets, transcript
 from bot.store.customer_mapping import load_mapping
 from bot.store.customers.directory import SqlCustomerDirectory
 from bot.store.database import Database
@@ -36,8 +36,6 @@ from bot.store.hints import Hints
 from bot.store.media import StoredMedia
 from bot.store.sample_shop.cast import CastMember, cast
 from bot.store.sample_shop.shop import SampleShop
-from bot.store.schema import inbox as inbox_table
-from bot.store.schema import outbox as outbox_table
 from bot.store.schema import tickets as tickets_table
 from tests.fakes.connector import FakeConnector, ProcessKilledError, message
 
@@ -348,11 +346,11 @@ class Rig:
 
     async def inbox_states(self) -> dict[str, int]:
         """Return how many rows of the inbox wait, run, or were given up."""
-        return await self.database.read(lanes.count_by_state, inbox_table)
+        return dict((await self.database.read(gauging.look, self.clock.now()))["inbox"].counts)
 
     async def outbox_states(self) -> dict[str, int]:
         """Return how many rows of the outbox wait, run, or were given up."""
-        return await self.database.read(lanes.count_by_state, outbox_table)
+        return dict((await self.database.read(gauging.look, self.clock.now()))["outbox"].counts)
 
     def member(self, place: int = 4) -> CastMember:
         """Return a member of the sample shop's cast; the fourth has an order that can be cancelled."""

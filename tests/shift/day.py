@@ -20,8 +20,7 @@ from bot.opening import open_database, open_records
 from bot.pipeline import worker
 from bot.service import Role, Service
 from bot.settings import Settings, load
-from bot.store import lanes
-from bot.store.schema import inbox, outbox
+from bot.store import gauging, lanes
 from simulator.telegram import FakeTelegram
 from simulator.telegram_server import running as running_telegram
 from tests.fakes.slack import APP_TOKEN, SECRET
@@ -122,7 +121,8 @@ class Day:
         if self.telegram.waiting():
             return False
         await self.service.background.idle()
-        counts = [await self.service.database.read(lanes.count_by_state, table) for table in (inbox, outbox)]
+        loads = await self.service.database.read(gauging.look, self.service.clock.now())
+        counts = [load.counts for load in loads.values()]
         assert sum(count["dead"] for count in counts) <= self.undelivered, counts
         return not any(count[state] for count in counts for state in lanes.OPEN)
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain.errors import StaleLeaseError
 from bot.domain.messages import MessageId
 from bot.domain.retry import CRASHES_MAX
-from bot.store import inbox, lanes, outbox
+from bot.store import gauging, inbox, lanes, outbox
 from bot.store.database import Database
 from bot.store.inbox import Arrival, InboxKind, InboxRow
 from bot.store.lanes import Ending, Lease, Release
@@ -344,8 +344,12 @@ class TestOutbox:
         await database.write(outbox.finish, done.lease, Ending(state="sent", at=NOW))
         await database.write(outbox.bury, held.lease, NOW, "?")
         await database.write(outbox.defer, waiting.lease, NOW, "", is_ambiguous=False)
-        counts = await database.read(lanes.count_by_state, outbox_table)
-        assert counts == {"pending": 1, "claimed": 1, "dead": 0, "held": 1}
+        assert (await database.read(gauging.look, NOW))["outbox"].counts == {
+            "pending": 1,
+            "claimed": 1,
+            "dead": 0,
+            "held": 1,
+        }
 
     async def test_a_message_is_found_by_its_key(self, database: Database) -> None:
         """The message an act made is known by the act's key."""
