@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.databases import (
@@ -13,6 +16,7 @@ from tests.databases import (
     postgres_server,
     postgres_url,
 )
+from tests.quiet import logs_as
 
 __all__ = [
     "database",
@@ -27,3 +31,10 @@ __all__ = [
 # On two busy cores any single example is slow now and then: that is no finding.
 settings.register_profile("tandem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tandem")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_found() -> Iterator[None]:
+    """Let no test that runs a command leave its way of logging to the tests after it."""
+    with logs_as():
+        yield
