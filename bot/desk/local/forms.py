@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,7 +34,7 @@ from bot.domain.acts import (
     Wake,
 )
 from bot.domain.conversations import ConversationId
-from bot.domain.customers import CustomerId
+from bot.domain.customers import Candidate
 from bot.domain.errors import DeskError
 from bot.domain.messages import Attachment, MessageId
 from bot.domain.suggestions import SuggestionId
@@ -55,6 +55,8 @@ class Filled:
     attachments: tuple[Attachment, ...]
     #: whom tickets can be given to, by their ids
     people: Mapping[AgentId, Agent]
+    #: whom the customer may be, by what the conversation itself says
+    candidates: Sequence[Candidate] = ()
     now: datetime
 
     @property
@@ -100,6 +102,16 @@ class Filled:
         if found is None:
             raise DeskError("Choose who shall have it.")
         return found
+
+    def found(self) -> LinkCustomer:
+        """Return the link with whom was chosen; raises `DeskError` when nothing points to them.
+
+        The reasons are the records', and never the form's: a record is not opened by naming it.
+        """
+        for each in self.candidates:
+            if each.customer.id == self.get("customer"):
+                return LinkCustomer(customer_id=each.customer.id, evidence="; ".join(each.evidence))
+        raise DeskError("Nothing in this conversation points to that record any more.")
 
 
 def act_of(name: str, form: Filled) -> Act:
@@ -172,7 +184,7 @@ _ACTS: dict[str, Callable[[Filled], Act]] = {
     "promise": lambda form: Promise(text=form.get("promised"), due_at=form.in_time()),
     "invite": lambda _: InviteToPrivate(),
     "verify": lambda _: AskToVerify(),
-    "link": lambda form: LinkCustomer(customer_id=CustomerId(form.get("customer")), evidence=form.get("evidence")),
+    "link": Filled.found,
     "unlink": lambda _: UnlinkCustomer(),
     "resolve": lambda form: Resolve(
         outcome=form.text,
