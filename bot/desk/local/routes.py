@@ -145,9 +145,12 @@ class _LocalDesk:
 
     async def leave(self, request: Request) -> HTTPResponse:
         """Sign out."""
-        self._check_form(request, self._session(request))
+        session = self._session(request)
+        self._check_form(request, session)
+        self._sessions.leave(session)
         answer = html(self._pages.refused("You have signed out."))
-        answer.delete_cookie(COOKIE, path="/desk")
+        # As it was set: over plain HTTP browsers take nothing that is called secure.
+        self._set_cookie(answer, "", 0)
         return answer
 
     # ---- looking
@@ -216,7 +219,7 @@ class _LocalDesk:
             raise _Refused(text("This form is not one of ours: reload the page.", status=400))
         chosen, typed = TicketId(ticket_id), Typed(act=act, text=_field(request, "text").replace("\r\n", "\n").strip())
         try:
-            asked = act_of(act, await self._filled(request, session, is_giving=act == "assign"))
+            asked = act_of(act, await self._filled(request, session, chosen, act))
             done = await self._acts.do(chosen, _agent(session), asked, f"local:{session.id}:{key}:{act}")
         except PublicReplyError as error:
             return await self._show(session, chosen, replace(typed, error=str(error), exposed=error.exposed))
@@ -225,9 +228,9 @@ class _LocalDesk:
         undo = f"?did={key}:{act}&until={int(done.can_undo_until.timestamp())}" if done.can_undo_until else ""
         return redirect(f"{ticket_path(chosen)}{undo}#latest", status=303)
 
-    async def _filled(self, request: Request, session: Session, *, is_giving: bool) -> Filled:
+    async def _filled(self, request: Request, session: Session, ticket_id: TicketId, act: str) -> Filled:
         fields = {name: _field(request, name) for name in request.form or ()}
-        people = await self._people(await self._acts.open_tickets()) if is_giving else ()
+        people = await self._people(await self._acts.open_tickets()) if act == "assign" else ()
         # What is taken back is what this browser did.
         fields["undoes"] = f"local:{session.id}:{fields.get('undoes', '')}"
         return Filled(
@@ -235,6 +238,7 @@ class _LocalDesk:
             fields=fields,
             attachments=await self._keep(_files(request)),
             people={person.id: person for person in people},
+            candidates=await self._acts.candidates(ticket_id) if act == "link" else (),
             now=datetime.now(UTC),
         )
 
@@ -319,14 +323,17 @@ class _LocalDesk:
         return html(self._pages.refused(reason), status=401)
 
     def _remember(self, answer: HTTPResponse, session: Session) -> None:
+        self._set_cookie(answer, self._sessions.cookie(session), SESSION_FOR_SECONDS)
+
+    def _set_cookie(self, answer: HTTPResponse, value: str, seconds: int) -> None:
         answer.add_cookie(
             COOKIE,
-            self._sessions.cookie(session),
+            value,
             path="/desk",
             httponly=True,
             secure=self._parts.is_secure,
             samesite="Strict",
-            max_age=SESSION_FOR_SECONDS,
+            max_age=seconds,
         )
 
 

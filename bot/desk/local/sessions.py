@@ -45,6 +45,7 @@ class Sessions:
         self._secret = secret.encode()
         self._started_at = int(time.time())
         self._used: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
 
     def enter(self, ticket: str) -> Session | None:
         """Return a new session for a link that is ours, fresh and unused; the link is used up by it."""
@@ -71,7 +72,13 @@ class Sessions:
             body = self._cookies.loads(cookie, max_age=SESSION_FOR_SECONDS)
         except BadSignature:
             return None
-        return Session(id=str(body["id"]), name=str(body["name"]))
+        return None if body["id"] in self._ended else Session(id=str(body["id"]), name=str(body["name"]))
+
+    def leave(self, session: Session) -> None:
+        """End a session: no cookie of it is recognised here any more, whoever has kept one."""
+        now = time.time()
+        self._ended = {known: at for known, at in self._ended.items() if now - at < SESSION_FOR_SECONDS}
+        self._ended[session.id] = now
 
     def form_token(self, session: Session) -> str:
         """Return what every form of the session carries, so that no other site can send it."""

@@ -19,7 +19,7 @@ from bot.desk.local.pages import Pages, size
 from bot.desk.local.routes import LocalDeskParts, local_desk_blueprint
 from bot.desk.local.sessions import Session, Sessions, clean_name, desk_link
 from bot.domain.acts import Claim, Note, Reply, Resolve
-from bot.domain.customers import Money
+from bot.domain.customers import CustomerId, Money
 from bot.domain.messages import Attachment, AttachmentKind, Author, DeliveryState, MediaId, MessageId, TranscriptLine
 from bot.domain.rules import Rules, Team
 from bot.domain.tickets import EVERYBODY, Agent, AgentId, Priority, TeamName, Ticket, TicketId, TicketState
@@ -566,3 +566,32 @@ async def test_a_desk_that_is_gone_is_told_of(floor: Floor) -> None:
             _, page = await visit.get(path)
             assert "Slack cannot be used now." in page
             assert "the channel is &lt;archived&gt;" in page
+
+
+async def test_who_has_signed_out_is_out_wherever_the_cookie_is(visit: Visit) -> None:
+    """A cookie that somebody has kept is worth nothing once its session was ended, and the browser's own is taken."""
+    await visit.sign_in()
+    token = fields_of((await visit.get("/desk"))[1])["token"]
+    kept = {cookie.key: cookie.value for cookie in visit.session.cookie_jar}
+    async with visit.session.post(f"{visit.url}/desk/leave", data={"token": token}) as answer:
+        assert "Secure" not in answer.headers["set-cookie"]
+    async with aiohttp.ClientSession(cookies=kept) as thief, thief.get(f"{visit.url}/desk") as answer:
+        assert answer.status == 401
+    await visit.sign_in("Kim")
+    assert (await visit.get("/desk"))[0] == 200
+
+
+async def test_a_record_is_not_opened_by_naming_it(visit: Visit) -> None:
+    """Only who the conversation itself points to is linked, for the reasons that the records give."""
+    await visit.sign_in()
+    eve = replace(dana().customer, id=CustomerId("c2"), name="Eve Hart")
+    visit.acts.records.known[eve.id] = replace(dana(), customer=eve)
+    request = replace(visit.acts.views[TICKET].ticket.request, order_number=None)
+    path = f"/desk/tickets/{visit.acts.open(request, 'Eve Hart')}/link"
+    form = {**await visit.form(), "evidence": "I would like to know"}
+    status, page = await visit.post(path, {**form, "customer": dana().customer.id})
+    assert status == 409
+    assert "Nothing in this conversation points to that record any more." in page
+    status, page = await visit.post(path, {**form, "customer": eve.id})
+    assert status == 200
+    assert "linked by Sam because the channel calls the customer Eve Hart" in page
