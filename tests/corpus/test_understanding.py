@@ -26,15 +26,23 @@ def figures() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("corpus", "figure", "floor"),
     [
-        ("held_out", "accuracy", 0.95),
+        ("held_out", "accuracy", 0.965),
         ("held_out", "answered", 0.94),
-        ("blind", "accuracy", 0.92),
-        ("blind", "answered", 0.91),
+        ("blind", "accuracy", 0.955),
+        ("blind", "answered", 0.915),
         ("talk_to_person", "answered", 0.92),
-        ("out_of_scope", "recall", 0.68),
+        ("out_of_scope", "recall", 0.72),
     ],
 )
 def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, figure: str, floor: float) -> None:
     """A change to the training data or the pipeline keeps what was reached."""
     measured = figures[corpus]
     assert measured[figure] >= floor, measured
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("understanding")
+@pytest.mark.parametrize("corpus", ["held_out", "blind"])
+def test_wrong_answers_are_rare(figures: dict[str, Any], corpus: str) -> None:
+    """At most 2 of 100 messages get a wrong answer."""
+    assert figures[corpus]["wrong"] <= 0.02, figures[corpus]

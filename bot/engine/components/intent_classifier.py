@@ -47,7 +47,7 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
         """Return the settings that `config.yml` may change."""
         return {
             "l2": 1e-5,
-            "max_iterations": 150,
+            "max_iterations": 80,
             "folds": 5,
             # The share of answers to held-out messages that may be wrong, and the share of messages that is expected to
             # have none of the bot's topics: what is answered follows from them; see `decision`.
