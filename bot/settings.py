@@ -189,6 +189,20 @@ class EngineSettings(_Section):
     timeout: float = Field(default=20.0, gt=0, le=120)
 
 
+class TelemetrySettings(_Section):
+    """Where traces go."""
+
+    #: an OTLP collector over HTTP, as http://127.0.0.1:4318; none: no traces are made
+    endpoint: str | None = None
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_collector(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not re.fullmatch(r"https?://[!-~]{1,200}", endpoint):
+            raise ValueError(f"{endpoint} is no collector: write it as http://127.0.0.1:4318")
+        return endpoint
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -208,6 +222,7 @@ class Settings(_Section):
     records: RecordsSettings = RecordsSettings()
     engine: EngineSettings = EngineSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     #: none: around the clock
     hours: HoursSettings | None = None
     desk: DeskSettings = DeskSettings()

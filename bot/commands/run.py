@@ -13,6 +13,7 @@ import structlog
 import uvloop
 from rich.console import Console
 
+from bot import tracing
 from bot.clock import SystemClock
 from bot.commands.models import follow_promotions, prepare_model
 from bot.domain.errors import SettingsError
@@ -36,7 +37,11 @@ def run(settings: Settings, role: Role) -> int:
     model = None
     # Processes that share a PostgreSQL may share a state folder; a SQLite file belongs to one.
     alone = only_instance(settings.service.state_dir, settings.service.home) if is_whole else nullcontext()
-    with alone, only_user(settings.service.database, settings.service.home):
+    with (
+        alone,
+        only_user(settings.service.database, settings.service.home),
+        tracing.exporting(settings.telemetry.endpoint),
+    ):
         if Role.WORKER in role:
             model = prepare_model(settings, console)
         sys.setswitchinterval(_SWITCHES_EVERY)

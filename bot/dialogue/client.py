@@ -10,6 +10,7 @@ from typing import Protocol
 
 import aiohttp
 
+from bot import tracing
 from bot.dialogue.wire import Turn, TurnRequest, read_turn
 from bot.domain.errors import EngineDiedError, EngineUnavailableError, TurnFailedError
 
@@ -87,7 +88,8 @@ class HttpEngine:
             raise EngineUnavailableError
         line.turn_count += 1
         try:
-            status, answer = await _post(line.session, json.dumps(request.to_json()).encode())
+            with tracing.span("engine", request.message_id):
+                status, answer = await _post(line.session, json.dumps(request.to_json()).encode())
         except TimeoutError as error:
             raise TurnFailedError(f"the engine did not answer within {self._timeout:g} s") from error
         except aiohttp.ClientConnectorError as error:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from bot import metrics
+from bot import metrics, tracing
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import (
     Ambiguous,
@@ -149,7 +149,8 @@ class Delivering:
         """Make the calls still to be made; return the last one's external id, or none when the row waits or ended."""
         external_id = ""
         for index in range(row.progress, len(planned)):
-            result = await connector.send(planned[index], f"{row.key}:{index}")
+            with tracing.span("call", tracing.cause_of(row.key), channel=str(connector.channel), index=index):
+                result = await connector.send(planned[index], f"{row.key}:{index}")
             self._parts.accounts.note(connector, result)
             if not isinstance(result, Sent):
                 can_repeat = connector.capabilities.is_send_idempotent or connector.channel in self._parts.resending

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot import tracing
 from bot.domain.errors import OwnerChangedError, StaleLeaseError
 from bot.domain.ports import Clock
 from bot.domain.retry import DESK_RETRY, SEND_RETRY, TURN_RETRY
@@ -231,8 +232,9 @@ class Worker:
     async def _work(self, row: InboxRow) -> None:
         with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._inbox_leases, row.lease):
             try:
-                async with asyncio.timeout(WORK_FOR):
-                    await self._handle(row)
+                with tracing.span("turn", row.message_id, kind=row.kind.value, attempt=row.attempt_count):
+                    async with asyncio.timeout(WORK_FOR):
+                        await self._handle(row)
             except StaleLeaseError:
                 log.warning("lease_lost", box="inbox", row=row.lease.row_id)
             except Exception as error:
@@ -267,8 +269,9 @@ class Worker:
     async def _send(self, row: OutboxRow) -> None:
         with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._outbox_leases, row.lease):
             try:
-                async with asyncio.timeout(WORK_FOR):
-                    await self._parts.delivering.deliver(row)
+                with tracing.span("send", tracing.cause_of(row.key), kind=row.kind.value, attempt=row.attempt_count):
+                    async with asyncio.timeout(WORK_FOR):
+                        await self._parts.delivering.deliver(row)
             except StaleLeaseError:
                 log.warning("lease_lost", box="outbox", row=row.lease.row_id)
             except Exception as error:

@@ -14,7 +14,7 @@ from bot.store.schema import inbox, outbox
 #: What posts of the desk count as, whatever their desk is.
 DESK = "desk"
 # As the partial indexes are written: only so does a planner see that they fit.
-_DEAD_LETTER = literal_column("state IN ('dead', 'held')")
+_DEAD_LETTER: ColumnElement[bool] = literal_column("state IN ('dead', 'held')")
 
 
 @dataclass(frozen=True, kw_only=True)
