@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ from bot.store.pictures import RASTER, redraw
 from bot.store.schema import media
 
 SIZE_MAX = 20 * 1024 * 1024
+#: Bytes of the disk that files leave to the database: who fills it with files keeps nobody from writing.
+RESERVED = 1024 * 1024 * 1024
 #: What nothing points to is left alone for so long: it may be on its way into a message.
 UNSETTLED_FOR = timedelta(days=1)
 #: Files that one transaction forgets.
@@ -60,6 +63,8 @@ class StoredMedia:
             raise MediaError("the file is empty")
         if len(content) > SIZE_MAX:
             raise MediaError(f"the file is larger than {SIZE_MAX // 1024 // 1024} MB")
+        if not await asyncio.to_thread(self._has_room):
+            raise MediaError("there is no room for files now")
         kept = await asyncio.to_thread(inspect, content, attachment)
         if kept.media_type in RASTER:
             async with self._drawing:
@@ -141,6 +146,11 @@ class StoredMedia:
                 path.unlink(missing_ok=True)
                 count += 1
         return count
+
+    def _has_room(self) -> bool:
+        """Whether the disk has more left than is kept for what people write."""
+        folder = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+        return shutil.disk_usage(folder).free > RESERVED
 
     def _paths(self, media_id: MediaId, digest: str) -> Iterator[Path]:
         yield self._path(digest)

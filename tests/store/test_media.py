@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import shutil
 import struct
 import zlib
 from dataclasses import replace
@@ -22,7 +23,7 @@ from bot.domain.errors import MediaError
 from bot.domain.messages import Attachment, AttachmentKind, Author, MediaId, MessageId, TranscriptLine
 from bot.store import conversations, transcript
 from bot.store.database import Database
-from bot.store.media import SIZE_MAX, UNSETTLED_FOR, StoredMedia, inspect
+from bot.store.media import RESERVED, SIZE_MAX, UNSETTLED_FOR, StoredMedia, inspect
 from bot.store.pictures import FRAMES_MAX, PIXELS_MAX, redraw
 
 CLAIMED = Attachment(kind=AttachmentKind.FILE, reference="ref", name="../../etc/passwd", media_type="image/png", size=3)
@@ -193,6 +194,14 @@ async def test_a_file_that_vanished_is_not_found(media: StoredMedia, tmp_path: P
     next(path for path in (tmp_path / "media").rglob("*") if path.is_file()).unlink()
     assert kept.media_id is not None
     assert await media.get(kept.media_id) is None
+
+
+async def test_files_leave_room_for_what_people_write(media: StoredMedia, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are refused well before the disk is full, as messages need it too."""
+    left = shutil.disk_usage("/")._replace(free=RESERVED)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: left)
+    with pytest.raises(MediaError, match="no room"):
+        await media.put(b"x", CLAIMED)
 
 
 async def test_a_full_disk_is_a_clear_refusal(media: StoredMedia, tmp_path: Path) -> None:
