@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 
@@ -30,6 +30,11 @@ def caller(peer: str, forwarded: Iterable[str], trusted: tuple[Network, ...]) ->
     if isinstance(nearest, IPv6Address):
         return str(IPv6Network((int(nearest), _HOUSEHOLD), strict=False))
     return str(nearest) if nearest else ""
+
+
+def is_somebody(caller: str) -> bool:
+    """Whether a caller is one household or office; a private address may be a proxy that nobody named: everybody."""
+    return bool(caller) and ip_network(caller).is_global
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bot.domain.ports import VisitorFeed
+from bot.web.callers import is_somebody
 
 #: Seconds between two looks at a feed nobody was woken for: after something happened, and at the longest.
 POLL_FIRST = 1.0
@@ -16,6 +17,8 @@ POLL_LONGEST = 5.0
 _POLL_GROWTH = 1.25
 #: Seconds without anything to say after which a page is told that we are still there.
 QUIET_FOR = 15.0
+#: Pages of all visitors, in one process: each looks at the database every few seconds.
+ALL_PAGES_MAX = 4_000
 _BATCH = 100
 
 
@@ -38,6 +41,7 @@ class Entry:
 
 @dataclass(eq=False)
 class _Page:
+    caller: str
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     is_typing: bool = False
 
@@ -71,10 +75,14 @@ class FeedHub:
         """Return how many pages of the visitor are open here."""
         return len(self._pages.get(visitor, ()))
 
-    @property
-    def all_page_count(self) -> int:
-        """How many pages of all visitors are open here."""
-        return sum(map(len, self._pages.values()))
+    def has_room(self, caller: str) -> bool:
+        """Whether a caller (see `bot.web.callers`) may open one page more.
+
+        Nobody has more than are left for the others, so one alone never takes them all.
+        """
+        pages = [page for pages in self._pages.values() for page in pages]
+        left = ALL_PAGES_MAX - len(pages)
+        return left > 0 and (not is_somebody(caller) or sum(page.caller == caller for page in pages) < left)
 
     def close(self) -> None:
         """End every page's stream, now and from now on."""
@@ -83,9 +91,11 @@ class FeedHub:
             for page in pages:
                 page.woken.set()
 
-    async def follow(self, feed: VisitorFeed, visitor: str, after: int) -> AsyncIterator[Entry | Sign]:
+    async def follow(
+        self, feed: VisitorFeed, visitor: str, after: int, caller: str = ""
+    ) -> AsyncIterator[Entry | Sign]:
         """Yield what `feed` holds after number `after`, in order, and signs in between, until `close`."""
-        page = _Page()
+        page = _Page(caller=caller)
         self._pages.setdefault(visitor, set()).add(page)
         try:
             pause, quiet_for = POLL_FIRST, 0.0

@@ -33,7 +33,7 @@ from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.errors import MalformedWebhookError, MediaError, WebhookRejectedError
 from bot.domain.messages import Attachment, AttachmentKind, InboundMessage
 from bot.domain.ports import MediaStore, VisitorFeed
-from bot.web.callers import Network, caller
+from bot.web.callers import Network, caller, is_somebody
 from bot.web.limits import Limiter, Rate
 from bot.web.streams import Entry, FeedHub, Sign
 from bot.web.widget import Widget, load_widget
@@ -44,8 +44,6 @@ MESSAGE_MAX_BYTES = 64 * 1024
 HISTORY_MAX = 200
 #: Pages of one visitor that are kept up to date at the same time.
 PAGES_MAX = 12
-#: Of all visitors, in one process: each looks at the database every few seconds.
-ALL_PAGES_MAX = 4_000
 #: Shown inside a page; everything else is only ever saved.
 RASTER_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
@@ -56,6 +54,8 @@ _READS = Rate(burst=60, every=0.5)
 _LOOKS = Rate(burst=400, every=0.25)
 #: Behind a proxy that nobody named this is everybody together; a session costs us nothing.
 _SESSIONS = Rate(burst=200, every=0.1)
+#: Far less than what is answered, so that one caller with ever new visitors keeps nobody else waiting.
+_ARRIVALS = Rate(burst=200, every=0.05)
 
 _Handler = Callable[[Request], Coroutine[None, None, HTTPResponse]]
 
@@ -74,6 +74,8 @@ class WebChatLimits:
     looks: Rate = _LOOKS
     #: of a caller, see `bot.web.callers`
     sessions: Rate = _SESSIONS
+    #: messages and files of a caller, whose visitors may be many
+    arrivals: Rate = _ARRIVALS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,7 @@ class _Chat:
         self._reads = Limiter(parts.limits.reads)
         self._looks = Limiter(parts.limits.looks)
         self._sessions = Limiter(parts.limits.sessions)
+        self._arrivals = Limiter(parts.limits.arrivals)
 
     async def check_origin(self, request: Request) -> None:
         """Refuse pages of sites that may not embed the chat; whoever sends no origin is no page."""
@@ -204,8 +207,7 @@ class _Chat:
 
     async def session(self, request: Request) -> HTTPResponse:
         """Answer with a new token; its visitor is nobody until they write."""
-        forwarded = request.headers.getall("x-forwarded-for", [])
-        _count(self._sessions, caller(request.ip or "", forwarded, self._parts.trusted_proxies))
+        _count(self._sessions, self._caller(request))
         session = self._keys.session(secrets.token_bytes(26))
         return response.json({"token": session.token, "visitor": session.visitor}, status=201)
 
@@ -218,6 +220,8 @@ class _Chat:
         events = connector.parse(wire)
         messages = [event for event in events if isinstance(event, InboundMessage)]
         _count(self._messages if messages else self._reads, visitor)
+        if messages:
+            self._count_arrival(request)
         try:
             for message in messages:
                 await connector.echo(message)
@@ -233,6 +237,7 @@ class _Chat:
         """Keep a file and answer with the key that names it in a message of this visitor."""
         visitor = self._keys.visitor(request.headers)
         _count(self._files, visitor)
+        self._count_arrival(request)
         content = await _body(request, FILE_MAX_BYTES)
         if not content:
             raise ChatError(400, "empty", "The file is empty.")
@@ -288,11 +293,12 @@ class _Chat:
             raise ChatError(400, "after", "`after` must be a number of the feed.")
         if self._parts.hub.page_count(visitor) >= PAGES_MAX:
             raise ChatError(429, "pages", "The chat is open in too many windows.", 10.0)
-        if self._parts.hub.all_page_count >= ALL_PAGES_MAX:
+        who = self._caller(request)
+        if not self._parts.hub.has_room(who):
             raise ChatError(503, "busy", "Too many people have the chat open now. Try again in a moment.", 10.0)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         stream = await request.respond(content_type="text/event-stream; charset=utf-8", headers=headers)
-        items: AsyncIterator[Entry | Sign] = self._parts.hub.follow(self._parts.feed, visitor, int(after))
+        items: AsyncIterator[Entry | Sign] = self._parts.hub.follow(self._parts.feed, visitor, int(after), who)
         await stream.send(_frame(Sign.QUIET))
         try:
             async with aclosing(items):  # type: ignore[type-var]
@@ -301,6 +307,14 @@ class _Chat:
         except Exception as error:  # noqa: BLE001 - the page comes back by itself, and goes on where it was
             log.warning("webchat_stream_broken", visitor=visitor, error=type(error).__name__)
         await stream.eof()
+
+    def _caller(self, request: Request) -> str:
+        return caller(request.ip or "", request.headers.getall("x-forwarded-for", []), self._parts.trusted_proxies)
+
+    def _count_arrival(self, request: Request) -> None:
+        who = self._caller(request)
+        if is_somebody(who):
+            _count(self._arrivals, who)
 
     def _looking(self, request: Request) -> str:
         """Return the visitor who asks to see something of theirs."""

@@ -88,3 +88,22 @@ async def test_closing_ends_every_page(feed: MemoryFeed) -> None:
     assert await asyncio.wait_for(page, 0.5) == []
     assert await heard(hub.follow(feed, "v", 0), 1) == []
     assert hub.page_count("v") == 0
+
+
+async def test_nobody_takes_all_the_room(feed: MemoryFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One caller has no more pages than are left for others; what may be everybody has as many as there are."""
+    monkeypatch.setattr(streams, "ALL_PAGES_MAX", 10)
+    hub = FeedHub()
+    pages: list[asyncio.Task[list[object]]] = []
+
+    async def open_pages(caller: str) -> int:
+        count = 0
+        while hub.has_room(caller):
+            pages.append(asyncio.create_task(heard(hub.follow(feed, f"v{len(pages)}", 0, caller), 1)))
+            await asyncio.sleep(0)
+            count += 1
+        return count
+
+    assert [await open_pages(caller) for caller in ("8.8.8.8", "8.8.4.4", "10.0.0.1", "1.1.1.1")] == [5, 3, 2, 0]
+    for page in pages:
+        page.cancel()

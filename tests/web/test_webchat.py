@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import quote
 
@@ -190,6 +191,24 @@ async def test_a_flood_is_slowed_down(tmp_path: Path) -> None:
         assert statuses == [202, 202, 202, 429]
         assert 0 < int(refused.headers["retry-after"]) <= 60
         assert (await other.write("message-0000", "x")).status_code == 202
+
+
+async def test_ever_new_visitors_are_no_way_around_the_limits(tmp_path: Path) -> None:
+    """All visitors of one public address share a limit; what may be a proxy that nobody named does not."""
+    limits = WebChatLimits(messages=GENEROUS, sessions=GENEROUS, files=GENEROUS, arrivals=Rate(burst=2, every=60.0))
+    here = (ip_network("127.0.0.1/32"),)
+    async with chat_site(tmp_path, limits=limits, trusted_proxies=here) as site:
+        for address, statuses in (
+            ("8.8.8.8", [202, 202, 429]),
+            ("8.8.4.4", [202, 202, 429]),
+            ("10.0.0.1", [202, 202, 202]),
+        ):
+            heard = []
+            for _ in range(3):
+                async with arrived(site) as visitor:
+                    visitor.http.headers["x-forwarded-for"] = address
+                    heard.append((await visitor.write("message-0001", "x")).status_code)
+            assert heard == statuses
 
 
 async def test_reads_are_receipts(site: ChatSite, visitor: Visitor) -> None:
