@@ -31,6 +31,18 @@ _QUIET = (
 )
 
 
+#: What a terminal obeys or hides; line ends of tracebacks stay.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _seen(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write out what a terminal would obey: texts in an event may be anybody's."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], value)
+    return event
+
+
 class Redactor:
     """Replaces secrets in everything that is logged."""
 
@@ -83,6 +95,8 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO = s
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                # JSON writes it out itself.
+                *([] if is_json else [_seen]),
                 Redactor(secrets).rendering(render),
             ],
         )

@@ -124,3 +124,20 @@ def test_context_is_part_of_every_line() -> None:
 def test_a_file_gets_json() -> None:
     """Where no person looks, lines are JSON by default."""
     assert json.loads(lines("auto", lambda: structlog.get_logger().info("x")))["event"] == "x"
+
+
+def test_a_terminal_obeys_nobodys_text() -> None:
+    """What would colour, clear or turn around a terminal's lines is written out, in our texts and in errors' alike."""
+
+    def act() -> None:
+        log = structlog.get_logger()
+        log.warning("x", kind="\x1b[2J", path="/\r\x9b31m\u202e")
+        try:
+            raise ValueError("\x1b]0;title\x07")
+        except ValueError:
+            log.exception("failed")
+
+    text = lines("console", act)
+    assert "\\x1b[2J" in text
+    assert "Traceback" in text
+    assert [character for character in text if not character.isprintable() and character != "\n"] == []
