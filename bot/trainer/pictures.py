@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-_CELL, _LABELS, _MARGIN = 14, 170, 12
+_CELL, _LABELS, _MARGIN = 14, 170, 20
 _WIDTH, _HEIGHT = 460, 300
 _FONT = 'font-family="sans-serif" font-size="10"'
 
