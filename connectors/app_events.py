@@ -20,7 +20,7 @@ from bot.domain.messages import (
     ReceiptKind,
     Withdrawal,
 )
-from connectors.batches import NotForUsError, digest_of, unsupported
+from connectors.batches import NotForUsError, UnknownKindError, digest_of, unsupported
 from connectors.fields import Fields, load
 
 CHANNEL = ChannelName("app")
@@ -51,7 +51,7 @@ class Mailbox:
             try:
                 made.append(self._read(event))
             except NotForUsError as reason:
-                made.append(unsupported(digest, number, str(reason)))
+                made.append(unsupported(digest, number, reason))
         return made
 
     def _read(self, event: Fields) -> InboundEvent:
@@ -65,7 +65,7 @@ class Mailbox:
         }
         kind = event.text("type")
         if kind not in readers:
-            raise NotForUsError(kind)
+            raise UnknownKindError(kind)
         return readers[kind](event)
 
     def _message(self, event: Fields) -> InboundMessage:
@@ -108,7 +108,7 @@ class Mailbox:
     def _receipt(self, event: Fields) -> Receipt:
         state = event.text("state")
         if state not in _STATES:
-            raise NotForUsError(f"receipt.{state}")
+            raise UnknownKindError(f"receipt.{state}")
         return Receipt(
             address=self._address(event),
             external_id=_id(event, "id"),

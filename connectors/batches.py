@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.errors import MalformedWebhookError
-from bot.domain.messages import InboundEvent, Unsupported
+from bot.domain.messages import MALFORMED, InboundEvent, Unsupported
 from connectors.fields import Fields
 
 _KIND_MAX = 64
@@ -16,15 +16,19 @@ class NotForUsError(Exception):
     """An item that is well-formed and nothing to answer; its text is the kind."""
 
 
+class UnknownKindError(NotForUsError):
+    """An item of a kind that nobody here has heard of, or that shows nothing we know."""
+
+
 #: Reads one item of a batch; raises `NotForUsError` or `MalformedWebhookError`.
 Read = Callable[[Fields], list[InboundEvent]]
 
 
-def refuse(kind: str) -> Read:
+def refuse(kind: str, *, is_known: bool = True) -> Read:
     """Return what reads an item as one of a kind that is not for us."""
 
     def read(_item: Fields) -> list[InboundEvent]:
-        raise NotForUsError(kind)
+        raise NotForUsError(kind) if is_known else UnknownKindError(kind)
 
     return read
 
@@ -59,12 +63,13 @@ def read_all(items: Iterable[tuple[Fields, Read]], digest: str) -> list[InboundE
         try:
             made += read(item)
         except NotForUsError as reason:
-            made.append(unsupported(digest, number, str(reason)))
+            made.append(unsupported(digest, number, reason))
         except MalformedWebhookError:
-            made.append(unsupported(digest, number, "malformed"))
+            made.append(unsupported(digest, number, UnknownKindError(MALFORMED)))
     return made
 
 
-def unsupported(digest: str, number: int, kind: str) -> Unsupported:
-    """Return what is made of item `number` of the call with that digest, of a kind that is not for us."""
-    return Unsupported(external_id=f"{digest}:{number}:{kind[:_KIND_MAX]}", kind=kind[:_KIND_MAX])
+def unsupported(digest: str, number: int, reason: NotForUsError) -> Unsupported:
+    """Return what is made of item `number` of the call with that digest, which is not for us."""
+    kind, is_unread = str(reason)[:_KIND_MAX], isinstance(reason, UnknownKindError)
+    return Unsupported(external_id=f"{digest}:{number}:{kind}", kind=kind, is_unread=is_unread)

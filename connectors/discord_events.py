@@ -8,6 +8,7 @@ conversation there is that of one author in one channel or thread.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from bot.domain.messages import (
     Unsupported,
     Withdrawal,
 )
-from connectors.batches import NotForUsError, digest_of, read_all
+from connectors.batches import NotForUsError, UnknownKindError, digest_of, read_all
 from connectors.fields import Fields, load
 
 CHANNEL = ChannelName("discord")
@@ -70,6 +71,11 @@ class Batch:
             authors=_texts(batch, "authors"),
             digest=digest_of(body),
         )
+
+    def dump(self) -> str:
+        """Return the batch as JSON that `read` takes; of what else has to be known, the threads alone."""
+        known = json.dumps({"session_id": self.session_id, "parents": dict(self.parents)})
+        return f'{known[:-1]}, "dispatches": [{", ".join(each.dump() for each in self.dispatches)}]}}'
 
 
 def _texts(batch: Fields, name: str) -> dict[str, str]:
@@ -119,7 +125,7 @@ class _Reader:
             "INTERACTION_CREATE": self._interaction,
         }
         if kind not in readers:
-            raise NotForUsError(kind.lower())
+            raise UnknownKindError(kind.lower())
         return list(readers[kind](dispatch, dispatch.object("d")))
 
     # ----------------------------------------------------------------------------------------------------- messages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NoReturn
 
@@ -12,7 +12,7 @@ import structlog
 
 from bot.domain.connectors import Permanent, Retry, Sink
 from bot.domain.errors import MalformedWebhookError
-from bot.domain.messages import InboundEvent, InboundMessage
+from bot.domain.messages import InboundEvent, InboundMessage, Unsupported
 from bot.domain.ports import Cursors
 from connectors.discord_api import DiscordApi
 from connectors.discord_events import PUBLIC_CHANNEL, Batch, Mailbox
@@ -96,6 +96,11 @@ class Past:
 
     def _name(self, what: str) -> str:
         return f"discord/{self.account}/{what}"
+
+
+def _with_raw(event: InboundEvent, batch: Batch) -> InboundEvent:
+    """Return an event with what it is read from once more, where nobody knows what it says."""
+    return replace(event, raw=batch.dump()) if isinstance(event, Unsupported) and event.is_unread else event
 
 
 #: Acknowledges a tap that is durable.
@@ -188,7 +193,7 @@ class Reader:
                 return
         if kind == "INTERACTION_CREATE":
             self.known.note_tap(data)
-        events = self._mailbox.read(batch)
+        events = [_with_raw(event, batch) for event in self._mailbox.read(batch)]
         await sink(events)
         await self._note(events)
         for event in events:

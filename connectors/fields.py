@@ -48,6 +48,10 @@ class Fields:
         self._members: dict[str, object] = value
         self._path = path
 
+    def dump(self) -> str:
+        """Return the whole object as JSON that can be stored."""
+        return json.dumps(self._members).replace("\\u0000", "\\ufffd")
+
     def __contains__(self, name: str) -> bool:
         return self._members.get(name) is not None
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, Withdrawal
-from connectors.batches import NotForUsError, digest_of, read_all
+from connectors.batches import NotForUsError, UnknownKindError, digest_of, read_all
 from connectors.fields import Fields, load
 from connectors.places import map_link
 
@@ -34,6 +34,13 @@ _FILES: dict[str, tuple[AttachmentKind, str]] = {
     "file": (AttachmentKind.FILE, "file"),
 }
 _KEYWORDS_MAX = 100
+#: What LINE tells of besides, and nobody has to answer.
+_IGNORED = frozenset(
+    {
+        *("follow", "unfollow", "join", "leave", "memberJoined", "memberLeft", "membership", "accountLink", "beacon"),
+        *("videoPlayComplete", "module", "activated", "deactivated", "botSuspended", "botResumed", "delivery"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +67,7 @@ class Mailbox:
         }
         kind = event.text("type")
         if kind not in readers:
-            raise NotForUsError(kind)
+            raise NotForUsError(kind) if kind in _IGNORED else UnknownKindError(kind)
         if event.text("mode", "active") == "standby":
             raise NotForUsError("standby")
         if (place := event.object("source").text("type")) != "user":
@@ -68,7 +75,10 @@ class Mailbox:
         return [readers[kind](event)]
 
     def _customer(self, event: Fields) -> ChannelAddress:
-        person = event.object("source").text("userId")
+        person = event.object("source").text("userId", "")
+        if not person:
+            # Somebody with an old LINE, who cannot be answered.
+            raise NotForUsError("nameless")
         if not _CUSTOMER.fullmatch(person):
             raise MalformedWebhookError("a customer's id is no id")
         return ChannelAddress(channel=CHANNEL, account=self.account, external_id=person)
@@ -141,7 +151,7 @@ def _content(message: Fields) -> tuple[str, tuple[Attachment, ...]]:
         lines = [message.text("title", ""), message.text("address", ""), f"Location: {link}"]
         return "\n".join(filter(None, lines)), ()
     if kind not in _FILES:
-        raise NotForUsError(f"message.{kind}")
+        raise UnknownKindError(f"message.{kind}")
     what, name = _FILES[kind]
     provider = message.object("contentProvider") if "contentProvider" in message else None
     if provider is not None and provider.text("type", "line") == "external":

@@ -22,7 +22,7 @@ from bot.domain.messages import (
     ReceiptKind,
     Withdrawal,
 )
-from connectors.batches import NotForUsError, Read, refuse
+from connectors.batches import NotForUsError, Read, UnknownKindError, refuse
 from connectors.fields import Fields, storable
 from connectors.meta import Batch, Content, address, choice, key_in
 from connectors.meta_comments import FIELDS, Comments
@@ -96,7 +96,7 @@ class Mailbox:
         kind = next((name for name in item if name not in _ENVELOPE), "empty")
         kind = next((name for name in readers if name in item), kind)
         if kind not in readers:
-            raise NotForUsError(kind)
+            raise UnknownKindError(kind)
         return readers[kind](item, item.object(kind))
 
     def _customer(self, item: Fields, side: str = "sender") -> ChannelAddress:
@@ -253,7 +253,7 @@ def _content(message: Fields) -> Content:
     content = Content(text=text, attachments=tuple(attachments), choice=choice(tapped) if tapped else None)
     if content.is_empty:
         types = [item.text("type", "") for item in message.objects("attachments")]
-        raise NotForUsError(f"message.{types[0] if types else 'empty'}")
+        raise UnknownKindError(f"message.{types[0] if types else 'empty'}")
     return content
 
 

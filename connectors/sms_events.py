@@ -133,7 +133,7 @@ class Inbox:
         reason, kind = self._not_ours(form, "To", "From"), _STATUSES.get(status)
         if reason is not None or kind is None:
             word = status if _STATUS.fullmatch(status) else "unknown"
-            return Unsupported(external_id=f"{sid}:{word}", kind=reason or f"status.{word}")
+            return Unsupported(external_id=f"{sid}:{word}", kind=reason or f"status.{word}", is_unread=reason is None)
         has_failed = kind is ReceiptKind.FAILED
         return Receipt(
             address=self._address(form["To"]),

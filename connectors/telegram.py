@@ -36,13 +36,13 @@ from bot.domain.connectors import (
 )
 from bot.domain.errors import MalformedWebhookError, MediaError, SettingsError, WebhookRejectedError
 from bot.domain.messages import (
+    MALFORMED,
     Attachment,
     AttachmentKind,
     Choice,
     InboundEvent,
     InboundMessage,
     OutboundMessage,
-    Unsupported,
 )
 from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
@@ -56,6 +56,7 @@ from connectors.telegram_updates import (
     message_key,
     message_of,
     read_update,
+    unsupported,
 )
 
 log = structlog.get_logger()
@@ -294,7 +295,7 @@ class TelegramConnector:
         except MalformedWebhookError as error:
             update_id = Fields(update).integer("update_id")
             log.warning("telegram_update_unreadable", account=self.account, update_id=update_id, reason=str(error))
-            return Unsupported(external_id=f"update:{update_id}:malformed", kind="malformed")
+            return unsupported(update_id, MALFORMED, unread=Fields(update))
 
     def _pause_after(self, error: Exception, failure_count: int) -> float:
         """Log why a request failed and return for how many seconds to wait before the next."""

@@ -53,13 +53,13 @@ def read_update(value: object, account: AccountId) -> InboundEvent:
     update_id = update.integer("update_id")
     kind = next((name for name in update if name != "update_id"), "empty")
     if kind not in ALLOWED_UPDATES:
-        return _unsupported(update_id, kind)
+        return unsupported(update_id, kind, unread=update)
     body = update.object(kind)
     if kind == "callback_query":
         return _read_tap(body, update_id, account)
     if kind == "message_reaction":
         return _read_reaction(body, update_id, account)
-    return _read_message(body, kind, update_id, account)
+    return _read_message(body, kind, update, account)
 
 
 def message_key(chat_id: str, message_id: int) -> str:
@@ -78,16 +78,18 @@ def callback_query_id(external_id: str) -> str | None:
     return external_id.removeprefix(_CALLBACK) if external_id.startswith(_CALLBACK) else None
 
 
-def _read_message(message: Fields, kind: str, update_id: int, account: AccountId) -> InboundEvent:
-    chat = message.object("chat")
+def _read_message(message: Fields, kind: str, update: Fields, account: AccountId) -> InboundEvent:
+    chat, update_id = message.object("chat"), update.integer("update_id")
     if (chat_kind := _other_than_private(chat)) is not None:
-        return _unsupported(update_id, f"{kind}.{chat_kind}")
+        return unsupported(update_id, f"{kind}.{chat_kind}")
     sent_at, key = message.moment("date"), message_key(str(chat.integer("id")), message.integer("message_id"))
     text, attachments = _text(message), _attachments(message)
     content = next((name for name in message if name not in _ENVELOPE), "empty")
     # A live location is an edit every few seconds, and nothing to answer.
-    if not (text or attachments) or (kind == "edited_message" and "location" in message):
-        return _unsupported(update_id, f"{kind}.{content}")
+    if kind == "edited_message" and "location" in message:
+        return unsupported(update_id, f"{kind}.{content}")
+    if not (text or attachments):
+        return unsupported(update_id, f"{kind}.{content}", unread=update)
     edited_at = message.moment("edit_date") if kind == "edited_message" else None
     started = _START.fullmatch(text)
     return InboundMessage(
@@ -107,10 +109,10 @@ def _read_message(message: Fields, kind: str, update_id: int, account: AccountId
 def _read_tap(query: Fields, update_id: int, account: AccountId) -> InboundEvent:
     query_id, data = query.text("id"), query.text("data", "")
     if not data or "message" not in query:
-        return _unsupported(update_id, "callback_query.game" if "game_short_name" in query else "callback_query.inline")
+        return unsupported(update_id, "callback_query.game" if "game_short_name" in query else "callback_query.inline")
     chat = query.object("message").object("chat")
     if (chat_kind := _other_than_private(chat)) is not None:
-        return _unsupported(update_id, f"callback_query.{chat_kind}")
+        return unsupported(update_id, f"callback_query.{chat_kind}")
     return InboundMessage(
         address=_address(chat, account),
         external_id=f"{_CALLBACK}{query_id}",
@@ -123,7 +125,7 @@ def _read_tap(query: Fields, update_id: int, account: AccountId) -> InboundEvent
 def _read_reaction(reaction: Fields, update_id: int, account: AccountId) -> InboundEvent:
     chat = reaction.object("chat")
     if (chat_kind := _other_than_private(chat)) is not None:
-        return _unsupported(update_id, f"message_reaction.{chat_kind}")
+        return unsupported(update_id, f"message_reaction.{chat_kind}")
     key, at = message_key(str(chat.integer("id")), reaction.integer("message_id")), reaction.integer("date")
     # Those that are no emoji are pictures, which only Telegram can show.
     signs = [each.text("emoji", "") or _PICTURE for each in reaction.objects("new_reaction")]
@@ -221,5 +223,8 @@ def _attachment(file: Fields, kind: AttachmentKind, name: str, media_type: str) 
     )
 
 
-def _unsupported(update_id: int, kind: str) -> Unsupported:
-    return Unsupported(external_id=f"update:{update_id}:{kind[:_KIND_MAX]}", kind=kind[:_KIND_MAX])
+def unsupported(update_id: int, kind: str, *, unread: Fields | None = None) -> Unsupported:
+    """Return what is made of an update that is not for us; `unread` is one of which nobody knows what it says."""
+    kind = kind[:_KIND_MAX]
+    raw = unread.dump() if unread is not None else ""
+    return Unsupported(external_id=f"update:{update_id}:{kind}", kind=kind, is_unread=unread is not None, raw=raw)

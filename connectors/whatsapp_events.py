@@ -26,7 +26,7 @@ from bot.domain.messages import (
     Renaming,
     Withdrawal,
 )
-from connectors.batches import NotForUsError, Read, of_each, refuse
+from connectors.batches import NotForUsError, Read, UnknownKindError, of_each, refuse
 from connectors.fields import Fields
 from connectors.meta import Batch, Content, address, choice, key_in
 from connectors.meta_errors import GraphError
@@ -164,7 +164,7 @@ class _Reader:
         name = status.text("status")
         kind = _REPORTS.get(name)
         if kind is None or status.text("recipient_type", "") == "group":
-            raise NotForUsError(f"status.{name}")
+            raise NotForUsError(f"status.{name}") if kind else UnknownKindError(f"status.{name}")
         message_id = status.text("id")
         return [
             Receipt(
@@ -205,10 +205,10 @@ def _content(message: Fields) -> Content:
         return Content(text="\n".join(_contact(each) for each in message.objects(kind)))
     read = _READERS.get(kind)
     if read is None:
-        raise NotForUsError(f"message.{kind}")
+        raise UnknownKindError(f"message.{kind}")
     content = read(message.object(kind))
     if content.is_empty:
-        raise NotForUsError(f"message.{kind}.empty")
+        raise UnknownKindError(f"message.{kind}.empty")
     return content
 
 
@@ -234,7 +234,7 @@ def _button(button: Fields) -> Content:
 def _interactive(interactive: Fields) -> Content:
     kind = interactive.text("type", "unknown")
     if kind not in {"button_reply", "list_reply"}:
-        raise NotForUsError(f"message.interactive.{kind}")
+        raise UnknownKindError(f"message.interactive.{kind}")
     reply = interactive.object(kind)
     # Of a row whose title was too long, the description is the whole.
     return Content(text=reply.text("description", "") or reply.text("title", ""), choice=choice(reply.text("id", "")))

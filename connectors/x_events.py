@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, AttachmentKind, Echo, InboundEvent, InboundMessage, Receipt, ReceiptKind
-from connectors.batches import NotForUsError, Read, digest_of, of_each, read_all, refuse
+from connectors.batches import NotForUsError, Read, UnknownKindError, digest_of, of_each, read_all, refuse
 from connectors.fields import Fields, load
 
 CHANNEL, MENTIONS = ChannelName("x"), ChannelName("x-mentions")
@@ -65,21 +65,18 @@ class Timeline:
             yield activity, self._post
         else:
             # chat.*: encrypted from end to end, so that nobody but the customer's phone could read it.
-            yield activity, refuse(kind)
+            yield activity, refuse(kind, is_known=kind.startswith("chat."))
 
     def _messages(self, activity: Fields, kind: str) -> Iterator[tuple[Fields, Read]]:
-        try:
-            payload = activity.object("payload")
-            reads = payload.objects("direct_message_mark_read_events")
-            items = reads if kind == "dm.read" else payload.objects("direct_message_events")
-            users = payload.object("users") if "users" in payload else Fields({})
-        except MalformedWebhookError:
-            items, users = [], Fields({})
+        payload = activity.object("payload")
+        reads = payload.objects("direct_message_mark_read_events")
+        items = reads if kind == "dm.read" else payload.objects("direct_message_events")
+        users = payload.object("users") if "users" in payload else Fields({})
         reader: Callable[[Fields, Fields], list[InboundEvent]] = self._seen if kind == "dm.read" else self._message
         for item in items:
             yield item, lambda each: reader(each, users)
         if not items:
-            yield activity, refuse(f"{kind}.empty")
+            yield activity, refuse(f"{kind}.empty", is_known=False)
 
     # -------------------------------------------------------------------------------------------------- direct messages
 
@@ -88,7 +85,7 @@ class Timeline:
 
     def _message(self, item: Fields, users: Fields) -> list[InboundEvent]:
         if (kind := item.text("type", "message_create")) != "message_create":
-            raise NotForUsError(f"dm.{kind}")
+            raise UnknownKindError(f"dm.{kind}")
         message_id, made = _id(item.text("id")), item.object("message_create")
         sender, recipient = made.text("sender_id"), made.object("target").text("recipient_id")
         if self.account not in {sender, recipient}:

@@ -184,11 +184,15 @@ class Echo:
 
 @dataclass(frozen=True, kw_only=True)
 class Unsupported:
-    """An event we know of and do nothing with; it is counted, and acknowledged."""
+    """An event that we do nothing with; it is counted, and acknowledged."""
 
     external_id: str
     #: the channel's word for it
     kind: str
+    #: whether nobody knows what it says: a kind that is new, or one that cannot be read; it is kept as it came
+    is_unread: bool = False
+    #: what the connector's `parse` reads it from once more; empty: the call that brought it
+    raw: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +206,9 @@ class Renaming:
     #: the id they were known by
     former: str
 
+
+#: The kind of an event that cannot be read: it may be a customer's message.
+MALFORMED = "malformed"
 
 InboundEvent = InboundMessage | Receipt | Withdrawal | Reaction | Echo | Renaming | Unsupported
 

@@ -11,12 +11,13 @@ import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
-from bot import metrics
+from bot import metrics, tracing
 from bot.domain.channels import ADDRESS_MAX
 from bot.domain.connectors import Connector, WebhookRequest
 from bot.domain.conversations import ConversationId
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import (
+    MALFORMED,
     Author,
     DeliveryState,
     Echo,
@@ -34,13 +35,14 @@ from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
 from bot.pipeline.elsewhere import keep_edit, silence_bot
 from bot.pipeline.rush import Rush
-from bot.store import aliases, choices, conversations, inbox, receipts, transcript
+from bot.store import aliases, choices, conversations, inbox, receipts, transcript, unread
 from bot.store.codec import ECHO, INBOUND, REACTION, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
 from bot.store.ids import new_message_id
 from bot.store.inbox import Arrival, InboxKind
 from bot.store.restoring import Forgotten
+from bot.store.unread import Unread
 
 log = structlog.get_logger()
 
@@ -73,10 +75,10 @@ class Receiver:
         error means that nothing was kept, and the channel must hear a 5xx.
         """
         connector.verify(request)
-        await self.take(connector, connector.parse(request))
+        await self.take(connector, connector.parse(request), request.body)
 
-    async def take(self, connector: Connector, events: list[InboundEvent]) -> None:
-        """Make events durable in one transaction; what came before vanishes.
+    async def take(self, connector: Connector, events: list[InboundEvent], body: bytes = b"") -> None:
+        """Make events durable in one transaction; what came before vanishes. `body` is the call that brought them.
 
         Raises `MalformedWebhookError` for an address that nobody can be answered at.
         """
@@ -86,16 +88,20 @@ class Receiver:
             _check_address(event)
         named = [(event, self._new_id()) for event in events]
         doubtful = frozenset(message_id for event, message_id in named if self._is_doubtful(event))
+        began = tracing.now()
         with self.rush:
-            bringing = _Bringing(connector=connector, named=named, doubtful=doubtful)
-            new_count = await self._database.write_first(_keep, bringing, self._clock.now())
+            bringing = _Bringing(connector=connector, named=named, doubtful=doubtful, body=body)
+            new = await self._database.write_first(_keep, bringing, self._clock.now())
         for event in events:
             metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
             if isinstance(event, Unsupported):
-                log.info("event_unsupported", channel=connector.channel, kind=event.kind)
+                tell = log.error if event.kind == MALFORMED else log.info
+                tell("event_unsupported", channel=connector.channel, kind=event.kind)
+        for message_id in new:
+            tracing.arrived(message_id, began, channel=str(connector.channel))
         if doubtful:
             log.error("restored_messages_kept_for_people", channel=connector.channel, count=len(doubtful))
-        if new_count:
+        if new:
             self._hint.give()
 
     def _is_doubtful(self, event: InboundEvent) -> bool:
@@ -111,6 +117,8 @@ class _Bringing:
     named: list[tuple[InboundEvent, MessageId]]
     #: those of them that may have been handled before a restore
     doubtful: frozenset[MessageId]
+    #: the call that brought them; empty where they were fetched
+    body: bytes
 
 
 def _check_address(event: InboundEvent) -> None:
@@ -121,9 +129,10 @@ def _check_address(event: InboundEvent) -> None:
         raise MalformedWebhookError("a customer's id is empty, too long or no text")
 
 
-def _keep(connection: Connection, bringing: _Bringing, now: datetime) -> int:
+def _keep(connection: Connection, bringing: _Bringing, now: datetime) -> list[MessageId]:
+    """Make durable what is new, and return which that is."""
     connector, account = bringing.connector, str(bringing.connector.account)
-    new_count = 0
+    new: list[MessageId] = []
     for brought, message_id in bringing.named:
         event = _at_home(connection, brought, now) if connector.capabilities.has_renamings else brought
         match event:
@@ -131,20 +140,36 @@ def _keep(connection: Connection, bringing: _Bringing, now: datetime) -> int:
                 message = _with_choice(connection, connector, _cleaned(event))
                 arrival = _message_arrival(message, message_id, account)
                 arrival = replace(arrival, is_doubtful=message_id in bringing.doubtful)
-                new_count += _keep_message(connection, arrival, message, now)
+                is_new = _keep_message(connection, arrival, message, now)
             case Receipt():
                 receipt = replace(event, detail=clean(event.detail))
-                new_count += _keep_receipt(connection, account, (receipt, message_id), now)
+                is_new = _keep_receipt(connection, account, (receipt, message_id), now)
             case Withdrawal():
-                new_count += inbox.add(connection, _arrival(event, message_id, InboxKind.WITHDRAWAL, account), now)
+                is_new = inbox.add(connection, _arrival(event, message_id, InboxKind.WITHDRAWAL, account), now)
             case Reaction():
                 sign = replace(event, emoji=line(event.emoji)[:_EMOJI_MAX])
-                new_count += inbox.add(connection, _arrival(sign, message_id, InboxKind.REACTION, account), now)
+                is_new = inbox.add(connection, _arrival(sign, message_id, InboxKind.REACTION, account), now)
             case Echo():
-                new_count += _keep_echo(connection, account, (event, message_id), now)
-            case Renaming() | Unsupported():
-                pass
-    return new_count
+                is_new = _keep_echo(connection, account, (event, message_id), now)
+            case Unsupported():
+                _keep_unread(connection, bringing, (event, message_id), now)
+                is_new = False
+            case Renaming():
+                is_new = False
+        if is_new:
+            new.append(message_id)
+    return new
+
+
+def _keep_unread(
+    connection: Connection, bringing: _Bringing, named: tuple[Unsupported, MessageId], now: datetime
+) -> None:
+    """Keep as it came what nobody knows what it says."""
+    event, message_id = named
+    raw = event.raw or bringing.body.decode("utf-8", "replace")
+    if event.is_unread and raw:
+        account = f"{bringing.connector.channel}/{bringing.connector.account}"
+        unread.keep(connection, Unread(account=account, kind=line(event.kind), raw=raw), message_id, now)
 
 
 def _at_home(connection: Connection, event: InboundEvent, now: datetime) -> InboundEvent:

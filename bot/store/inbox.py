@@ -40,6 +40,8 @@ class InboxKind(StrEnum):
     TRIGGER = "trigger"
     #: something an agent did on the desk, as the desk told it
     DESK = "desk"
+    #: what a channel brought and nobody could read, as it came (`bot.store.unread`); no worker takes it
+    UNREAD = "unread"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Arrival:
     message_id: MessageId
     #: whether it may have been handled by a database that this one was restored from: then it is left to a person
     is_doubtful: bool = False
+    #: the state it is left in at once, and why; none: it is worked on
+    left: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +135,9 @@ def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
         "ready_at": now,
         "state": "pending",
     }
-    if arrival.is_doubtful:
-        values |= {"state": "held", "error": RESTORED, "finished_at": now}
+    left = ("held", RESTORED) if arrival.is_doubtful else arrival.left
+    if left is not None:
+        values |= {"state": left[0], "error": left[1], "finished_at": now}
     is_new = insert_once(connection, inbox, values)
     if is_new:
         signal(connection, About.INBOX)

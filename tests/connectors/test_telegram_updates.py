@@ -65,9 +65,11 @@ def test_library_reads_the_same(path: Path) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in UpdateType if kind not in ALLOWED_UPDATES])
 def test_every_other_kind(kind: UpdateType) -> None:
     """Every kind of update that the library knows and we did not ask for is a value."""
-    event = read_update({"update_id": 5, str(kind): {"chat": {"id": 1}}}, ACCOUNT)
+    update = {"update_id": 5, str(kind): {"chat": {"id": 1}}}
+    event = read_update(update, ACCOUNT)
 
-    assert event == Unsupported(external_id=f"update:5:{kind}", kind=str(kind))
+    raw = json.dumps(update)
+    assert event == Unsupported(external_id=f"update:5:{kind}", kind=str(kind), is_unread=True, raw=raw)
 
 
 def test_allowed_updates_exist() -> None:
@@ -95,9 +97,10 @@ def test_an_unreadable_message_holds_up_nothing() -> None:
     """A call whose message cannot be read is taken: Telegram would keep back all that its customer writes after it."""
     body = {"update_id": 7, "message": {"message_id": "odd", "chat": {"id": 5, "type": "private"}, "date": 1}}
     made = telegram.subject()
-    (event,) = made.connector.parse(made.request(json.dumps(body).encode()))
+    raw = json.dumps(body)
+    (event,) = made.connector.parse(made.request(raw.encode()))
 
-    assert event == Unsupported(external_id="update:7:malformed", kind="malformed")
+    assert event == Unsupported(external_id="update:7:malformed", kind="malformed", is_unread=True, raw=raw)
 
 
 def test_odd_member_nobody_needs() -> None:

@@ -10,14 +10,15 @@ from bot.domain.messages import InboundEvent
 
 
 def plain(event: InboundEvent) -> dict[str, object]:
-    """Return the event's kind and every field that is not at its default."""
+    """Return the event's kind and every field that is not at its default, but for what it was read from."""
     return {"event": type(event).__name__} | _fields(event)
 
 
 def _fields(record: object) -> dict[str, object]:
     fields = dataclasses.fields(record)  # type: ignore[arg-type]
     values = {each.name: getattr(record, each.name) for each in fields}
-    return {each.name: _value(values[each.name]) for each in fields if values[each.name] != _default(each)}
+    told = [each for each in fields if values[each.name] != _default(each) and each.name != "raw"]
+    return {each.name: _value(values[each.name]) for each in told}
 
 
 def _default(field: dataclasses.Field[object]) -> object:
