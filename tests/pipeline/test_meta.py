@@ -165,10 +165,11 @@ async def test_question_and_answer(house: House) -> None:
 
 
 async def test_batch(house: House) -> None:
-    """Every message of one call is answered, in order."""
-    await house.brings(*(house.text(f"message {number}", number) for number in range(5)))
+    """Every message of one call is heard, in order; what a customer has written in a row is answered at once."""
+    said = [f"message {number}" for number in range(5)]
+    await house.brings(*(house.text(text, number) for number, text in enumerate(said)))
 
-    assert [seen.text for seen in house.jane.seen] == [f"re: message {number}" for number in range(5)]
+    assert [seen.text for seen in house.jane.seen] == ["re: " + "\n".join(said)]
 
 
 async def test_report_that_overtakes_the_answer(rig: Rig) -> None:
