@@ -8,13 +8,12 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from http import HTTPStatus
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
 from bot.domain.connectors import (
@@ -39,7 +38,7 @@ from connectors.app_events import CHANNEL, Mailbox
 from connectors.downloads import Downloads
 from connectors.fields import Fields, load, storable
 from connectors.files import load as load_file
-from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.http import Answer, Call, CallError, Line, asked_pause, classify
 from connectors.setup import ChannelSettings, Facilities, Words, shown
 from connectors.verdicts import ACCOUNT, LATER, NEVER, Verdict
 
@@ -50,7 +49,6 @@ _ANSWER_MAX = 100_000
 _REASON_MAX = 200
 #: Bytes of a file: sent whole in the call, fetched by its address.
 _SENT_MAX, _FETCHED_MAX = 5_000_000, 25_000_000
-_PAUSE_MAX = 5
 
 #: HTTP status that the app answers → verdict and words for an agent; `docs/connect-app.md` has the same table.
 STATUSES: dict[int, tuple[Verdict, str]] = {
@@ -88,7 +86,7 @@ class AppSettings(ChannelSettings):
     #: longest text of one message, in characters
     text_max: int = 4000
     #: choices that the app can show below a text
-    choices_max: int = 10
+    choices_max: int = Field(default=10, ge=0, le=100)
     #: whether the app takes "typing" and "read"
     has_signs: bool = False
     #: HTTP proxy on the way there
@@ -217,7 +215,7 @@ class AppConnector:
     async def _sign(self, address: ChannelAddress, said: dict[str, object]) -> None:
         if not self._app.has_signs:
             return
-        result = await self._tell(address, said, f"sign-{time.monotonic_ns()}")
+        result = await self._tell(address, said, f"sign-{time.time_ns()}")
         if not isinstance(result, Sent):
             log.debug("app_sign_failed", account=self.account, reason=result.reason)
 
@@ -282,8 +280,6 @@ def _read(answer: Answer, key: str) -> SendResult:
         return Ambiguous(reason=f"the app failed, and the message may have arrived (HTTP {answer.status})")
     verdict, words = STATUSES.get(answer.status, (NEVER, f"the app refuses it (HTTP {answer.status})"))
     if verdict is LATER:
-        after = answer.headers.get("retry-after", "")
-        is_pause = after.isascii() and after.isdigit() and len(after) <= _PAUSE_MAX
-        return Retry(reason=words, after=timedelta(seconds=int(after)) if is_pause else None)
+        return Retry(reason=words, after=asked_pause(answer.headers))
     reason = f"{words}: {said}" if said else words
     return Permanent(reason=reason, code=str(answer.status), is_account=verdict is ACCOUNT)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import Self
 
@@ -29,6 +31,8 @@ NEVER_SENT: tuple[type[Exception], ...] = (
 _CONNECTS_WITHIN, _WRITES_WITHIN = 5.0, 60.0
 #: A connection that is idle for longer, in seconds, is not used again: the other side may be closing it just then.
 _KEPT_FOR = 5.0
+#: Longer pauses that are asked for are taken for nonsense.
+_PAUSE_MAX = timedelta(days=1)
 #: Bytes above which a body is large.
 _LARGE = 100_000
 
@@ -57,6 +61,23 @@ def classify(error: BaseException | None) -> Retry | Ambiguous:
         return Retry(reason=f"no connection ({error.kind})")
     kind = error.kind if isinstance(error, CallError) else type(error).__name__
     return Ambiguous(reason=f"no answer to a request that may have arrived ({kind})")
+
+
+def asked_pause(headers: Mapping[str, str]) -> timedelta | None:
+    """Return how long the other side asks us to wait, none where it does not, or asks for more than a day.
+
+    That stands in `Retry-After` as seconds or as a moment, which counts from the moment of the answer
+    (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3).
+    """
+    asked = headers.get("retry-after", "").strip()
+    if asked.isascii() and asked.isdigit() and len(asked) <= 6:
+        pause = timedelta(seconds=int(asked))
+    else:
+        try:
+            pause = parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("date", ""))
+        except (ValueError, TypeError):
+            return None
+    return pause if timedelta() <= pause <= _PAUSE_MAX else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ from bot.domain.planning import plan
 from connectors.downloads import attempt
 from connectors.fields import Fields, storable
 from connectors.http import Answer
+from connectors.insisting import insist
 from connectors.line_api import TOKEN_IS_VOID, Failure, LineApi, read_answer
 from connectors.line_events import CHANNEL, CHOICE_MARK, Mailbox
 from connectors.setup import ChannelSettings, Facilities, shown
@@ -61,7 +62,6 @@ _NAME_MAX = 20
 _TYPES_FOR = 20
 #: Tokens that were used are remembered for longer than they live.
 _REMEMBERED = 10_000
-_LONGEST_PAUSE = 60.0
 #: Names our retry keys, which have to be UUIDs, after the keys of calls.
 _KEYS = uuid.UUID("5f0f54a5-8d0c-4d6b-9d5e-7c1b9a6f0e2d")
 _FILE = re.compile(r"[0-9A-Za-z_-]{1,100}")
@@ -280,19 +280,11 @@ class LineConnector:
 
     async def register(self) -> None:
         """Make LINE call us, waiting out outages; raises `SettingsError` when it refuses."""
-        failure_count = 0
-        while True:
-            answer = await self._api.ask("PUT", "/v2/bot/channel/webhook/endpoint", {"endpoint": self._webhook_url})
-            if isinstance(answer, Fields):
-                return
-            if isinstance(answer, Permanent):
-                raise SettingsError(f"line: the webhook cannot be set: {answer.reason}")
-            failure_count += 1
-            pause = min(_LONGEST_PAUSE, 0.5 * (1 << min(failure_count, 10)))
-            if isinstance(answer, Retry) and answer.after is not None:
-                pause = answer.after.total_seconds()
-            log.warning("line_waits", account=self.account, reason=answer.reason, pause=pause)
-            await self._sleep(pause)
+        await insist(CHANNEL, self._set_webhook, self._sleep)
+
+    async def _set_webhook(self) -> Failure | None:
+        answer = await self._api.ask("PUT", "/v2/bot/channel/webhook/endpoint", {"endpoint": self._webhook_url})
+        return None if isinstance(answer, Fields) else answer
 
     async def check(self) -> str:
         """Return one line on the account, its webhook and this month's messages; LINE calls the webhook for it."""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from http import HTTPStatus
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError, MediaError
 from connectors.downloads import NotNowError
 from connectors.fields import Fields, load
-from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.http import Answer, Call, CallError, Line, asked_pause, classify
 from connectors.verdicts import ACCOUNT, LATER, NEVER, Verdict
 
 _CONNECTIONS_MAX = 64
@@ -116,7 +115,7 @@ def read_answer(answer: Answer) -> Fields | Failure:
     said = message_in(body)
     verdict, words = _meaning(answer.status, said)
     if verdict is LATER:
-        return Retry(reason=words, after=_asked_pause(answer.headers))
+        return Retry(reason=words, after=asked_pause(answer.headers))
     if TOKEN_IS_VOID in said.lower():
         return Permanent(reason=words, code=TOKEN_IS_VOID)
     reason = f"{words}: {said}" if said and verdict is NEVER else words
@@ -142,9 +141,3 @@ def _meaning(status: int, said: str) -> tuple[Verdict, str]:
         if theirs in said.lower():
             return meaning
     return STATUSES.get(status, (NEVER, f"LINE refuses it (HTTP {status})"))
-
-
-def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
-    """Return how long LINE asks us to wait; it is not documented to, and our own pauses grow otherwise."""
-    after = headers.get("retry-after", "")
-    return timedelta(seconds=int(after)) if after.isascii() and after.isdigit() and len(after) <= 5 else None

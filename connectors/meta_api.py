@@ -13,7 +13,7 @@ from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
 from connectors.fields import Fields, load, storable
 from connectors.files import File, form
-from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.http import Answer, Call, CallError, Line, asked_pause, classify
 from connectors.meta import API_VERSION, MetaAccount
 from connectors.meta_errors import GraphError
 
@@ -121,9 +121,8 @@ def _message(error: Fields) -> str:
 
 def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
     """Return how long Meta asks us to wait: in seconds, or in the minutes of its own usage header."""
-    pauses = []
-    if (after := headers.get("retry-after", "")).isascii() and after.isdigit() and len(after) <= 5:
-        pauses.append(timedelta(seconds=int(after)))
+    asked = asked_pause(headers)
+    pauses = [asked] if asked is not None else []
     try:
         usage = Fields(load(headers.get("x-business-use-case-usage", "{}").encode()))
         for name in usage:

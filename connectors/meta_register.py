@@ -6,17 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
-
-from bot.domain.connectors import Ambiguous, Permanent, Retry
+from bot.domain.connectors import Ambiguous, Retry
 from bot.domain.errors import MalformedWebhookError, SettingsError
 from connectors.fields import Fields
+from connectors.insisting import insist
 from connectors.meta import MetaAccount
 from connectors.meta_api import HIDDEN, Failure, GraphApi
-
-log = structlog.get_logger()
-
-_LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +42,7 @@ class Registration:
 
     async def register(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Make Meta call us, waiting out outages; raises `SettingsError` when it refuses."""
-        failure_count = 0
-        while (failure := await self._register()) is not None:
-            if isinstance(failure, Permanent):
-                raise SettingsError(f"{self._account.section}: the webhook cannot be set up: {failure.reason}")
-            failure_count += 1
-            pause = min(_LONGEST_PAUSE, 0.5 * (1 << min(failure_count, 10)))
-            if isinstance(failure, Retry) and failure.after is not None:
-                pause = failure.after.total_seconds()
-            log.warning("meta_waits", channel=self._account.section, reason=failure.reason, pause=pause)
-            await sleep(pause)
+        await insist(self._account.section, self._register, sleep)
 
     async def _register(self) -> Failure | None:
         wanted, account = self._wanted, self._account

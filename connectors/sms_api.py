@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
 from connectors.fields import Fields, load
-from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.http import Answer, Call, CallError, Line, asked_pause, classify
 from connectors.sms_errors import outcome
 
 _CONNECTIONS_MAX = 32
 _ANSWER_MAX = 1_000_000
 _MESSAGE_MAX = 200
-#: Longer pauses that a header asks for are taken for nonsense.
-_PAUSE_MAX = 86_400
 
 Failure = Retry | Permanent | Ambiguous
 
@@ -74,11 +71,4 @@ def read_answer(answer: Answer) -> Fields | Failure:
         if is_ok:
             return Ambiguous(reason="Twilio's answer cannot be read")
         code, message = None, ""
-    return outcome(answer.status, code, message, _asked_pause(answer.headers))
-
-
-def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
-    asked = headers.get("retry-after", "")
-    if not (asked.isascii() and asked.isdigit() and len(asked) <= 5 and int(asked) <= _PAUSE_MAX):
-        return None
-    return timedelta(seconds=int(asked))
+    return outcome(answer.status, code, message, asked_pause(answer.headers))

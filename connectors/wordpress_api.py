@@ -8,14 +8,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
 from connectors.fields import Fields, load
-from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.http import Answer, Call, CallError, Line, asked_pause, classify
 from connectors.verdicts import ACCOUNT, LATER, NEVER, Verdict
 
 Failure = Retry | Permanent | Ambiguous
@@ -97,7 +96,7 @@ def failure_of(answer: Answer) -> Failure:
         code, said = "", ""
     if code not in CODES:
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            return Retry(reason="the site asks for a pause", after=_asked_pause(answer.headers))
+            return Retry(reason="the site asks for a pause", after=asked_pause(answer.headers))
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status < HTTPStatus.BAD_REQUEST:
             return Ambiguous(reason=f"the site failed, and the comment may be there (HTTP {answer.status})")
     elsewhere = (NEVER, f"the site refuses it: {said or f'HTTP {answer.status}'}")
@@ -105,10 +104,5 @@ def failure_of(answer: Answer) -> Failure:
         elsewhere = (ACCOUNT, "the site does not take the application password: make a new one")
     verdict, words = CODES.get(code, elsewhere)
     if verdict is LATER:
-        return Retry(reason=words, after=_asked_pause(answer.headers))
+        return Retry(reason=words, after=asked_pause(answer.headers))
     return Permanent(reason=words, code=code or str(answer.status), is_account=verdict is ACCOUNT)
-
-
-def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
-    after = headers.get("retry-after", "")
-    return timedelta(seconds=int(after)) if after.isascii() and after.isdigit() and len(after) <= 5 else None

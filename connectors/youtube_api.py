@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.connectors import Ambiguous, Permanent, Retry
 from bot.domain.errors import MalformedWebhookError
 from connectors.fields import Fields, load
-from connectors.http import Answer, Call, CallError, Line, classify
+from connectors.http import Answer, Call, CallError, Line, asked_pause, classify
 from connectors.verdicts import ACCOUNT, LATER, NEVER, Verdict
 
 Failure = Retry | Permanent | Ambiguous
@@ -223,7 +223,7 @@ class YouTubeApi:
             reason = "rateLimitExceeded"
         verdict, words = REASONS.get(reason, (NEVER, f"YouTube refuses it: {said or f'HTTP {answer.status}'}"))
         if verdict is LATER:
-            return Retry(reason=words, after=_asked_pause(answer.headers))
+            return Retry(reason=words, after=asked_pause(answer.headers))
         return Permanent(reason=words, code=reason or str(answer.status), is_account=verdict is ACCOUNT)
 
     def _used_up(self) -> Retry:
@@ -245,8 +245,3 @@ def _explained(body: bytes) -> tuple[str, str]:
         return (details[0].text("reason", "") if details else ""), error.text("message", "")[:_MESSAGE_MAX]
     except MalformedWebhookError:
         return "", ""
-
-
-def _asked_pause(headers: Mapping[str, str]) -> timedelta | None:
-    after = headers.get("retry-after", "")
-    return timedelta(seconds=int(after)) if after.isascii() and after.isdigit() and len(after) <= 5 else None

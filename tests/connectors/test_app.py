@@ -270,6 +270,7 @@ def test_mistakes_are_named(connector: AppConnector, event: dict[str, object], w
         {"url": "http://app.example.com/t"},
         {"url": "app.example.com"},
         {"text_max": 3},
+        {"choices_max": -1},
         {"url": ""},
     ],
 )

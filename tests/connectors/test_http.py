@@ -4,10 +4,11 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
-from connectors.http import Call, CallError, Line
+from connectors.http import Call, CallError, Line, asked_pause
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #: Plays one connection: takes a request with its number over all connections, and says whether to stay connected.
@@ -113,3 +114,35 @@ async def test_long_answer_is_not_read_to_its_end() -> None:
     async with serving(answer_for_ever) as (line, url, _):
         call = Call(method="GET", url=url, headers={}, bytes_max=100)
         assert await line.call(call) == (200, b"x" * 101)
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [
+        ("0", 0),
+        ("90", 90),
+        (" 86400 ", 86_400),
+        ("Sun, 22 Nov 2026 10:01:30 GMT", 90),
+        ("Sunday, 22-Nov-26 10:01:30 GMT", 90),
+        ("86401", None),
+        ("99999999999", None),
+        ("Sun, 22 Nov 2026 09:59:00 GMT", None),
+        ("Wed, 25 Nov 2026 10:00:00 GMT", None),
+        ("-5", None),
+        ("1.5", None),
+        ("\u0665", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_pauses_that_are_asked_for(after: str, seconds: int | None) -> None:
+    """A pause is asked for in seconds or until a moment, as the other side's clock shows it; nonsense is none."""
+    headers = {"retry-after": after, "date": "Sun, 22 Nov 2026 10:00:00 GMT"}
+    assert asked_pause(headers) == (timedelta(seconds=seconds) if seconds is not None else None)
+
+
+def test_a_moment_without_a_clock_is_no_pause() -> None:
+    """Until when to wait says nothing where the answer does not say when it was made, nor does no answer at all."""
+    assert asked_pause({"retry-after": "Sun, 22 Nov 2026 10:01:30 GMT"}) is None
+    assert asked_pause({"retry-after": "Sun, 22 Nov 2026 10:01:30 GMT", "date": "Sun, 22 Nov 2026 10:00:00"}) is None
+    assert asked_pause({}) is None
