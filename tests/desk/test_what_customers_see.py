@@ -17,4 +17,4 @@ __all__ = ["shop_template"]
 @pytest.mark.timeout(900)
 def test_each_customer_sees_their_own_conversation_alone(migrated_sqlite: Path, shop_template: Path) -> None:
     """What was meant for them and no note; each of their lines stands in one thread, which has nobody else's word."""
-    Threads.run((migrated_sqlite, shop_template), examples=20, steps=40)
+    Threads.run((migrated_sqlite, shop_template), examples=10, steps=30)

@@ -270,7 +270,7 @@ def test_whatever_happens_nothing_is_lost_doubled_or_said_out_of_turn(
     run_state_machine_as_test(
         Anything,
         settings=settings(
-            max_examples=40 if is_sqlite else 10,
+            max_examples=20 if is_sqlite else 8,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
