@@ -19,8 +19,6 @@ Command = Callable[[Settings, argparse.Namespace], int]
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status; what an operator has to change is said in one line."""
     arguments = _parser().parse_args(argv)
-    # What is written holds what customers say: it is for nobody else on this machine.
-    os.umask(0o077)
     try:
         chosen = settings.load(os.environ, arguments.settings)
         logs.configure(chosen.log.level, chosen.log.format, chosen.secrets())
@@ -273,4 +271,6 @@ def _drop(chosen: Settings, arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    # What is written holds what customers say: it is for nobody else on this machine.
+    os.umask(0o077)
     sys.exit(main())

@@ -34,9 +34,9 @@ def test_a_public_chat_behind_nobody_knows_what_is_a_risk() -> None:
 
 def test_what_customers_wrote_is_not_for_everybody(tmp_path: Path) -> None:
     """State that every user of the machine can read is named; none is, where the folder or the files are closed."""
-    for name in ("tandem.db", "secret"):
-        (tmp_path / name).touch(mode=0o644)
-    (tmp_path / "tandem.db-wal").touch(mode=0o600)
+    for name, mode in {"tandem.db": 0o644, "secret": 0o644, "tandem.db-wal": 0o600}.items():
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
     tmp_path.chmod(0o755)
     assert find_exposed(tmp_path) == ["secret", "tandem.db"]
     tmp_path.chmod(0o700)
