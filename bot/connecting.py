@@ -21,7 +21,7 @@ from bot.store.database import Database
 from bot.store.feeds import StoredFeed
 from bot.store.media import StoredMedia
 from connectors.setup import Facilities
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 
 log = structlog.get_logger()
 

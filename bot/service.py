@@ -69,7 +69,7 @@ from bot.web.streams import FeedHub
 from bot.web.webchat import WebChatParts, webchat_blueprint
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from connectors.setup import Facilities
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 
 log = structlog.get_logger()
 

@@ -1,1 +1,1 @@
-"""One file per channel: each speaks its channel's protocol and keeps `bot.domain.connectors.Connector`."""
+"""One package per channel, which keeps `bot.domain.connectors.Connector`; beside them is what several channels share."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from connectors.app import AppSettings
-from connectors.bluesky import BlueskySettings
-from connectors.discord import DiscordSettings
-from connectors.email_settings import EmailSettings
-from connectors.line import LineSettings
-from connectors.mastodon import MastodonSettings
-from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
+from connectors.app.connector import AppSettings
+from connectors.bluesky.connector import BlueskySettings
+from connectors.discord.connector import DiscordSettings
+from connectors.email.settings import EmailSettings
+from connectors.line.connector import LineSettings
+from connectors.mastodon.connector import MastodonSettings
+from connectors.meta.settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 from connectors.setup import ChannelSettings
-from connectors.sms import SmsSettings
-from connectors.telegram_settings import TelegramSettings
-from connectors.wordpress import WordPressSettings
-from connectors.x_settings import XSettings
-from connectors.youtube import YouTubeSettings
+from connectors.sms.connector import SmsSettings
+from connectors.telegram.settings import TelegramSettings
+from connectors.wordpress.connector import WordPressSettings
+from connectors.x.settings import XSettings
+from connectors.youtube.connector import YouTubeSettings
 
 _CHANNELS: tuple[type[ChannelSettings], ...] = (
     TelegramSettings,

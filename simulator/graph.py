@@ -1,7 +1,7 @@
 """Meta as its customers and its Graph API know it, in memory; `simulator.graph_server` puts it on a port.
 
 One app with a page, an Instagram account linked to it and a WhatsApp number. What is here follows Meta's documents as
-named in `connectors.meta_errors`; nobody here has tried it on the real thing.
+named in `connectors.meta.errors`; nobody here has tried it on the real thing.
 """
 
 from __future__ import annotations

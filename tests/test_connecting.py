@@ -10,9 +10,9 @@ from bot.connecting import SITE, connectors_of
 from bot.domain.connectors import Challenging, Connector, FetchesMedia, Registering, ShowsTyping
 from bot.domain.errors import SettingsError
 from bot.settings import Settings, load
-from connectors.meta_settings import InstagramSettings
+from connectors.meta.settings import InstagramSettings
 from connectors.setup import Facilities
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.feed import MemoryFeed
 from tests.fakes.media import MemoryMedia

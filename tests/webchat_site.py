@@ -32,7 +32,7 @@ from bot.web.serving import bind, serve
 from bot.web.site.pages import SiteParts, site_blueprint
 from bot.web.streams import FeedHub
 from bot.web.webchat import WebChatLimits, WebChatParts, webchat_blueprint
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 
 ORDERS = Choice(title="Where is my order?", payload="c-orders")
 HOURS = Choice(title="Opening hours", payload="c-hours")

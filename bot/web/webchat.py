@@ -37,7 +37,7 @@ from bot.web.callers import Network, caller, is_somebody
 from bot.web.limits import Limiter, Rate
 from bot.web.streams import Entry, FeedHub, Sign
 from bot.web.widget import Widget, load_widget
-from connectors.webchat import FILE_MAX_BYTES, WebChatConnector
+from connectors.webchat.connector import FILE_MAX_BYTES, WebChatConnector
 
 MESSAGE_MAX_BYTES = 64 * 1024
 #: Entries of the feed that a page shows when it opens.

@@ -33,8 +33,8 @@ def assemble(style: str, parts: list[str]) -> Widget:
 
 
 def load_widget() -> Widget:
-    """Return the script made of the files in `connectors/static`."""
-    static = files("connectors") / "static"
+    """Return the script made of the files in `connectors/webchat/static`."""
+    static = files("connectors.webchat") / "static"
     return assemble(
         (static / "style.css").read_text(encoding="utf-8"),
         [(static / name).read_text(encoding="utf-8") for name in PARTS],

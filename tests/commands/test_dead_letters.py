@@ -19,7 +19,7 @@ from bot.pipeline.receive import Receiver
 from bot.settings import Settings, load
 from bot.store.hints import Hint
 from bot.store.schema import inbox
-from connectors.telegram import TelegramAccount, TelegramConnector
+from connectors.telegram.connector import TelegramAccount, TelegramConnector
 from tests.fakes.media import MemoryMedia
 
 TOKEN = "7000001:secret"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.messages import InboundMessage, Unsupported
-from connectors.youtube_comments import changes_in, threads_in
+from connectors.youtube.comments import changes_in, threads_in
 from tests.contracts.subjects import SUBJECTS
 
 Json = dict[str, Any]

@@ -7,10 +7,10 @@ import pytest
 from bot.connecting import SITE
 from bot.domain.connectors import Inviting
 from bot.domain.errors import SettingsError
-from connectors.meta_settings import InstagramSettings, MessengerSettings, WhatsAppSettings
+from connectors.meta.settings import InstagramSettings, MessengerSettings, WhatsAppSettings
 from connectors.setup import ChannelSettings, Facilities
-from connectors.telegram_settings import TelegramSettings
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.telegram.settings import TelegramSettings
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.feed import MemoryFeed
 from tests.fakes.media import MemoryMedia

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot.domain.connectors import SendText, WebhookRequest
 from connectors import standard_webhooks
-from connectors.app import AppConnector, AppSettings
+from connectors.app.connector import AppConnector, AppSettings
 from tests.contracts.subject import Subject
 from tests.fakes.media import MemoryMedia
 

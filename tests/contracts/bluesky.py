@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.bluesky import BlueskyConnector, BlueskyMentionsConnector, BlueskySettings, Office
+from connectors.bluesky.connector import BlueskyConnector, BlueskyMentionsConnector, BlueskySettings, Office
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.domain.connectors import SendText
-from connectors.instagram import InstagramAccount, InstagramConnector
-from connectors.messenger import MessengerAccount, MessengerConnector
-from connectors.meta_public import CommentsConnector
+from connectors.meta.instagram import InstagramAccount, InstagramConnector
+from connectors.meta.messenger import MessengerAccount, MessengerConnector
+from connectors.meta.public import CommentsConnector
 from tests.contracts.meta import NOWHERE, SECRETS, proof, request
 from tests.contracts.subject import Subject
 from tests.fakes.media import MemoryMedia

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.connectors import Connector, SendText, WebhookRequest
-from connectors.discord import DiscordSettings
-from connectors.discord_payloads import buttons
+from connectors.discord.connector import DiscordSettings
+from connectors.discord.payloads import buttons
 from connectors.setup import Facilities
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.email import EmailAccount, EmailConnector
-from connectors.email_login import Login, Security, Server
+from connectors.email.connector import EmailAccount, EmailConnector
+from connectors.email.login import Login, Security, Server
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia

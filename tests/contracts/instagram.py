@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.domain.connectors import SendText
-from connectors.instagram import InstagramAccount, InstagramConnector
-from connectors.meta_messaging import quick_replies
+from connectors.meta.instagram import InstagramAccount, InstagramConnector
+from connectors.meta.messaging import quick_replies
 from tests.contracts.meta import NOWHERE, SECRETS, envelope, proof, request
 from tests.contracts.subject import Subject
 from tests.fakes.media import MemoryMedia

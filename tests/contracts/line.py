@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.line import LineConnector, LineSettings, quick_replies, signature
+from connectors.line.connector import LineConnector, LineSettings, quick_replies, signature
 from tests.contracts.subject import Subject
 
 _TOKEN = "token0of0the0contract+/="

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.domain.connectors import SendText
-from connectors.messenger import MessengerAccount, MessengerConnector
-from connectors.meta_messaging import quick_replies
+from connectors.meta.messaging import quick_replies
+from connectors.meta.messenger import MessengerAccount, MessengerConnector
 from tests.contracts.meta import NOWHERE, SECRETS, envelope, proof, request
 from tests.contracts.subject import Subject
 from tests.fakes.media import MemoryMedia

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.domain.connectors import WebhookRequest
-from connectors.meta import signature
+from connectors.meta.account import signature
 
 TOKEN, APP_SECRET, VERIFY_TOKEN = (
     "EAAGtoken0of0the0contract",

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from bot.domain.connectors import SendText, WebhookRequest
 from connectors.setup import Facilities
-from connectors.sms import SmsConnector, SmsSettings
-from connectors.sms_events import read_form, signature
+from connectors.sms.connector import SmsConnector, SmsSettings
+from connectors.sms.events import read_form, signature
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.telegram import TelegramAccount, TelegramConnector, keyboard
+from connectors.telegram.connector import TelegramAccount, TelegramConnector, keyboard
 from tests.contracts.subject import Subject
 from tests.fakes.media import MemoryMedia
 

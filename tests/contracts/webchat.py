@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bot.clock import SystemClock
 from bot.domain.channels import AccountId
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 from tests.contracts.subject import Subject
 from tests.fakes.feed import MemoryFeed
 

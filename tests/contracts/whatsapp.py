@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.domain.connectors import SendText
-from connectors.whatsapp import WhatsAppAccount, WhatsAppConnector
-from connectors.whatsapp_payloads import Template, interactive
+from connectors.meta.whatsapp import WhatsAppAccount, WhatsAppConnector
+from connectors.meta.whatsapp_payloads import Template, interactive
 from tests.contracts.meta import NOWHERE, SECRETS, proof, request
 from tests.contracts.subject import Subject
 from tests.fakes.media import MemoryMedia

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.wordpress import WordPressConnector, WordPressSettings
+from connectors.wordpress.connector import WordPressConnector, WordPressSettings
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors
 

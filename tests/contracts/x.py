@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.x import Office, XAccount, XConnector, XMentionsConnector, signature
-from connectors.x_oauth import Credentials
+from connectors.x.connector import Office, XAccount, XConnector, XMentionsConnector, signature
+from connectors.x.oauth import Credentials
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia

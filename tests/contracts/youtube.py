@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.connectors import SendText, WebhookRequest
-from connectors.youtube import YouTubeConnector, YouTubeSettings
+from connectors.youtube.connector import YouTubeConnector, YouTubeSettings
 from tests.contracts.subject import Subject
 from tests.fakes.cursors import MemoryCursors
 

@@ -32,7 +32,7 @@ from bot.store.feeds import StoredFeed
 from bot.store.hints import Hint
 from bot.store.media import StoredMedia
 from bot.store.schema import outbox as outbox_table
-from connectors.webchat import VisitorKeys, WebChatConnector
+from connectors.webchat.connector import VisitorKeys, WebChatConnector
 from tests.dialogue.driver import Heard
 from tests.dialogue.world import World, through_json
 

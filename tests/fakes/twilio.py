@@ -1,6 +1,6 @@
 """Twilio as phones and its API know it: it keeps what phones showed, refuses, cuts connections and reports.
 
-What is here follows Twilio's documents as named in `connectors.sms_errors`; nobody here has tried it on the real thing.
+What is here follows Twilio's documents as named in `connectors.sms.errors`; nobody here has tried it on the real thing.
 """
 
 from __future__ import annotations

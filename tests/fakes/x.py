@@ -1,6 +1,6 @@
 """X as people and its API know it: it keeps what they saw, limits, refuses, cuts connections and calls our webhook.
 
-What is here follows X's documents as named in `connectors.x_errors`; nobody here has tried it on the real thing. How
+What is here follows X's documents as named in `connectors.x.errors`; nobody here has tried it on the real thing. How
 calls are signed is checked by oauthlib.
 """
 

@@ -16,7 +16,8 @@ from bot.store import conversations, transcript
 from simulator.discord_values import Fault as DiscordFault
 from simulator.line import Fault as LineFault
 from simulator.line import Json
-from tests.connectors import discord_bench, line_bench
+from tests.connectors.discord import bench as discord_bench
+from tests.connectors.line import bench as line_bench
 from tests.pipeline.rig import Rig, offer, turn
 
 

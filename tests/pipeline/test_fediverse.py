@@ -13,10 +13,10 @@ from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
 from bot.store import conversations, transcript
-from connectors.bluesky import BlueskyConnector, BlueskySettings
-from connectors.bluesky import Office as BlueskyOffice
-from connectors.mastodon import MastodonConnector, MastodonSettings
-from connectors.mastodon import Office as MastodonOffice
+from connectors.bluesky.connector import BlueskyConnector, BlueskySettings
+from connectors.bluesky.connector import Office as BlueskyOffice
+from connectors.mastodon.connector import MastodonConnector, MastodonSettings
+from connectors.mastodon.connector import Office as MastodonOffice
 from tests.connectors.looker import Looker
 from tests.fakes import bluesky, mastodon
 from tests.fakes.cursors import MemoryCursors

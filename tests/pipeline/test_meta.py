@@ -23,7 +23,7 @@ from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from simulator.graph import FakeGraph, Fault, Json, Person
 from simulator.graph_server import GraphServer, running
-from tests.connectors.meta_bench import CHANNELS, JANE, connector_of
+from tests.connectors.meta.bench import CHANNELS, JANE, connector_of
 from tests.fakes.media import MemoryMedia
 from tests.pipeline.rig import Rig
 

@@ -21,8 +21,8 @@ from bot.pipeline.receive import Receiver
 from bot.store import conversations, tickets, transcript
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
-from connectors.sms import SmsConnector
-from tests.connectors.sms_bench import JANE, bench
+from connectors.sms.connector import SmsConnector
+from tests.connectors.sms.bench import JANE, bench
 from tests.fakes.twilio import ACCOUNT_SID, NUMBER, FakeTwilio, Fault
 from tests.pipeline.rig import Rig, offer, turn
 

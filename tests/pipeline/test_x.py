@@ -21,7 +21,7 @@ from bot.pipeline.receive import Receiver
 from bot.store import conversations, transcript
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
-from tests.connectors.x_bench import Bench, bench
+from tests.connectors.x.bench import Bench, bench
 from tests.fakes.x import JANE, US, Fault
 from tests.pipeline.rig import Rig
 

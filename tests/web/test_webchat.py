@@ -21,7 +21,7 @@ from bot.store.media import _piece
 from bot.store.pictures import redraw
 from bot.web.limits import Rate
 from bot.web.webchat import MESSAGE_MAX_BYTES, PAGES_MAX, WebChatLimits
-from connectors.webchat import FILE_MAX_BYTES, VisitorKeys
+from connectors.webchat.connector import FILE_MAX_BYTES, VisitorKeys
 from tests.webchat_site import GENEROUS, ChatSite, chat_site
 
 SHOP = "https://shop.example.com"

@@ -1,0 +1,1 @@
+"""Messenger, Instagram and WhatsApp on what they share: Meta's Graph API."""

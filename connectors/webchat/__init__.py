@@ -1,0 +1,1 @@
+"""The chat on the brand's own site."""
