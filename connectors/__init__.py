@@ -1,1 +1,1 @@
-"""One package per channel, which keeps `bot.domain.connectors.Connector`; beside them is what several channels share."""
+"""One package per channel, each keeping `bot.domain.connectors.Connector`; beside them, what several channels share."""
