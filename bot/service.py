@@ -31,6 +31,7 @@ from bot.desk.slack.parts import Resources
 from bot.dialogue.client import HttpEngine
 from bot.dialogue.process import EngineOptions, EngineProcess
 from bot.domain.connectors import Closing, ConnectorRegistry
+from bot.domain.file_links import FileLinks
 from bot.domain.tickets import Agent
 from bot.instance import service_secret
 from bot.opening import own_macros
@@ -61,6 +62,7 @@ from bot.store.reading import StoredReading
 from bot.store.sample_shop.cast import cast
 from bot.store.shared_clock import SharedClock
 from bot.store.signals import About
+from bot.web.files import FilesParts, files_blueprint
 from bot.web.internal import InternalParts, internal_app
 from bot.web.public import PublicParts, public_app
 from bot.web.serving import INTERNAL_GRACE, bind, inherited, serve
@@ -98,6 +100,8 @@ class Service:
         self.background = Background()
         self.engine = HttpEngine(settings.engine.timeout)
         self._secret = service_secret(settings.service.secret, settings.service.state_dir)
+        public_url = settings.service.public_url
+        self.file_links = FileLinks.of(public_url, self._secret) if public_url else None
         self._actions_token = secrets.token_urlsafe(32)
         self.hub = FeedHub()
         self.feed = StoredFeed(database, clock, wake=self.hub.wake, typing=self.hub.typing)
@@ -216,6 +220,7 @@ class Service:
                 dice=dice,
                 resending=self.settings.resending,
                 accounts=self.accounts,
+                file_links=self.file_links,
                 changed=self._changed,
             )
         )
@@ -278,6 +283,8 @@ class Service:
                 )
             ),
         ]
+        if self.file_links is not None:
+            made.append(files_blueprint(FilesParts(links=self.file_links, media=self.media, now=self.clock.now)))
         if self.settings.brand.has_sample_site and self.brand.sample_shop is not None:
             parts = SiteParts(
                 directory=self.brand.directory, cast=cast, clock=self.clock, brand=self.settings.brand.name

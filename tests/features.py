@@ -83,7 +83,7 @@ def _way(connector: Connector) -> str:
 
 def _files(can: Capabilities) -> str:
     if not can.attachments:
-        return "named"
+        return "named" if can.is_public else "linked"
     kinds = "all" if len(can.attachments) == 4 else ", ".join(sorted(can.attachments))
     return f"{kinds}, {can.attachment_max_bytes // 1_000_000} MB"
 

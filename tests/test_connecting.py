@@ -108,9 +108,9 @@ def test_windows_follow_the_settings() -> None:
 
 
 def test_instagram_with_or_without_a_page() -> None:
-    """An account linked to a page can send files; one of Instagram's own log-in has a server of its own."""
-    assert connected("INSTAGRAM")["instagram"].capabilities.attachments == frozenset()
-    assert connected("INSTAGRAM", INSTAGRAM__PAGE_ID="55")["instagram"].capabilities.attachments
+    """For an account linked to a page files are uploaded; one of Instagram's own log-in has a server of its own."""
+    assert connected("INSTAGRAM")["instagram"].capabilities.fetches_files
+    assert not connected("INSTAGRAM", INSTAGRAM__PAGE_ID="55")["instagram"].capabilities.fetches_files
     alone = InstagramSettings.model_validate({name.lower(): value for name, value in ACCOUNTS["INSTAGRAM"].items()})
     assert alone.url == "https://graph.instagram.com"
     assert alone.model_copy(update={"page_id": "55"}).url == "https://graph.facebook.com"

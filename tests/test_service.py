@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -8,6 +9,17 @@ from bot.clock import SystemClock
 from bot.opening import open_database, open_records
 from bot.service import Role, Service
 from bot.settings import load
+
+
+async def test_files_have_links_where_we_are_reached(tmp_path: Path) -> None:
+    """Where the world can reach us, and only there, the door to files is open and what delivers makes links to it."""
+    for url, has_door in (("https://care.example.com", True), ("", False)):
+        reached = {"TANDEM_SERVICE__PUBLIC_URL": url} if url else {}
+        settings = load({"TANDEM_SERVICE__STATE_DIR": str(tmp_path)} | reached)
+        async with open_database(settings) as database, open_records(settings, SystemClock()) as brand:
+            service = Service(settings, Role.WEB, database, brand)
+            assert any(each.name == "files" for each in service.blueprints()) == has_door
+            assert (service._delivering(random.Random(1))._parts.file_links is not None) == has_door
 
 
 async def test_no_way_in_stands_in_the_log(tmp_path: Path) -> None:

@@ -34,9 +34,13 @@ class Capabilities:
     choice_title_max: int = 20
     #: longest text that can have choices below it, in `text_unit`; none: `text_max`
     choices_text_max: int | None = None
-    #: kinds of files it can send; others become a line of text that says so
+    #: kinds of files it can send; others become a line of text with their link, or that says so
     attachments: frozenset[AttachmentKind] = frozenset()
     attachment_max_bytes: int = 0
+    #: of these kinds the MIME types that it shows; none: all
+    attachment_types: frozenset[str] = frozenset()
+    #: whether it fetches files by itself, so that those that we keep need a link
+    fetches_files: bool = False
     #: whether a repeated send with the same key is seen once by the customer
     is_send_idempotent: bool = False
     #: whether customers' edits arrive

@@ -63,6 +63,8 @@ class Attachment:
     size: int | None = None
     #: ours, once it is stored
     media_id: MediaId | None = None
+    #: of a stored one: our address where whoever has it can fetch the file for a while; known when it is sent
+    link: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

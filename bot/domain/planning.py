@@ -145,17 +145,15 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
     """Return the calls that show `message`: attachments first, then the text, with the choices under its last piece.
 
     Choices beyond what the channel shows are written out as a numbered list; files it cannot carry become a line of
-    text that names them.
+    text that names them, with their link where only the customer reads it.
     """
     carried: list[Attachment] = []
     left_out: list[Attachment] = []
     for attachment in message.attachments:
-        fits = (
-            attachment.kind in capabilities.attachments and (attachment.size or 0) <= capabilities.attachment_max_bytes
-        )
-        (carried if fits else left_out).append(attachment)
+        (carried if _is_carried(attachment, capabilities) else left_out).append(attachment)
     choices = message.choices if len(message.choices) <= capabilities.choices_max else ()
-    text = _words(message, left_out, are_choices_written=not choices)
+    named = "".join(_named(attachment, capabilities) for attachment in left_out)
+    text = _words(message, named, are_choices_written=not choices)
     operations: list[SendOperation] = [
         SendAttachment(
             address=address,
@@ -183,11 +181,29 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
     return tuple(operations)
 
 
-def _words(message: OutboundMessage, left_out: list[Attachment], *, are_choices_written: bool) -> str:
-    """Return the message's text with what the channel cannot show otherwise: files by name, choices by number."""
-    text = message.text
-    for attachment in left_out:
-        text += f"\n[{attachment.kind.value}: {attachment.name or 'file'} – it cannot be shown on this channel]"
+def _is_carried(attachment: Attachment, capabilities: Capabilities) -> bool:
+    """Whether a file goes as a file; one that only has an address is taken for what its sender says it is."""
+    is_shown = not capabilities.attachment_types or attachment.media_type in capabilities.attachment_types
+    is_linked = attachment.media_id is None and attachment.reference.startswith("https://")
+    return (
+        attachment.kind in capabilities.attachments
+        and (attachment.size or 0) <= capabilities.attachment_max_bytes
+        and (is_shown or (is_linked and not attachment.media_type))
+        and (is_linked or bool(attachment.link) or not capabilities.fetches_files)
+    )
+
+
+def _named(attachment: Attachment, capabilities: Capabilities) -> str:
+    """Return the line of text that stands for a file; a link to it is for the customer alone."""
+    name = attachment.name or "file"
+    if attachment.link and not capabilities.is_public:
+        return f"\n{name} – {attachment.link}"
+    return f"\n[{attachment.kind.value}: {name} – it cannot be shown on this channel]"
+
+
+def _words(message: OutboundMessage, named: str, *, are_choices_written: bool) -> str:
+    """Return the message's text with what the channel cannot show otherwise: files as `named`, choices by number."""
+    text = message.text + named
     if message.choices and not text.strip():
         text = CHOOSE
     if message.choices and are_choices_written:

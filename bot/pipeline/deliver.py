@@ -25,6 +25,7 @@ from bot.domain.connectors import (
 )
 from bot.domain.desk import DeskPoster
 from bot.domain.errors import DirectoryUnavailableError
+from bot.domain.file_links import FileLinks
 from bot.domain.messages import OutboundMessage
 from bot.domain.ports import BusinessCommands, Clock
 from bot.domain.retry import SEND_RETRY
@@ -63,6 +64,8 @@ class DeliverParts:
     resending: frozenset[str] = frozenset()
     #: hears of accounts that nothing goes through
     accounts: Accounts = field(default_factory=Accounts)
+    #: makes files reachable for channels that fetch them; none: nothing can reach us
+    file_links: FileLinks | None = None
     #: called after each commit that changed what agents or customers see
     changed: Callable[[], None] = lambda: None
 
@@ -97,7 +100,7 @@ class Delivering:
         if connector.capabilities.is_public and not self._parts.rules.public.allows(message):
             await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
             return
-        admitted = await self._admit(row, connector, message)
+        admitted = await self._admit(row, connector, self._linked(message))
         if isinstance(admitted, Refusal):
             await self._leave_to_people(row, message, admitted.reason)
             return
@@ -113,6 +116,14 @@ class Delivering:
         if external_id is not None:
             await self._write(record_sent, row, external_id)
             metrics.SENT.labels(row.kind, "sent").inc()
+
+    def _linked(self, message: OutboundMessage) -> OutboundMessage:
+        """Return the message with links to its files: the same at each attempt of a day, and of one length always."""
+        links, now = self._parts.file_links, self._parts.clock.now()
+        if links is None or not message.attachments:
+            return message
+        linked = (replace(each, link=links.link(each.media_id, now)) for each in message.attachments)
+        return replace(message, attachments=tuple(linked))
 
     async def _admit(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> OutboundMessage | Refusal:
         """Return what may leave now that the customer has been silent for a while, with what it has to carry.

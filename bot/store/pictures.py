@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import warnings
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _KEPT = frozenset(
     {"icc_profile", "transparency", "duration", "loop", "disposal", "blend", "background", "default_image", "version"}
 )
+#: Pixels that a small picture has at most on each side: far less than the 1 MB that channels take as a preview.
+_THUMBNAIL = 1024
 _JPEG_MODES = frozenset({"L", "RGB", "CMYK"})
 
 
@@ -57,6 +60,33 @@ def redraw(content: bytes) -> bytes:
             if kind == "JPEG" and drawn.mode not in _JPEG_MODES:
                 drawn = drawn.convert("RGB")
             drawn.save(file, kind, **_OPTIONS[kind])
+        return file.getvalue()
+
+
+class Thumbnails:
+    """Draws small pictures, one at a time."""
+
+    def __init__(self) -> None:
+        """Draw nothing yet."""
+        self._drawing = asyncio.Lock()
+
+    async def draw(self, content: bytes) -> bytes:
+        """Return the picture, or its first frame, as a small JPEG; raises `MediaError`."""
+        async with self._drawing:
+            return await asyncio.to_thread(_shrink, content)
+
+
+def _shrink(content: bytes) -> bytes:
+    with _reading(), Image.open(io.BytesIO(content), formats=_READ) as image:
+        _check_size(image.width * image.height)
+        # Of a JPEG no more is read than is needed.
+        image.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
+        small = ImageOps.exif_transpose(image).convert("RGBA")
+        small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        paper = Image.new("RGB", small.size, "white")
+        paper.paste(small, mask=small.getchannel("A"))
+        file = io.BytesIO()
+        paper.save(file, "JPEG", quality=80)
         return file.getvalue()
 
 

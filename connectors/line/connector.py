@@ -31,7 +31,6 @@ from bot.domain.connectors import (
     Permanent,
     Refusal,
     Retry,
-    SendAttachment,
     SendOperation,
     SendResult,
     SendText,
@@ -40,6 +39,7 @@ from bot.domain.connectors import (
     WebhookRequest,
 )
 from bot.domain.errors import MalformedWebhookError, MediaError, SettingsError, WebhookRejectedError
+from bot.domain.file_links import preview
 from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, InboundMessage, OutboundMessage
 from bot.domain.planning import plan
 from connectors.downloads import attempt
@@ -56,6 +56,8 @@ log = structlog.get_logger()
 _SIGNATURE_HEADER = "x-line-signature"
 #: https://developers.line.biz/en/reference/messaging-api/#items-object
 _CHOICES_MAX, _LABEL_MAX = 13, 20
+#: https://developers.line.biz/en/reference/messaging-api/#image-message
+_PICTURE_MAX_BYTES, _PREVIEW_MAX_BYTES = 10_000_000, 1_000_000
 #: https://developers.line.biz/en/reference/messaging-api/#icon-nickname-switch
 _NAME_MAX = 20
 #: Seconds that "typing" is shown, unless a message comes first.
@@ -157,12 +159,19 @@ class LineConnector:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What LINE carries: files have to be on the open internet, so those that we keep are named in the text."""
+        """What LINE carries: it fetches pictures from an address, and has no messages for files.
+
+        Sound and film would need what we do not know: how long they are, and a picture of them.
+        """
         return Capabilities(
             text_max=5000,
             text_unit=TextUnit.UTF16,
             choices_max=_CHOICES_MAX,
             choice_title_max=_LABEL_MAX,
+            attachments=frozenset({AttachmentKind.IMAGE}),
+            attachment_types=frozenset({"image/jpeg", "image/png"}),
+            attachment_max_bytes=_PICTURE_MAX_BYTES,
+            fetches_files=True,
             is_send_idempotent=not self._account.uses_reply_tokens,
             has_edits=True,
             has_reply_context=self._account.uses_reply_tokens,
@@ -179,26 +188,14 @@ class LineConnector:
         return self._mailbox.read(request.body)
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
-        """Return the calls; pictures that LINE itself can fetch come first, as pictures."""
-        linked = tuple(each for each in message.attachments if _is_linked_picture(each))
-        rest = replace(message, attachments=tuple(each for each in message.attachments if each not in linked))
-        pictures = tuple(
-            SendAttachment(
-                address=address,
-                attachment=each,
-                author_name=message.author_name,
-                author=message.author,
-                reply_context=message.reply_context,
-            )
-            for each in linked
-        )
-        return (*pictures, *plan(explain(rest, self.capabilities), address, self.capabilities))
+        """Return the calls; titles that are too long for a quick reply are written out, with their numbers to tap."""
+        return plan(explain(message, self.capabilities), address, self.capabilities)
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call: a reply where the customer's last message still has a token, a push where not."""
         message = shown_as(operation)
         if message is None:
-            return Permanent(reason="LINE shows only pictures that are on the open internet")
+            return Permanent(reason="LINE shows only pictures that it can fetch: is service.public_url set?")
         token = self._token_in(operation)
         replied = await self._reply(token, message) if token else None
         return replied or await self._push(operation.address.external_id, message, key)
@@ -341,11 +338,13 @@ def shown_as(operation: SendOperation) -> dict[str, object] | None:
         content: dict[str, object] = {"type": "text", "text": storable(operation.text)}
         if operation.choices:
             content["quickReply"] = {"items": quick_replies(operation.choices)}
-    elif _is_linked_picture(operation.attachment):
-        url = operation.attachment.reference
-        content = {"type": "image", "originalContentUrl": url, "previewImageUrl": url}
     else:
-        return None
+        attachment = operation.attachment
+        url = attachment.link or attachment.reference
+        if not (attachment.link or url.startswith("https://")):
+            return None
+        is_small = not attachment.link or (attachment.size or 0) <= _PREVIEW_MAX_BYTES
+        content = {"type": "image", "originalContentUrl": url, "previewImageUrl": url if is_small else preview(url)}
     name = storable(operation.author_name or "")[:_NAME_MAX].strip()
     # LINE refuses names that could be its own.
     return content | ({"sender": {"name": name}} if name and "line" not in name.lower() else {})
@@ -365,12 +364,6 @@ def quick_replies(choices: tuple[Choice, ...]) -> list[dict[str, object]]:
         }
         for label, each in zip(shown_titles(choices, _LABEL_MAX), choices, strict=True)
     ]
-
-
-def _is_linked_picture(attachment: Attachment) -> bool:
-    """Whether LINE itself can fetch a picture, which we do not keep."""
-    is_picture = attachment.media_id is None and attachment.kind is AttachmentKind.IMAGE
-    return is_picture and attachment.reference.startswith("https://")
 
 
 def _sent(answer: Fields) -> Sent | None:

@@ -1,6 +1,6 @@
 """Instagram: direct messages to a professional account.
 
-Two set-ups: linked to a Facebook page, with that page's token (files can be sent), or by Instagram's own log-in.
+Two set-ups: linked to a Facebook page, with that page's token (files are uploaded), or by Instagram's own log-in.
 https://developers.facebook.com/documentation/business-messaging/instagram-messaging
 https://developers.facebook.com/documentation/instagram-platform/instagram-api-with-instagram-login/messaging-api
 """
@@ -74,16 +74,18 @@ class InstagramConnector(MessagingConnector):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What an account can send; of files, Instagram shows pictures, sound and film."""
-        can_upload = self._account.can_upload
-        shown = frozenset({AttachmentKind.IMAGE, AttachmentKind.AUDIO, AttachmentKind.VIDEO})
+        """What an account can send; of files, Instagram shows pictures, sound and film.
+
+        By Instagram's own log-in nothing is uploaded: Instagram fetches the files from us.
+        """
         return Capabilities(
             text_max=1000,
             text_unit=TextUnit.BYTES,
             choices_max=13,
             choice_title_max=20,
-            attachments=shown if can_upload else frozenset(),
-            attachment_max_bytes=8_000_000 if can_upload else 0,
+            attachments=frozenset({AttachmentKind.IMAGE, AttachmentKind.AUDIO, AttachmentKind.VIDEO}),
+            attachment_max_bytes=8_000_000,
+            fetches_files=not self._account.can_upload,
             has_edits=True,
             reply_window=timedelta(hours=24),
             people_window=timedelta(days=7) if self._account.has_human_agent else None,

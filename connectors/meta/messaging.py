@@ -189,6 +189,8 @@ class MessagingConnector(ABC):
         kind = attachment.kind.value
         if meta_files.has_address(attachment):
             return {"type": kind, "payload": {"url": attachment.reference}}
+        if attachment.link and not self._account.can_upload:
+            return {"type": kind, "payload": {"url": attachment.link}}
         found = await files.load(self._media, attachment)
         if not isinstance(found, tuple):
             return found

@@ -30,7 +30,7 @@ from bot.domain.connectors import (
     WebhookRequest,
 )
 from bot.domain.errors import MalformedWebhookError, MediaError, SettingsError, WebhookRejectedError
-from bot.domain.messages import Attachment, InboundEvent, OutboundMessage
+from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from connectors.bills import Bill, this_moment
 from connectors.downloads import Downloads, origin_of
@@ -57,6 +57,9 @@ _SIGNATURE_HEADER = "x-twilio-signature"
 _MEDIA_HOSTS = frozenset({"api.twilio.com", "*.twiliocdn.com", "s3-external-1.amazonaws.com"})
 #: Networks carry less; what Twilio takes is 5 MB.
 _FILE_MAX_BYTES = 5_000_000
+#: What Twilio makes fit for every network; of other files it promises nothing.
+#: https://www.twilio.com/docs/messaging/guides/accepted-mime-types
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/gif"})
 #: Twilio reads the answer as TwiML: an empty one says nothing to the customer.
 _NOTHING_TO_SAY = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
@@ -77,6 +80,8 @@ class SmsSettings(ChannelSettings):
     number: str = ""
     #: the messaging service that answers go out by (MG and 32 characters); none: by the number
     messaging_service: str | None = None
+    #: whether the number can send MMS: then pictures go as pictures
+    has_mms: bool = False
     base_url: str = API_URL
     messaging_url: str = MESSAGING_URL
     #: HTTP proxy on the way there
@@ -164,8 +169,17 @@ class SmsConnector:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What Twilio sends: texts. Files would have to be where everybody can fetch them, so they are named."""
-        return Capabilities(text_max=1600, text_unit=TextUnit.UTF16, debounce=timedelta(seconds=2))
+        """What Twilio sends: texts, and pictures that it fetches from us where the number has MMS."""
+        has_mms = self._settings.has_mms
+        return Capabilities(
+            text_max=1600,
+            text_unit=TextUnit.UTF16,
+            attachments=frozenset({AttachmentKind.IMAGE} if has_mms else ()),
+            attachment_types=_PICTURES if has_mms else frozenset(),
+            attachment_max_bytes=_FILE_MAX_BYTES if has_mms else 0,
+            fetches_files=has_mms,
+            debounce=timedelta(seconds=2),
+        )
 
     @property
     def received(self) -> WebhookAnswer:
@@ -200,21 +214,25 @@ class SmsConnector:
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call; reports on it bring the key back."""
-        if not isinstance(operation, SendText):
-            return Permanent(reason="files cannot be sent by SMS")
         settings = self._settings
+        if isinstance(operation, SendText):
+            # Typographic quotes and dashes would more than double what a text costs.
+            content = {"Body": storable(operation.text), "SmartEncoded": "true"}
+            what, count = "segment", segments(operation.text).count
+        elif url := operation.attachment.link or operation.attachment.reference:
+            content, what, count = {"MediaUrl": url}, "mms", 1
+        else:
+            return Permanent(reason="Twilio sends only files that it can fetch: is service.public_url set?")
         sender = {"MessagingServiceSid": settings.messaging_service} if settings.messaging_service else {}
         form = {
             "To": operation.address.external_id,
-            "Body": storable(operation.text),
-            # Typographic quotes and dashes would more than double what a text costs.
-            "SmartEncoded": "true",
+            **content,
             "StatusCallback": f"{self._webhook_url}?{KEY_PARAMETER}={pack_key(key)}",
         } | (sender or {"From": settings.number})
         answer = await self._api.post(f"{settings.account_url}/Messages.json", form)
         result = _sent(answer) if isinstance(answer, Fields) else answer
         if isinstance(result, Sent):
-            await self._bill.add("segment", segments(operation.text).count)
+            await self._bill.add(what, count)
         return result
 
     async def fetch(self, attachment: Attachment) -> bytes:
@@ -305,8 +323,9 @@ class SmsConnector:
         return [f"{answer.text('balance')} {answer.text('currency', '')} left".replace("  ", " ")]
 
     async def _spent(self) -> list[str]:
-        count = (await self._bill.counts()).get("segment", 0)
-        return [f"segments sent this month: {count}"] if count else []
+        counts = await self._bill.counts()
+        named = {"segment": "segments", "mms": "MMS"}
+        return [f"{many} sent this month: {counts[one]}" for one, many in named.items() if counts.get(one)]
 
     async def close(self) -> None:
         """Close all connections."""

@@ -45,6 +45,8 @@ CODES: dict[int, tuple[Verdict, str]] = {
     21612: (NEVER, "no SMS can go from our number to the customer's: another sender is needed for that country"),
     21614: (NEVER, "the customer's number is not a mobile number"),
     21617: (NEVER, "the message is longer than the 1600 characters that Twilio takes"),
+    21620: (NEVER, "Twilio cannot fetch the file from us: is service.public_url open to the internet?"),
+    21623: (NEVER, "these are more files than one MMS takes"),
     21635: (NEVER, "the customer's number is a landline"),
     21654: (NEVER, _REFUSED),
     21660: (ACCOUNT, _SENDER),
@@ -60,6 +62,8 @@ CODES: dict[int, tuple[Verdict, str]] = {
 }
 #: code → why a message that Twilio had taken did not arrive, for an agent to read.
 DELIVERY: dict[int, str] = {
+    11200: "Twilio could not fetch the file from us: is service.public_url open to the internet?",
+    12300: "Twilio does not take files of this kind",
     30001: "too much was waiting to be sent",
     30002: "Twilio has suspended the account",
     30003: "the customer's phone is off, out of reach, or not a mobile",
@@ -70,7 +74,9 @@ DELIVERY: dict[int, str] = {
     30008: "the network does not say why",
     30009: "a part of the message was lost on the way",
     30010: "the message costs more than the account allows",
+    30011: "the customer's network takes no pictures (MMS) from our number",
     30017: "the network is overloaded",
+    30019: "the file is too large for the customer's network",
     30022: "the brand sends more than the network allows",
     30023: "the brand has used up its messages of today",
     30032: "the toll-free number is not verified yet",

@@ -27,6 +27,7 @@ from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, Inbo
 from bot.domain.planning import measure
 from tests.contracts.subject import Subject
 
+LINK = "https://care.example.com/files/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 PIECE = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=60)
 
 
@@ -113,13 +114,32 @@ def test_too_many_choices(subject: Subject) -> None:
 def test_file_is_sent_or_named(subject: Subject, kind: AttachmentKind) -> None:
     """A file goes as a file where the channel can, and as a line that names it where it cannot or is too large."""
     can = subject.connector.capabilities
-    small = Attachment(kind=kind, name="receipt.bin", size=10, media_id=MediaId("a" * 32))
+    media_type, link = min(can.attachment_types, default="image/png"), LINK if can.fetches_files else ""
+    small = Attachment(
+        kind=kind, name="receipt.bin", size=10, media_id=MediaId("a" * 32), media_type=media_type, link=link
+    )
     large = replace(small, name="huge.bin", size=can.attachment_max_bytes + 1)
     operations = _plan(subject, OutboundMessage(author=Author.AGENT, text="Here", attachments=(small, large)))
 
     sent = [each.attachment for each in operations if isinstance(each, SendAttachment)]
     assert sent == ([small] if kind in can.attachments else [])
     assert "huge.bin" in "".join(_texts(operations))
+
+
+@pytest.mark.parametrize("kind", AttachmentKind)
+def test_file_is_linked(subject: Subject, kind: AttachmentKind) -> None:
+    """A file that cannot go as a file goes as a link, but not where everybody reads; without one it is named."""
+    can = subject.connector.capabilities
+    size = can.attachment_max_bytes + 1
+    large = Attachment(kind=kind, name="huge.bin", size=size, media_id=MediaId("a" * 32), link=LINK)
+    small = replace(large, name="small.bin", size=10, link="", media_type=min(can.attachment_types, default=""))
+    operations = _plan(subject, OutboundMessage(author=Author.AGENT, text="Here", attachments=(large, small)))
+
+    texts = _texts(operations)
+    assert any(LINK in each for each in texts) == (not can.is_public)
+    assert can.is_public or not any("huge.bin – it cannot" in each for each in texts)
+    if can.fetches_files:
+        assert any("small.bin" in each for each in texts)
 
 
 async def test_unreachable(subject: Subject) -> None:

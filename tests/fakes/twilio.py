@@ -52,6 +52,7 @@ class Shown:
     sid: str
     text: str
     sent_from: str
+    media_url: str
     #: where reports on it go
     report_url: str
 
@@ -170,7 +171,7 @@ class FakeTwilio:
 
     def _send(self, form: dict[str, str]) -> Json:
         number, text = form["To"], form.get("Body", "")
-        if not text:
+        if not text and not form.get("MediaUrl"):
             raise RefusedError(21602, "Message body is required.")
         if len(text) > 1600:
             raise RefusedError(21617, "The concatenated message body exceeds the 1600 character limit.")
@@ -178,8 +179,9 @@ class FakeTwilio:
             raise RefusedError(21606, "The From phone number is not a valid, SMS-capable phone number.")
         if number in self.stopped:
             raise RefusedError(21610, "Attempt to send to unsubscribed recipient")
-        sent_from = form.get("MessagingServiceSid") or form["From"]
-        shown = Shown(sid=self.sid("SM"), text=text, sent_from=sent_from, report_url=form.get("StatusCallback", ""))
+        sent_from, report_url = form.get("MessagingServiceSid") or form["From"], form.get("StatusCallback", "")
+        media_url = form.get("MediaUrl", "")
+        shown = Shown(sid=self.sid("SM"), text=text, sent_from=sent_from, media_url=media_url, report_url=report_url)
         self.phones.setdefault(number, []).append(shown)
         return {"sid": shown.sid, "status": "queued", "num_segments": "1", "error_code": None, "to": number}
 

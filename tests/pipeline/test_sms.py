@@ -9,22 +9,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import pytest
 from sanic import Sanic
 
+from bot.domain.acts import Reply
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import ConnectorRegistry
-from bot.domain.messages import DeliveryState, Meaning, TranscriptLine
+from bot.domain.file_links import FileLinks
+from bot.domain.messages import Attachment, AttachmentKind, DeliveryState, Meaning, TranscriptLine
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
 from bot.store import conversations, tickets, transcript
+from bot.web.files import FilesParts, files_blueprint
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from connectors.sms.connector import SmsConnector
 from tests.connectors.sms.bench import JANE, bench
 from tests.fakes.twilio import ACCOUNT_SID, NUMBER, FakeTwilio, Fault
-from tests.pipeline.rig import Rig, offer, turn
+from tests.pipeline.rig import SAM, Rig, handoff, offer, turn
 
 
 @dataclass(kw_only=True)
@@ -35,10 +39,14 @@ class House:
     twilio: FakeTwilio
     connector: SmsConnector
 
+    @property
+    def address(self) -> ChannelAddress:
+        """Where the customer is."""
+        return ChannelAddress(channel=self.connector.channel, account=self.connector.account, external_id=JANE)
+
     async def lines(self) -> list[TranscriptLine]:
         """Return all that was said."""
-        address = ChannelAddress(channel=self.connector.channel, account=self.connector.account, external_id=JANE)
-        found = await self.rig.database.read(conversations.find_by_address, address)
+        found = await self.rig.database.read(conversations.find_by_address, self.address)
         assert found is not None
         return await self.rig.database.read(transcript.last, found.id, 100)
 
@@ -47,16 +55,19 @@ class House:
 async def opened(rig: Rig) -> AsyncIterator[House]:
     """Put the connector into the pipeline, and a door before it."""
     bound = bind("127.0.0.1", 0, "service.port")
-    async with bench(public_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as stand:
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    links = FileLinks.of(url, "a secret")
+    async with bench(public_url=url) as stand:
         registry = ConnectorRegistry(connectors=(stand.connector,))
         rig.worker._parts = replace(
             rig.worker._parts,
             conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
-            delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+            delivering=Delivering(replace(rig.deliver_parts, connectors=registry, file_links=links)),
         )
         receiver = Receiver(rig.database, rig.clock, rig.hints.inbox)
         app: Sanic[Any, Any] = Sanic(f"sms-{uuid4().hex[:8]}", configure_logging=False)
         app.blueprint(webhooks_blueprint(WebhookParts(connectors=registry, receive=receiver.receive)))
+        app.blueprint(files_blueprint(FilesParts(links=links, media=rig.media, now=rig.clock.now)))
         async with serve(app, bound):
             await stand.connector.register()
             yield House(rig=rig, twilio=stand.twilio, connector=stand.connector)
@@ -82,6 +93,30 @@ async def test_a_number_chooses(house: House) -> None:
 
     assert [shown.text for shown in house.twilio.phones[JANE]] == ["Which?\n1. Voucher\n2. Refund", "Done."]
     assert [line.text for line in await house.lines()] == ["broken cup", "Which?", "2", "Done."]
+
+
+async def test_a_file_arrives_as_a_link(house: House) -> None:
+    """What an agent attaches comes as a link that the customer can open, and that is dead once the file is erased."""
+    rig = house.rig
+    rig.engine.by_text["a person"] = handoff()
+    await house.twilio.texts(JANE, "a person")
+    await rig.settle()
+    kept = await rig.media.put(b"%PDF-1.7 invoice", Attachment(kind=AttachmentKind.FILE, name="invoice.pdf"))
+    found = await rig.database.read(conversations.find_by_address, house.address)
+    assert found is not None
+    ticket = await rig.database.read(tickets.open_of, found.id)
+    assert ticket is not None
+    await rig.desk.do(ticket.id, SAM, Reply(text="Here it is.", attachments=(kept,)), "reply")
+    await rig.settle()
+
+    words, _, link = house.twilio.phones[JANE][-1].text.partition(" – ")
+    assert words == "Here it is.\ninvoice.pdf"
+    async with aiohttp.ClientSession() as phone:
+        async with phone.get(link) as answer:
+            assert await answer.read() == b"%PDF-1.7 invoice"
+        assert await rig.media.erase_conversation(found.id) == 1
+        async with phone.get(link) as answer:
+            assert answer.status == 404
 
 
 async def test_reports(house: House) -> None:
@@ -131,8 +166,7 @@ async def test_unsubscribed(house: House) -> None:
     assert JANE not in house.twilio.phones
     line = (await house.lines())[-1]
     assert "texting STOP" in line.delivery_detail
-    address = ChannelAddress(channel=house.connector.channel, account=house.connector.account, external_id=JANE)
-    conversation = await house.rig.database.read(conversations.find_by_address, address)
+    conversation = await house.rig.database.read(conversations.find_by_address, house.address)
     assert conversation is not None
     assert await house.rig.database.read(tickets.open_of, conversation.id) is not None
 

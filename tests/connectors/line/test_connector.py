@@ -241,6 +241,30 @@ async def test_pictures_by_address(stand: Bench) -> None:
     assert "label.png" in text
 
 
+async def test_pictures_that_we_keep(stand: Bench) -> None:
+    """A picture that only we keep is shown from its link, a large one with a small one as its preview.
+
+    Whatever LINE has no message for comes as a link to follow.
+    """
+    url = "https://care.example.com/files/"
+    kept = Attachment(kind=AttachmentKind.IMAGE, media_type="image/png", name="a.png", size=10, media_id=MediaId("a"))
+    files = (
+        replace(kept, link=f"{url}small"),
+        replace(kept, link=f"{url}large", size=1_000_001),
+        replace(kept, link=f"{url}webp", media_type="image/webp", name="b.webp"),
+        replace(kept, link=f"{url}huge", size=10_000_001),
+        replace(kept, link=f"{url}pdf", kind=AttachmentKind.FILE, media_type="application/pdf", name="c.pdf"),
+    )
+    await _shown(stand, text="Here", attachments=files)
+
+    sent = [body["messages"][0] for _, _, body, _ in stand.line.calls]
+    assert [(each["originalContentUrl"], each["previewImageUrl"]) for each in sent[:2]] == [
+        (f"{url}small", f"{url}small"),
+        (f"{url}large", f"{url}large/preview"),
+    ]
+    assert stand.jane.seen[-1].text == f"Here\nb.webp – {url}webp\na.png – {url}huge\nc.pdf – {url}pdf"
+
+
 async def test_a_file_that_was_never_planned(stand: Bench) -> None:
     """A file that LINE cannot fetch is refused before any call."""
     operation = SendAttachment(

@@ -124,6 +124,15 @@ async def test_file_by_address(stand: Bench) -> None:
     assert (stand.jane.seen[0].kind, stand.jane.seen[0].text) == ("image", "https://example.com/tea.png")
 
 
+async def test_file_by_link() -> None:
+    """By Instagram's own log-in nothing is uploaded: a file that we keep is fetched from its link."""
+    async with bench("instagram", page=None) as stand:
+        link = "https://care.example.com/files/x"
+        kept = Attachment(kind=AttachmentKind.IMAGE, name="tea.png", media_id=MediaId("f" * 32), link=link)
+        assert await shown(stand, attachments=(kept,)) == [link]
+        assert stand.jane.seen[0].kind == "image"
+
+
 @pytest.mark.parametrize(
     "attachment",
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,16 @@ from pydantic import ValidationError
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, Sent, WebhookRequest
 from bot.domain.errors import MediaError, SettingsError, WebhookRejectedError
-from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, OutboundMessage, Receipt, ReceiptKind
+from bot.domain.messages import (
+    Attachment,
+    AttachmentKind,
+    Author,
+    Choice,
+    MediaId,
+    OutboundMessage,
+    Receipt,
+    ReceiptKind,
+)
 from connectors.sms.connector import SendSms, SmsSettings
 from connectors.sms.errors import CODES, DELIVERY, why_undelivered
 from connectors.sms.events import pack_key, read_form, signature, unpack_key
@@ -147,6 +157,25 @@ async def test_choices_are_numbered(stand: Bench) -> None:
         assert isinstance(await stand.connector.send(each, "k"), Sent)
 
     assert stand.texts == ["Which?\n1. Refund\n2. Voucher"]
+
+
+async def test_mms() -> None:
+    """Where the number has MMS, a picture goes as one and is counted as one; every other file goes as a link."""
+    link = "https://care.example.com/files/x"
+    picture = Attachment(
+        kind=AttachmentKind.IMAGE, name="a.png", media_type="image/png", size=10, media_id=MediaId("a"), link=link
+    )
+    invoice = replace(picture, kind=AttachmentKind.FILE, name="b.pdf", media_type="application/pdf")
+    message = OutboundMessage(author=Author.AGENT, text="Here", attachments=(picture, invoice))
+    for has_mms, shown in ((True, [("", link), (f"Here\nb.pdf – {link}", "")]),
+                           (False, [(f"Here\na.png – {link}\nb.pdf – {link}", "")])):  # fmt: skip
+        async with bench(has_mms=has_mms) as stand:
+            planned = stand.connector.plan(message, stand.address)
+            assert isinstance(planned, tuple)
+            for each in planned:
+                assert isinstance(await stand.connector.send(each, "k"), Sent)
+            assert [(sms.text, sms.media_url) for sms in stand.twilio.phones[JANE]] == shown
+            assert ('"mms": 1' in "".join(stand.cursors.kept.values())) == has_mms
 
 
 async def test_messaging_service() -> None:
