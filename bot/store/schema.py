@@ -354,6 +354,17 @@ message_revisions = Table(
 )
 Index("ix_message_revisions_message", message_revisions.c.message_id, message_revisions.c.id)
 
+# Which message of the conversation a message answers, and how to answer it so.
+message_quotes = Table(
+    "message_quotes",
+    metadata,
+    Column("message_id", String(32), primary_key=True),
+    # ours, of the one that is answered; none: it answers none
+    Column("quotes", String(32)),
+    # what a message that quotes this one has to carry, where that is not the channel's id of it
+    Column("token", Text),
+)
+
 agents = Table(
     "agents",
     metadata,
