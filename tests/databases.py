@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection
 
 from bot.store.database import Database, open_engine
 from bot.store.migrating import migrate
+from tests.model.guard import guard
 
 T = TypeVar("T")
 
@@ -164,5 +165,6 @@ def _migrate(url: str) -> None:
     engine = open_engine(url)
     try:
         migrate(engine)
+        guard(engine)
     finally:
         engine.dispose()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from bot import metrics
+from bot.domain.boxes import Move
 from bot.domain.connectors import Ambiguous, Permanent, Retry, Sent
 from bot.domain.desk import Blocked, DeskPost, DeskPoster, DeskPostKind, Moved, PostResult
 from bot.domain.retry import POST_RETRY
@@ -21,7 +22,7 @@ from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline.effects import record_desk_post
 from bot.pipeline.giving_up import give_up_outgoing
 from bot.pipeline.outgoing import Writer
-from bot.store import gates, outbox, tickets, transcript
+from bot.store import gates, lanes, outbox, tickets, transcript
 from bot.store.codec import DESK_POST
 from bot.store.database import Database
 from bot.store.gates import Failure
@@ -163,5 +164,6 @@ def _drop_waiting(connection: Connection, lane: str, now: datetime) -> None:
         outbox_table.c.body["kind"].as_string().in_(_TOLD_AGAIN),
     )
     ids = connection.scalars(waiting.with_for_update(skip_locked=True)).all()
-    gone = {"state": "joined", "finished_at": now}
-    connection.execute(update(outbox_table).where(outbox_table.c.id.in_(ids)).values(**gone))
+    connection.execute(
+        lanes.moving(outbox_table, Move.GO_ALONG).where(outbox_table.c.id.in_(ids)).values(finished_at=now)
+    )

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, select, update
 
+from bot.domain.boxes import Move
 from bot.domain.messages import DeliveryState, MessageId
-from bot.store import transcript
+from bot.store import lanes, transcript
 from bot.store.inbox import DESK_ACCOUNT
 from bot.store.schema import inbox, outbox
 
@@ -56,8 +57,8 @@ def take_back_message(connection: Connection, address: str, message_id: MessageI
 
 
 def _withhold(connection: Connection, table: Table, ids: Collection[int], now: datetime) -> None:
-    ended = {"state": "withheld", "finished_at": now, "error": "taken back by the agent"}
-    connection.execute(update(table).where(table.c.id.in_(ids)).values(**ended))
+    ended = {"finished_at": now, "error": "taken back by the agent"}
+    connection.execute(lanes.moving(table, Move.TAKE_BACK).where(table.c.id.in_(ids)).values(**ended))
 
 
 def _meant(keys: Collection[str]) -> tuple[tuple[Table, ColumnElement[bool]], ...]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
 
+from bot.domain import boxes
+from bot.domain.boxes import Box, Move, RowState
 from bot.domain.errors import StaleLeaseError
 from bot.domain.messages import MessageId
 from bot.store import lanes
@@ -137,7 +139,8 @@ def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
     }
     left = ("held", RESTORED) if arrival.is_doubtful else arrival.left
     if left is not None:
-        values |= {"state": left[0], "error": left[1], "finished_at": now}
+        state = boxes.end(Box.INBOX, Move.PUT, RowState(left[0]))
+        values |= {"state": state.value, "error": left[1], "finished_at": now}
     is_new = insert_once(connection, inbox, values)
     if is_new:
         signal(connection, About.INBOX)
@@ -207,8 +210,8 @@ def behind(connection: Connection, row: InboxRow, limit: int) -> list[Waiting]:
 def finish_behind(connection: Connection, waiting: Collection[Waiting], now: datetime) -> None:
     """Mark messages as handled with the claimed row they wait behind, which is finished in this transaction."""
     ids = [each.row_id for each in waiting]
-    theirs = inbox.c.id.in_(ids) & (inbox.c.state == "pending")
-    if connection.execute(update(inbox).where(theirs).values(state="done", finished_at=now)).rowcount != len(ids):
+    theirs = lanes.moving(inbox, Move.GO_ALONG).where(inbox.c.id.in_(ids))
+    if connection.execute(theirs.values(finished_at=now)).rowcount != len(ids):
         raise StaleLeaseError
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from bot.domain.boxes import Move
 from bot.domain.desk import LINES_MAX, DeskPostKind
 from bot.domain.messages import Author
+from bot.store import lanes
 from bot.store import outbox as outbox_rows
 from bot.store.outbox import OutboxKind, OutboxRow
 from bot.store.schema import messages, outbox
@@ -44,7 +46,8 @@ def join(connection: Connection, row: OutboxRow, now: datetime) -> OutboxRow:
     body = {**row.body, "more": [*row.body.get("more", ()), *(other.body["message_id"] for other in joined)]}
     connection.execute(update(outbox).where(outbox.c.id == row.lease.row_id).values(body=body))
     ids = [other.id for other in joined]
-    connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(state="joined", finished_at=now))
+    going = lanes.moving(outbox, Move.GO_ALONG).where(outbox.c.id.in_(ids))
+    connection.execute(going.values(finished_at=now))
     return replace(row, body=body)
 
 

@@ -36,6 +36,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from bot.domain import boxes
+from bot.domain.boxes import Box, Move, RowState
 from bot.domain.errors import StaleLeaseError
 from bot.domain.retry import CRASHES_MAX
 
@@ -105,13 +107,29 @@ def heads(table: Table) -> Select[tuple[int]]:
     )
 
 
+def moving(table: Table, move: Move, into: RowState | None = None) -> Update:
+    """Return an update that makes a move (`bot.domain.boxes`) of the rows it is narrowed to, where they can make it.
+
+    `into` is the state it ends in, of a move that has several ends.
+    """
+    box = Box(table.name)
+    state = boxes.end(box, move, into)
+    return update(table).where(in_state(table, boxes.sources(box, move, state))).values(state=state.value)
+
+
+def in_state(table: Table, states: Collection[RowState]) -> ColumnElement[bool]:
+    """Whether a row is in one of these states."""
+    # Written into the SQL as they are: only so does a planner see that the partial indexes fit.
+    written: list[ColumnElement[str]] = [literal_column(f"'{state.value}'") for state in sorted(states)]
+    return table.c.state == written[0] if len(written) == 1 else table.c.state.in_(written)
+
+
 @cache
 def _claiming(table: Table) -> ReturningUpdate[Any]:
     return (
-        update(table)
-        .where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.state == _PENDING)
+        moving(table, Move.CLAIM)
+        .where(table.c.id.in_(bindparam("ids", expanding=True)))
         .values(
-            state="claimed",
             lease=bindparam("token"),
             leased_until=bindparam("until"),
             attempt_count=table.c.attempt_count + 1,
@@ -146,14 +164,24 @@ class Ending:
 
 
 def finish(connection: Connection, table: Table, lease: Lease, ending: Ending) -> None:
-    """Put the claimed row into a final state; raises `StaleLeaseError`."""
+    """Put the claimed row into a final state; raises `StaleLeaseError`, and `ValueError` for one it cannot end in."""
+    if ending.state not in _ends(table):
+        raise ValueError(f"no work on a row of the {table.name} ends with {ending.state!r}")
     values: dict[str, object] = {"state": ending.state, "finished_at": ending.at, "error": ending.error}
     write(connection, table, lease, values | _UNLEASED)
 
 
+@cache
+def _ends(table: Table) -> frozenset[str]:
+    moves = boxes.MOVES[Box(table.name)]
+    ending = (Move.FINISH, Move.WITHHOLD, Move.GIVE_UP)
+    return frozenset(to.value for move in ending for _, to in moves.get(move, ()) if to is not None)
+
+
 def defer(connection: Connection, table: Table, lease: Lease, until: datetime, error: str) -> None:
     """Make the claimed row pending again, not before `until`; its lane waits with it. Raises `StaleLeaseError`."""
-    write(connection, table, lease, {"state": "pending", "ready_at": until, "error": error} | _UNLEASED)
+    state = boxes.end(Box(table.name), Move.DEFER).value
+    write(connection, table, lease, {"state": state, "ready_at": until, "error": error} | _UNLEASED)
 
 
 def renew(connection: Connection, table: Table, leases: Collection[Lease], until: datetime) -> None:
@@ -189,12 +217,14 @@ def release(
 
     A row that has lost its worker `CRASHES_MAX` times gets the state `final` instead.
     """
-    lapsed = [table.c.state == _CLAIMED]
+    box = Box(table.name)
+    again, dead = boxes.end(box, Move.RELEASE, RowState.PENDING), boxes.end(box, Move.RELEASE, RowState(final))
+    lapsed = [in_state(table, boxes.sources(box, Move.RELEASE, again))]
     if not which.is_alone:
         lapsed.append(table.c.leased_until < which.now)
     is_poisonous = table.c.crash_count + 1 >= CRASHES_MAX
     changes: dict[str, object] = {
-        "state": case((is_poisonous, final), else_="pending"),
+        "state": case((is_poisonous, dead.value), else_=again.value),
         "finished_at": case((is_poisonous, which.now), else_=None),
         "crash_count": table.c.crash_count + 1,
         "error": "its worker died",
@@ -214,15 +244,15 @@ def dead_letters(connection: Connection, table: Table, limit: int) -> Sequence[R
 
 def revive(connection: Connection, table: Table, row_id: int, now: datetime) -> bool:
     """Make a dead letter pending again with its counters at nought; return whether there was one."""
-    dead = (table.c.id == row_id) & table.c.state.in_(DEAD_LETTER)
-    values: dict[str, object] = {"state": "pending", "ready_at": now, "finished_at": None}
+    values: dict[str, object] = {"ready_at": now, "finished_at": None}
     values |= {"attempt_count": 0, "crash_count": 0}
     if "outage_count" in table.c:
         values["outage_count"] = 0
     if "is_ambiguous" in table.c:
         # Who asks for this has decided that it may be sent again.
         values["is_ambiguous"] = False
-    return connection.execute(update(table).where(dead).values(**values)).rowcount == 1
+    reviving = moving(table, Move.REVIVE).where(table.c.id == row_id)
+    return connection.execute(reviving.values(**values)).rowcount == 1
 
 
 def drop(connection: Connection, table: Table, row_id: int) -> bool:

@@ -12,7 +12,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete, func, select, update
 
+from bot.domain.boxes import Move, RowState
 from bot.domain.messages import DeliveryState
+from bot.store import lanes
 from bot.store.database import Database
 from bot.store.lanes import DEAD_LETTER, OPEN
 from bot.store.schema import inbox, messages, outbox, restores, tickets, timers
@@ -67,18 +69,19 @@ class Forgotten:
 def settle(connection: Connection, restore: Restore) -> Settled:
     """Leave to people what may have been done since the backup; to be committed before anything works on the boxes."""
     now = restore.restored_at
-    buried: dict[str, object] = {"state": "held", "finished_at": now, "error": RESTORED}
+    buried: dict[str, object] = {"finished_at": now, "error": RESTORED} | _UNLEASED
     is_desk = outbox.c.kind == "desk"
-    mine = inbox.c.state.in_(OPEN) & inbox.c.kind.in_(_EFFECTIVE)
-    inbox_count = connection.execute(update(inbox).where(mine).values(buried | _UNLEASED)).rowcount
-    theirs = update(outbox).where(outbox.c.state.in_(OPEN), ~is_desk).values(buried | _UNLEASED)
+    mine = lanes.moving(inbox, Move.RESTORE, RowState.HELD).where(inbox.c.kind.in_(_EFFECTIVE))
+    inbox_count = connection.execute(mine.values(buried)).rowcount
+    theirs = lanes.moving(outbox, Move.RESTORE, RowState.HELD).where(~is_desk).values(buried)
     left = connection.execute(theirs.returning(outbox.c.message_id)).scalars().all()
     marked = messages.c.id.in_([message_id for message_id in left if message_id])
     failed = {"delivery": DeliveryState.FAILED.value, "delivery_detail": RESTORED}
     connection.execute(update(messages).where(marked).values(**failed))
     posts = update(outbox).where(outbox.c.state.in_(OPEN), is_desk)
-    desk_count = connection.execute(posts.values({"state": "pending", "is_ambiguous": True} | _UNLEASED)).rowcount
-    connection.execute(update(inbox).where(inbox.c.state == "claimed").values({"state": "pending"} | _UNLEASED))
+    desk_count = connection.execute(posts.values(is_ambiguous=True)).rowcount
+    connection.execute(lanes.moving(outbox, Move.RESTORE, RowState.PENDING).where(is_desk).values(_UNLEASED))
+    connection.execute(lanes.moving(inbox, Move.RESTORE, RowState.PENDING).values(_UNLEASED))
     connection.execute(delete(timers).where(timers.c.fire_at <= restore.until))
     # What they were told of their place since is not known, and nothing is better than the first one.
     connection.execute(update(tickets).where(tickets.c.state == "queued").values(told_place=1, told_at=now))
