@@ -57,11 +57,15 @@ class Button:
     """A choice under a message: what it says, and the intent and entities it stands for."""
 
     title: str
-    intent: str
+    intent: str = ""
     entities: Mapping[str, str] = field(default_factory=dict)
+    #: what a tap says, where the button stands for words and not for an intent
+    words: str = ""
 
     def as_rasa(self) -> dict[str, str]:
         """Return the button as Rasa sends it."""
+        if self.words:
+            return {"title": self.title, "payload": self.words}
         values = json.dumps(dict(self.entities), ensure_ascii=False) if self.entities else ""
         return {"title": self.title, "payload": f"/{self.intent}{values}"}
 

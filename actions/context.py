@@ -16,8 +16,22 @@ if TYPE_CHECKING:
     from rasa_sdk import Tracker
 
 NOT_UNDERSTOOD = "nlu_fallback"
+#: The intent of a message that an article answers.
+KNOWLEDGE = "knowledge"
 #: A response of this name holds what an intent is called on a button.
 TITLE_PREFIX = "title_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Article:
+    """A passage of what the brand wrote."""
+
+    title: str
+    text: str
+    #: where all of it can be read; empty where it cannot
+    link: str = ""
+    #: headings of other passages that come near the message
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +49,8 @@ class TurnContext:
     ranking: tuple[tuple[str, float], ...] = ()
     #: what understanding says is to be done: "answer", "clarify" or "people"; empty where nothing had to be understood
     decision: str = ""
+    #: the passage of an article that answers the message; none: no passage does
+    article: Article | None = None
     #: values of each entity, in the order of the text
     entities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     slots: Mapping[str, object] = field(default_factory=dict)
@@ -123,6 +139,7 @@ def read_context(
             for guess in message.get("intent_ranking") or ()
         ),
         decision=str(message.get("decision") or ""),
+        article=_article(message.get("article")),
         entities=_entities(message.get("entities")),
         slots=dict(tracker.slots),
         form=str(loop) if loop else None,
@@ -130,6 +147,18 @@ def read_context(
         titles=_titles(domain),
         metadata=metadata,
         order_numbers=order_numbers,
+    )
+
+
+def _article(found: object) -> Article | None:
+    if not isinstance(found, dict):
+        return None
+    others = tuple(str(heading) for heading in found.get("others") or ())
+    return Article(
+        title=str(found.get("title") or ""),
+        text=str(found.get("text") or ""),
+        link=str(found.get("link") or ""),
+        others=others,
     )
 
 

@@ -11,7 +11,7 @@ from rasa_sdk.events import ActionExecutionRejected
 from actions.access import Granted, access
 from actions.base import Button, Result, Say, Sources, TandemAction
 from actions.choosing import by_name, by_position
-from actions.context import TurnContext, read_context
+from actions.context import KNOWLEDGE, TurnContext, read_context
 from actions.wishes import CHOICES_MAX, WISHES, chosen_order, order_button
 from actions.wording import item
 from bot.domain.assurance import Act
@@ -41,7 +41,12 @@ Slots = dict[str, object]
 
 
 def missed(context: TurnContext, slot: str) -> Slots:
-    """Return the slots after an answer that does not fit `slot`; the question is put in other words."""
+    """Return the slots after an answer that does not fit `slot`; the question is put in other words.
+
+    A question that an article answers is no miss.
+    """
+    if context.intent == KNOWLEDGE:
+        return {slot: None}
     return {slot: None, "form_misses": context.count("form_misses") + 1, "ask_again": MISSED}
 
 
@@ -54,7 +59,7 @@ class Form(FormValidationAction):
     """Checks the answers of one form. A form that was misunderstood too often wants nothing more."""
 
     #: What an answer may sound like; when it answers nothing, it is the question it sounds like.
-    questions: frozenset[str] = frozenset()
+    questions: frozenset[str] = frozenset({KNOWLEDGE})
 
     def __init__(self, form: str, sources: Sources) -> None:
         """Check the answers of the form that domain.yml calls `form`."""
@@ -110,7 +115,7 @@ class Form(FormValidationAction):
 class OrderForm(Form):
     """Finds out who writes (order number and proof) or which of their orders is meant."""
 
-    questions = frozenset({"product_availability", "product_question"})
+    questions = Form.questions | {"product_availability", "product_question"}
 
     def wanted(self, context: TurnContext, slots: list[str]) -> list[str]:
         """Ask a known customer which order, anyone else for a number and a proof."""
@@ -195,7 +200,7 @@ class ChangeForm(Form):
     """Asks what to change."""
 
     #: An address in a town where we have a shop.
-    questions = frozenset({"store_location"})
+    questions = Form.questions | {"store_location"}
 
     def validate_change_wish(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]
@@ -222,7 +227,7 @@ class ProblemForm(Form):
 class ReturnForm(Form):
     """Asks what goes back, and why."""
 
-    questions = frozenset({"product_availability", "product_question"})
+    questions = Form.questions | {"product_availability", "product_question"}
 
     async def validate_return_item(
         self, value: object, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, object]

@@ -11,6 +11,7 @@ from itertools import groupby
 from actions.base import Button, Result, Say, TandemAction, say
 from actions.choosing import by_name, is_named
 from actions.context import TurnContext
+from actions.knowledge import cited
 from actions.wording import LOCAL_ZONE, clock, listing, money, on_day
 from bot.domain.customers import OpeningHours, Product, Store
 
@@ -107,7 +108,16 @@ class ProductAvailability(ProductAction):
 
 
 class ProductQuestion(ProductAction):
-    """Answers questions about a product with what the records say of it, and offers a person for the rest."""
+    """Answers questions about a product with an article or with what the records say, and offers a person for the rest.
+
+    What the brand wrote about the very question says more than the description of the product.
+    """
+
+    async def answer(self, context: TurnContext) -> Result:
+        """Cite the article where there is one; else look the product up."""
+        if context.article is not None:
+            return cited(context.article).then(Result(slots={"offer": "product question"}))
+        return await super().answer(context)
 
     def nothing_found(self, context: TurnContext) -> Result:
         """Offer a person; nothing is made up."""

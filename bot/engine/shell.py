@@ -52,7 +52,11 @@ async def _talk(processor: StepProcessor, *, understanding_only: bool) -> int:
         while (text := await asyncio.to_thread(_read)) not in (None, "/stop"):
             if understanding_only:
                 parsed = processor.understand(text, DialogueStateTracker.from_events("shell", []))
-                told = {key: parsed[key] for key in ("intent", "entities", "intent_ranking") if key in parsed}
+                told = {
+                    key: parsed[key]
+                    for key in ("intent", "decision", "entities", "intent_ranking", "articles")
+                    if key in parsed
+                }
                 print(json.dumps(told, indent=2))
                 continue
             body = {"conversation": "shell", "message_id": str(len(events) + 1), "channel": "shell", "text": text}

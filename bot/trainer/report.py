@@ -11,8 +11,8 @@ from typing import Any
 from bot.domain.errors import TandemError
 from bot.trainer.pictures import confusion_matrix, coverage_curve
 
-#: How the classifier calls what it leaves for people in a model's archive.
-_FILE = "report.json"
+#: What the classifier leaves for people in a model's archive, and what the articles are kept in.
+_FILE, _ARTICLES_FILE = "report.json", "articles.json"
 #: Pairs of intents that the report lists.
 _LISTED = 25
 
@@ -30,6 +30,20 @@ class Confusion:
     count: int
     #: one of the messages
     example: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Articles:
+    """What is answered from articles of one language."""
+
+    #: empty: the language of the articles that stand in no folder of their own
+    language: str
+    #: headings and their articles
+    passages: tuple[tuple[str, str], ...]
+    #: of questions that no article answers, the share that may be answered all the same
+    strangers_answered_max: float
+    #: (heading, intent, count): training messages of an intent that the passage answers too
+    shared: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +69,39 @@ class Findings:
     curve: tuple[tuple[float, float, float], ...]
     #: most frequent first
     confusions: tuple[Confusion, ...]
+    articles: tuple[Articles, ...] = ()
 
 
 def read_findings(model: Path) -> Findings:
     """Return what the archive of a model tells of its training; raises `ReportError` where it tells nothing."""
     try:
         with tarfile.open(model) as archive:
-            member = next((entry for entry in archive if Path(entry.name).name == _FILE), None)
-            kept = archive.extractfile(member) if member is not None else None
-            if kept is None:
+            told = _kept(archive, _FILE)
+            if told is None:
                 raise ReportError(f"{model} tells nothing of its training: run `python -m bot train --force`.")
-            return _findings(json.loads(kept.read()))
+            shelves = (_kept(archive, _ARTICLES_FILE) or {"shelves": {}})["shelves"]
+            return _findings(told, tuple(_articles(language, shelf) for language, shelf in shelves.items()))
     except (OSError, tarfile.TarError, KeyError, TypeError, ValueError) as error:
         raise ReportError(f"{model} cannot be read ({error}): run `python -m bot train --force`.") from error
 
 
-def _findings(told: dict[str, Any]) -> Findings:
+def _kept(archive: tarfile.TarFile, name: str) -> Any:
+    """Return the JSON of this name, wherever in the archive it stands; none where there is none."""
+    member = next((entry for entry in archive if Path(entry.name).name == name), None)
+    file = archive.extractfile(member) if member is not None else None
+    return json.loads(file.read()) if file is not None else None
+
+
+def _articles(language: str, shelf: dict[str, Any]) -> Articles:
+    return Articles(
+        language=language,
+        passages=tuple((str(passage["heading"]), str(passage["title"])) for passage in shelf["passages"]),
+        strangers_answered_max=float(shelf["strangers_answered_max"]),
+        shared=tuple((str(heading), str(intent), int(count)) for heading, intent, count in shelf["shared"]),
+    )
+
+
+def _findings(told: dict[str, Any], articles: tuple[Articles, ...]) -> Findings:
     away = told["strangers_turned_away"]
     return Findings(
         intents=tuple(map(str, told["intents"])),
@@ -86,6 +117,7 @@ def _findings(told: dict[str, Any]) -> Findings:
             Confusion(intent=str(intent), taken_for=str(other), count=int(count), example=str(example))
             for intent, other, count, example in told["confusions"]
         ),
+        articles=articles,
     )
 
 
@@ -133,7 +165,32 @@ def _page(name: str, found: Findings) -> str:
         f"| {one.intent} | {one.taken_for} | {one.count} | {_plain(one.example)} |"
         for one in found.confusions[:_LISTED]
     ]
+    for articles in found.articles:
+        lines += _page_of_articles(articles)
     return "\n".join(lines) + "\n"
+
+
+def _page_of_articles(articles: Articles) -> list[str]:
+    """Return what is said of articles: how careful their bar is, and which questions intents answer as well."""
+    where = f"knowledge/{articles.language}" if articles.language else "knowledge/"
+    titles = dict.fromkeys(title for _, title in articles.passages)
+    about = (
+        f"{len(articles.passages)} passages of {len(titles)} articles. Of questions that none of them answers, at most"
+        f" {articles.strangers_answered_max:.0%} get one. An intent that the bot is sure of comes first; these have"
+        " both:"
+    )
+    lines = [
+        "",
+        f"## Articles in {where}",
+        "",
+        about,
+        "",
+        "| heading | is also asked by messages of | times |",
+        "|---|---|---:|",
+    ]
+    return lines + [
+        f"| {_plain(heading)} | {intent} | {count} |" for heading, intent, count in articles.shared[:_LISTED]
+    ]
 
 
 def _plain(text: str) -> str:

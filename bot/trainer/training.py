@@ -53,7 +53,7 @@ async def current_model(project: Path, models: Path) -> TrainedModel | None:
 
 
 async def train(project: Path, models: Path, progress: Callable[[Progress], None]) -> TrainedModel:
-    """Return a model of the project (config.yml, domain.yml, data/), trained anew unless it is in `models` already.
+    """Return a model of the project (settings, domain, data, articles), trained anew unless it is in `models` already.
 
     Of several at the same time one trains and the others wait. Raises `TrainingError` with Rasa's own words where the
     data is bad.
@@ -103,12 +103,12 @@ def _fingerprint(project: Path) -> str:
 
 
 def _project_files(project: Path) -> Iterator[Path]:
-    for name in ("config.yml", "domain.yml", "domain", "data"):
+    for name in ("config.yml", "domain.yml", "domain", "data", "knowledge"):
         path = project / name
         if path.is_file():
             yield path
         elif path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"})
+            yield from sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml", ".md"})
 
 
 async def _follow(lines: asyncio.StreamReader | None, progress: Callable[[Progress], None]) -> str:

@@ -12,6 +12,7 @@ from bot.domain.customers import Money
 from bot.store.sample_shop.records import make_records
 
 _DOMAIN = Path(__file__).parents[2] / "domain.yml"
+_KNOWLEDGE = _DOMAIN.parent / "knowledge"
 _AMOUNT = re.compile(r"£\d+\.\d\d")
 #: Order, invoice and tracking numbers.
 _NUMBER = re.compile(r"\b[A-Z]{2,3}-?\d{6,}[A-Z]{0,2}\b")
@@ -23,7 +24,7 @@ class Facts:
     def __init__(self, today: date) -> None:
         """Read the records of one day and the texts of the domain."""
         rows = make_records(today)
-        texts = _DOMAIN.read_text(encoding="utf-8")
+        texts = "\n".join(file.read_text(encoding="utf-8") for file in (_DOMAIN, *sorted(_KNOWLEDGE.rglob("*.md"))))
         priced = [row for table in ("products", "subscriptions", "order_items") for row in rows[table]]
         minor = {row["price"] for row in priced} | {row["total"] for row in rows["orders"]}
         minor |= {row["amount"] for row in rows["returns"]}

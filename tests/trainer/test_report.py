@@ -50,6 +50,17 @@ def test_the_report_has_figures_pictures_and_mistakes(tmp_path: Path) -> None:
     assert "cancel taken for greet: 5" in (tmp_path / "report" / "confusions.svg").read_text("utf-8")
 
 
+def test_the_report_lists_what_articles_and_intents_both_answer(tmp_path: Path) -> None:
+    """A trainer sees which passages there are beside an intent on the same."""
+    passage = {"title": "Gifts", "heading": "Do you wrap?", "text": "Yes.", "link": "", "language": ""}
+    shelf = {"passages": [passage], "strangers_answered_max": 0.05, "shared": [["Do you wrap?", "greet", 3]]}
+    articles = {"encoder": "", "shelves": {"": shelf}}
+    page = write_report(archive(tmp_path / "m.tar.gz", report=TOLD, articles=articles), tmp_path / "report")
+    text = page.read_text("utf-8")
+    assert "1 passages of 1 articles" in text
+    assert "| Do you wrap? | greet | 3 |" in text
+
+
 @pytest.mark.parametrize("files", [{}, {"report": {"intents": []}}, {"report": [1]}])
 def test_a_model_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, Any]) -> None:
     """A model of another make has no report; what to do is said."""

@@ -1,0 +1,201 @@
+"""`ArticleFinder`: answers what no intent does with what the brand's articles say."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.shared.exceptions import InvalidConfigException
+from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.engine.components.article_index import Encode, Match, Shelf, bare, build_shelf, read_shelves, write_shelves
+from bot.engine.components.articles import ArticleError, Passage, fingerprint, read_articles
+from bot.engine.components.learning import sentence_vector
+from bot.engine.components.sentence_encoder import load_encoder
+from bot.engine.components.sentence_featurizer import ORIGIN
+from bot.engine.components.vector_cache import VectorCache
+
+logger = logging.getLogger(__name__)
+
+#: Passages looked at for a message.
+_NEAREST = 3
+#: Training messages that are asked of the articles to find their bar.
+_ASKED = 400
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class ArticleFinder(IntentClassifier, GraphComponent):
+    """Looks each message up in a folder of Markdown (see `articles`) and answers it where nothing else does.
+
+    A message that the classifier before it answers keeps its intent, unless it is a heading word for word. Any other
+    gets `intent`, where a passage is near enough. `article` is the passage that answers, with its source and what else
+    comes near; `articles` are the nearest, whether they answer or not, for trainers.
+    """
+
+    @classmethod
+    def required_components(cls) -> list[type]:
+        """Name what must stand before this in the pipeline: nothing, yet what stands there has the first word."""
+        return []
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        """Name the packages whose versions make a trained model stale."""
+        return ["numpy"]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the settings that `config.yml` may change."""
+        return {
+            # Folder of the articles, seen from where the process was started.
+            "folder": "knowledge",
+            # Of questions that no article answers, the share that may be answered all the same.
+            "strangers_answered_max": 0.05,
+            "intent": "knowledge",
+            # As of the featurizer.
+            "encoder": "var/encoder",
+            "cache": "var/cache",
+        }
+
+    @classmethod
+    def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
+        """Return a hash of the articles: when they change, this alone is trained again."""
+        return fingerprint(Path(config.get("folder", cls.get_default_config()["folder"])))
+
+    def __init__(
+        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, shelves: dict[str, Shelf], encoder: str
+    ) -> None:
+        self._config = {**self.get_default_config(), **config}
+        self._storage = storage
+        self._resource = resource
+        self._shelves = shelves
+        self._encoder = encoder
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+    ) -> ArticleFinder:
+        """Make a component that is yet to be trained."""
+        return cls(config, model_storage, resource, {}, "")
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+        **_: Any,
+    ) -> ArticleFinder:
+        """Make the component from what training kept."""
+        with model_storage.read_from(resource) as folder:
+            return cls(config, model_storage, resource, *read_shelves(folder))
+
+    @classmethod
+    def validate_config(cls, config: dict[str, Any]) -> None:
+        """Refuse a share that is none.
+
+        Raises:
+            InvalidConfigException: names the setting.
+        """
+        if not 0 < config.get("strangers_answered_max", 0.05) < 1:
+            raise InvalidConfigException("ArticleFinder: strangers_answered_max is a share, above 0 and below 1.")
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Read the articles, find out how near a question must come, and keep both.
+
+        Raises:
+            InvalidConfigException: an article cannot be read.
+        """
+        try:
+            passages = read_articles(Path(self._config["folder"]))
+        except ArticleError as error:
+            raise InvalidConfigException(str(error)) from error
+        examples = [example for example in training_data.intent_examples if example.get(INTENT) and example.get(TEXT)]
+        asked = examples[:: max(1, len(examples) // _ASKED)]
+        by_language: dict[str, list[Passage]] = defaultdict(list)
+        for passage in passages:
+            by_language[passage.language].append(passage)
+        encoder = load_encoder(Path(self._config["encoder"]))
+        cache = VectorCache(Path(self._config["cache"]), encoder) if encoder is not None else None
+        self._encoder = f"{ORIGIN}{encoder.sha256[:16]}" if encoder is not None else ""
+        most = self._config["strangers_answered_max"]
+        for language, theirs in by_language.items():
+            # The encoder reads English: elsewhere n-grams do better alone.
+            encode = cache.encode if cache is not None and not language else None
+            shelf = build_shelf(theirs, [str(example.get(TEXT)) for example in asked], encode, most)
+            self._shelves[language] = shelf
+            shelf.shared.extend(_shared(shelf, asked, encode))
+        if cache is not None:
+            cache.save()
+        logger.info("Read %d passages of articles", len(passages))
+        with self._storage.write_to(self._resource) as folder:
+            write_shelves(self._shelves, self._encoder, folder)
+        return self._resource
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Pass the data on: no later component needs what is found."""
+        return training_data
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Look each message up."""
+        for message in messages:
+            if message.get(TEXT):
+                self._look_up(message)
+        return messages
+
+    def _look_up(self, message: Message) -> None:
+        shelf = self._shelves.get("")
+        if shelf is None:
+            return
+        text = str(message.get(TEXT))
+        matches = shelf.find(text, sentence_vector(message, TEXT, self._encoder), _NEAREST)
+        message.set("articles", [_told(match) for match in matches], add_to_output=True)
+        answers = [match for match in matches if match.is_answer]
+        if not answers:
+            return
+        best, *others = answers
+        article = _told(best) | {"text": best.passage.text, "link": best.passage.link}
+        article["others"] = [match.passage.heading for match in others if match.passage.heading != best.passage.heading]
+        message.set("article", article, add_to_output=True)
+        if message.get("decision") != "answer" or bare(best.passage.heading) == bare(text):
+            self._answer(message, best)
+
+    def _answer(self, message: Message, best: Match) -> None:
+        intent = {"name": self._config["intent"], "confidence": best.confidence}
+        message.set(INTENT, intent, add_to_output=True)
+        message.set("intent_ranking", [intent, *(message.get("intent_ranking") or [])], add_to_output=True)
+        message.set("decision", "answer", add_to_output=True)
+        message.set("is_request", True, add_to_output=True)
+
+
+def _shared(shelf: Shelf, asked: list[Message], encode: Encode | None) -> list[tuple[str, str, int]]:
+    """Return which headings answer messages that have an intent of their own: (heading, intent, how many)."""
+    found: Counter[tuple[str, str]] = Counter()
+    for example in asked:
+        text = str(example.get(TEXT))
+        (best,) = shelf.find(text, encode(text) if encode else None, 1)
+        if best.is_answer:
+            found[best.passage.heading, str(example.get(INTENT))] += 1
+    return [(heading, intent, count) for (heading, intent), count in found.most_common()]
+
+
+def _told(match: Match) -> dict[str, Any]:
+    return {
+        "title": match.passage.title,
+        "heading": match.passage.heading,
+        "score": round(match.score, 3),
+        "confidence": round(match.confidence, 3),
+    }
