@@ -12,6 +12,8 @@ from bot.domain.errors import MalformedWebhookError
 #: Far beyond any coordinate, amount or duration, and safely a float.
 _NUMBER_MAX = 1e18
 _BITS_MAX = 63
+#: Longer than any id of a message.
+_ID_MAX = 300
 
 
 def load(body: bytes) -> object:
@@ -136,6 +138,16 @@ class Fields:
             self._wrong(name, f"a list of at most {at_most} whole numbers")
         items = {str(n): item for n, item in enumerate(value)}
         return [Fields(items, f"{self._path}.{name}").integer(each) for each in items]
+
+    def aside(self, *path: str) -> str | None:
+        """Return the id at the end of a path of members; none where it is absent, empty or odd in any way.
+
+        For what a message is no worse without.
+        """
+        value: object = self._members
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return storable(value) if isinstance(value, str) and 0 < len(value) <= _ID_MAX else None
 
     def _wrong(self, name: str, wanted: str) -> NoReturn:
         raise MalformedWebhookError(f"{self._path}.{name} must be {wanted}")

@@ -66,7 +66,11 @@ def _row(title: str, connector: Connector, way: str) -> tuple[str, ...]:
         f"{can.choices_max} to tap" if can.choices_max else "numbered",
         _files(can),
         "yes" if isinstance(connector, FetchesMedia) or connector.channel == "webchat" else "no",
-        _either(("typing", isinstance(connector, ShowsTyping)), ("read", isinstance(connector, MarksRead))),
+        _either(
+            ("typing", isinstance(connector, ShowsTyping)),
+            ("read", isinstance(connector, MarksRead)),
+            ("quotes", can.has_quotes),
+        ),
         _either(("change", isinstance(connector, Editing)), ("take back", isinstance(connector, Unsending))),
         _windows(can),
     )

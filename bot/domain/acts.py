@@ -61,6 +61,8 @@ class Reply:
     is_known_public: bool = False
     #: what of somebody's alone they were shown that it tells everybody
     exposes: tuple[str, ...] = ()
+    #: the one message of the conversation that it answers; none: all that was said
+    quotes: MessageId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,8 @@ class Capabilities:
     is_public: bool = False
     #: whether an answer has to carry what the last message brought as its `reply_context`
     has_reply_context: bool = False
+    #: whether it shows above a text of ours which message that answers; elsewhere the text begins with its words
+    has_quotes: bool = False
     #: whether it may come to know a customer by another id
     has_renamings: bool = False
     #: how long a customer pauses between pieces of one message; nothing: each message is answered by itself
@@ -87,6 +89,8 @@ class SendText:
     address: ChannelAddress
     text: str
     choices: tuple[Choice, ...] = ()
+    #: the message that it answers, as the channel wants to hear it; empty: it answers none
+    quotes: str = ""
     #: who speaks, where the channel shows names
     author_name: str | None = None
     #: one of `bot.domain.messages.Author`, as text

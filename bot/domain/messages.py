@@ -87,6 +87,20 @@ class Meaning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quote:
+    """A message that another one answers."""
+
+    id: MessageId
+    author: Author
+    #: its first words, on one line
+    text: str
+    #: the channel's id of it; empty: it does not know the message
+    external_id: str = ""
+    #: what an answer to it has to carry, where that is not its id
+    token: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class InboundMessage:
     """Something a customer wrote, tapped or sent."""
 
@@ -99,6 +113,10 @@ class InboundMessage:
     choice: str | None = None
     #: the channel's id of the message this one replaces, when it is an edit
     edits: str | None = None
+    #: the channel's id of the message, theirs or ours, that this one answers
+    quotes: str | None = None
+    #: what an answer to this very message has to carry, where that is not its id
+    quote_token: str = ""
     #: what the channel calls the customer
     display_name: str | None = None
     #: as the channel tells it: "en", "pt-br"
@@ -231,6 +249,8 @@ class OutboundMessage:
     reply_context: Mapping[str, str] = field(default_factory=dict)
     #: of an agent's: whether they were shown that everybody will read it
     is_known_public: bool = False
+    #: the message that it answers, where it does not answer all that was said
+    quotes: Quote | None = None
 
 
 class DeliveryState(StrEnum):
@@ -292,3 +312,5 @@ class TranscriptLine:
     edited_from: str | None = None
     #: what became of it since, oldest first; `text` stays what was said at first
     revisions: tuple[Revision, ...] = ()
+    #: the message that it answers, where that was asked for
+    quotes: Quote | None = None

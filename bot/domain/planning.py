@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import replace
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import Capabilities, SendAttachment, SendOperation, SendText, TextUnit
-from bot.domain.messages import Attachment, OutboundMessage
+from bot.domain.messages import Attachment, OutboundMessage, Quote
 
 #: Said over choices that come without words: no channel shows buttons under nothing.
 CHOOSE = "Please choose:"
@@ -145,15 +147,19 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
     """Return the calls that show `message`: attachments first, then the text, with the choices under its last piece.
 
     Choices beyond what the channel shows are written out as a numbered list; files it cannot carry become a line of
-    text that names them, with their link where only the customer reads it.
+    text that names them, with their link where only the customer reads it. Where the channel shows no quotes, the words
+    that are answered stand above the text, behind `>`.
     """
     carried: list[Attachment] = []
     left_out: list[Attachment] = []
     for attachment in message.attachments:
         (carried if _is_carried(attachment, capabilities) else left_out).append(attachment)
     choices = message.choices if len(message.choices) <= capabilities.choices_max else ()
+    quoted = message.quotes.external_id if message.quotes and capabilities.has_quotes and message.text.strip() else ""
     named = "".join(_named(attachment, capabilities) for attachment in left_out)
     text = _words(message, named, are_choices_written=not choices)
+    if message.quotes is not None and not quoted:
+        text = f"> {message.quotes.text}\n{text}".strip()
     operations: list[SendOperation] = [
         SendAttachment(
             address=address,
@@ -172,6 +178,7 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
                 address=address,
                 text=piece,
                 choices=choices if n == len(pieces) - 1 else (),
+                quotes=quoted if n == 0 else "",
                 author_name=message.author_name,
                 author=message.author,
                 is_late=message.is_late,
@@ -179,6 +186,13 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
             )
         )
     return tuple(operations)
+
+
+def quoting(message: OutboundMessage, wanted: Callable[[Quote], str]) -> OutboundMessage:
+    """Return a message whose quote is called by what the channel wants to hear of it; by nothing where it cannot."""
+    if message.quotes is None:
+        return message
+    return replace(message, quotes=replace(message.quotes, external_id=wanted(message.quotes)))
 
 
 def _is_carried(attachment: Attachment, capabilities: Capabilities) -> bool:

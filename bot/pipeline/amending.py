@@ -23,7 +23,7 @@ from bot.domain.messages import (
 from bot.domain.tickets import TicketId
 from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
-from bot.store import conversations, held, outbox, revisions, tickets, transcript
+from bot.store import conversations, held, outbox, quotes, revisions, tickets, transcript
 from bot.store.lanes import Ending
 from bot.store.outbox import OutboxKind, OutboxRow, Outgoing
 
@@ -111,6 +111,7 @@ def read_sent(connection: Connection, conversation_id: ConversationId, message_i
     line, pieces = transcript.get(connection, message_id), transcript.pieces(connection, message_id)
     if line is None or not pieces:
         return None
+    (line,) = quotes.with_quotes(connection, [line])
     later = transcript.after(connection, conversation_id, message_id)
     is_newest = all(each.delivery in {DeliveryState.WITHHELD, DeliveryState.FAILED} for each in later)
     context = conversations.get(connection, conversation_id).reply_context
@@ -164,6 +165,7 @@ def _message(connector: Connector, sent: SentMessage, text: str) -> OutboundMess
         author_name=line.author_name,
         text=text,
         attachments=line.attachments,
+        quotes=line.quotes,
         reply_context=sent.reply_context if connector.capabilities.has_reply_context else {},
     )
 

@@ -26,7 +26,7 @@ from bot.domain.connectors import (
 from bot.domain.desk import DeskPoster
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.file_links import FileLinks
-from bot.domain.messages import OutboundMessage
+from bot.domain.messages import Attachment, OutboundMessage
 from bot.domain.ports import BusinessCommands, Clock
 from bot.domain.retry import SEND_RETRY
 from bot.domain.rules import Rules
@@ -100,7 +100,8 @@ class Delivering:
         if connector.capabilities.is_public and not self._parts.rules.public.allows(message):
             await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
             return
-        admitted = await self._admit(row, connector, self._linked(message))
+        message = replace(message, attachments=self._linked(message.attachments))
+        admitted = await self._admit(row, connector, message)
         if isinstance(admitted, Refusal):
             await self._leave_to_people(row, message, admitted.reason)
             return
@@ -117,13 +118,10 @@ class Delivering:
             await self._write(record_sent, row, external_id)
             metrics.SENT.labels(row.kind, "sent").inc()
 
-    def _linked(self, message: OutboundMessage) -> OutboundMessage:
-        """Return the message with links to its files: the same at each attempt of a day, and of one length always."""
+    def _linked(self, files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
+        """Return files with their links: the same at each attempt of a day, and of one length always."""
         links, now = self._parts.file_links, self._parts.clock.now()
-        if links is None or not message.attachments:
-            return message
-        linked = (replace(each, link=links.link(each.media_id, now)) for each in message.attachments)
-        return replace(message, attachments=tuple(linked))
+        return files if links is None else tuple(replace(each, link=links.link(each.media_id, now)) for each in files)
 
     async def _admit(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> OutboundMessage | Refusal:
         """Return what may leave now that the customer has been silent for a while, with what it has to carry.
@@ -183,6 +181,8 @@ class Delivering:
             await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
             return
         sent = await self._parts.database.read(amending.read_sent, row.conversation_id, row.message_id)
+        if sent is not None:
+            sent = replace(sent, line=replace(sent.line, attachments=self._linked(sent.line.attachments)))
         changes = amending.plan_changes(connector, sent, row.body["text"], address)
         if isinstance(changes, Refusal):
             await self._give_up(row, changes.reason, "dead")

@@ -29,7 +29,7 @@ from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline import promises
 from bot.pipeline.reopening import closed_lately, reopen
-from bot.store import conversations, outbox, tickets, transcript
+from bot.store import conversations, outbox, quotes, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND, to_json
 from bot.store.ids import new_message_id
 from bot.store.outbox import OutboxKind, Outgoing
@@ -110,6 +110,7 @@ class Writer:
                 delivery=DeliveryState.PENDING,
             )
             transcript.add(connection, conversation.id, line, None)
+            quotes.note(connection, message_id, message.quotes.id if message.quotes else None)
         return message_id
 
     def say_again(self, connection: Connection, conversation: Conversation, line: TranscriptLine, key: str) -> None:
@@ -121,6 +122,7 @@ class Writer:
             attachments=line.attachments,
             is_known_public=self.rules.public.covers(conversation.address),
             reply_context=conversation.reply_context,
+            quotes=line.quotes,
         )
         outgoing = Outgoing(
             key=key,

@@ -35,7 +35,7 @@ from bot.domain.ports import Clock
 from bot.domain.texts import clean, is_storable, line
 from bot.pipeline.elsewhere import keep_edit, silence_bot
 from bot.pipeline.rush import Rush
-from bot.store import aliases, choices, conversations, inbox, receipts, transcript, unread
+from bot.store import aliases, choices, conversations, inbox, quotes, receipts, transcript, unread
 from bot.store.codec import ECHO, INBOUND, REACTION, RECEIPT, WITHDRAWAL, to_json
 from bot.store.database import Database
 from bot.store.hints import Hint
@@ -218,6 +218,8 @@ def _keep_message(connection: Connection, arrival: Arrival, message: InboundMess
         edited_from=edited.text if edited else None,
     )
     keep_edit(connection, conversation, message, message_id)
+    answered = quotes.meant(connection, conversation.id, message.quotes) if message.quotes else None
+    quotes.note(connection, message_id, answered, message.quote_token)
     transcript.add(connection, conversation.id, line, message.edits or message.external_id)
     return True
 
@@ -307,5 +309,6 @@ def _cleaned(message: InboundMessage) -> InboundMessage:
         language=line(message.language)[:20] if message.language else None,
         reply_context={name: line(value)[:_CONTEXT_MAX] for name, value in message.reply_context.items()},
         referral=line(message.referral)[:_CONTEXT_MAX],
+        quote_token=line(message.quote_token)[:_CONTEXT_MAX],
         attachments=tuple(replace(item, name=line(item.name)[:200]) for item in message.attachments),
     )

@@ -89,6 +89,8 @@ class AppSettings(ChannelSettings):
     choices_max: int = Field(default=10, ge=0, le=100)
     #: whether the app takes "typing" and "read"
     has_signs: bool = False
+    #: whether the app shows which message an answer quotes
+    has_quotes: bool = False
     #: HTTP proxy on the way there
     proxy_url: SecretStr | None = None
 
@@ -168,6 +170,7 @@ class AppConnector:
             attachment_max_bytes=_SENT_MAX,
             is_send_idempotent=True,
             has_edits=True,
+            has_quotes=self._app.has_quotes,
         )
 
     def verify(self, request: WebhookRequest) -> None:
@@ -187,6 +190,8 @@ class AppConnector:
         said: dict[str, object] = {"type": "message", "author": operation.author, "author_name": operation.author_name}
         if isinstance(operation, SendText):
             said["text"] = storable(operation.text)
+            if operation.quotes:
+                said["quotes"] = operation.quotes
             said["choices"] = [{"title": each.title, "choice": each.payload} for each in operation.choices]
         else:
             found = await load_file(self._media, operation.attachment)

@@ -79,6 +79,7 @@ class Mailbox:
             text=event.text("text", ""),
             attachments=_attachments(event),
             choice=choice or None,
+            quotes=event.aside("quotes"),
             display_name=customer.text("name", "") or None,
             language=customer.text("language", "") or None,
             sent_at=_moment(event),

@@ -161,6 +161,7 @@ class _DiscordConnector(ABC):
             attachment_max_bytes=_FILE_MAX_BYTES,
             is_send_idempotent=True,
             has_edits=True,
+            has_quotes=True,
         )
 
     def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002 - whatever it is
@@ -245,6 +246,7 @@ class DiscordChannelsConnector(_DiscordConnector):
             attachment_max_bytes=_FILE_MAX_BYTES,
             is_send_idempotent=True,
             has_edits=True,
+            has_quotes=True,
             is_public=True,
             has_reply_context=True,
             debounce=timedelta(),

@@ -168,6 +168,8 @@ class _Reader:
             text=text,
             attachments=attachments,
             edits=edits,
+            # What is forwarded is named so as well.
+            quotes=None if message.objects("message_snapshots") else message.aside("message_reference", "message_id"),
             display_name=_name(author, message),
             sent_at=_written_at(number),
             reply_context={"message_id": number} if is_public else {},

@@ -26,7 +26,7 @@ def nonce(key: str) -> str:
 
 def envelope(operation: SendOperation, key: str) -> dict[str, object]:
     """Return what every message carries: nobody is called by a text, and a repeat is the same message."""
-    answered = operation.reply_context.get("message_id", "")
+    answered = answered_by(operation)
     reference = {"message_id": answered, "fail_if_not_exists": False}
     return {
         "nonce": nonce(key),
@@ -34,6 +34,12 @@ def envelope(operation: SendOperation, key: str) -> dict[str, object]:
         "allowed_mentions": {"parse": [], "replied_user": bool(answered)},
         **({"message_reference": reference} if answered else {}),
     }
+
+
+def answered_by(operation: SendOperation) -> str:
+    """Return the message that an operation answers: the one that it quotes, in public else the customer's last."""
+    quoted = operation.quotes if isinstance(operation, SendText) else ""
+    return quoted or operation.reply_context.get("message_id", "")
 
 
 def text(operation: SendText) -> dict[str, object]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from bot.domain.connectors import Ambiguous, SendOperation, SendResult, SendText, Sent
 from bot.domain.errors import MalformedWebhookError
 from connectors.discord.api import DiscordApi, Failure
-from connectors.discord.payloads import nonce
+from connectors.discord.payloads import answered_by, nonce
 from connectors.fields import Fields
 
 #: Seconds in which a repeat is left to the nonce, and by which Discord's clock may differ from ours.
@@ -75,7 +75,7 @@ def sent(answer: Fields | Failure) -> SendResult:
 def _shows(message: Fields, operation: SendOperation) -> bool:
     """Whether a message of ours shows what an operation would: the same words or file, to the same message."""
     reference = message.object("message_reference").text("message_id", "") if "message_reference" in message else ""
-    if reference != operation.reply_context.get("message_id", ""):
+    if reference != answered_by(operation):
         return False
     if isinstance(operation, SendText):
         return message.text("content", "").strip() == operation.text.strip()

@@ -41,7 +41,7 @@ from bot.domain.connectors import (
 from bot.domain.errors import MalformedWebhookError, MediaError, SettingsError, WebhookRejectedError
 from bot.domain.file_links import preview
 from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, InboundMessage, OutboundMessage
-from bot.domain.planning import plan
+from bot.domain.planning import plan, quoting
 from connectors.downloads import attempt
 from connectors.fields import Fields, storable
 from connectors.http import Answer
@@ -174,6 +174,7 @@ class LineConnector:
             fetches_files=True,
             is_send_idempotent=not self._account.uses_reply_tokens,
             has_edits=True,
+            has_quotes=True,
             has_reply_context=self._account.uses_reply_tokens,
         )
 
@@ -189,7 +190,8 @@ class LineConnector:
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
         """Return the calls; titles that are too long for a quick reply are written out, with their numbers to tap."""
-        return plan(explain(message, self.capabilities), address, self.capabilities)
+        asked = quoting(message, lambda quote: quote.token)
+        return plan(explain(asked, self.capabilities), address, self.capabilities)
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call: a reply where the customer's last message still has a token, a push where not."""
@@ -338,6 +340,8 @@ def shown_as(operation: SendOperation) -> dict[str, object] | None:
         content: dict[str, object] = {"type": "text", "text": storable(operation.text)}
         if operation.choices:
             content["quickReply"] = {"items": quick_replies(operation.choices)}
+        if operation.quotes:
+            content["quoteToken"] = operation.quotes
     else:
         attachment = operation.attachment
         url = attachment.link or attachment.reference

@@ -91,6 +91,8 @@ class Mailbox:
             external_id=message.text("id"),
             text=text,
             attachments=attachments,
+            quotes=message.aside("quotedMessageId"),
+            quote_token=message.aside("quoteToken") or "",
             sent_at=event.moment("timestamp", _PER_SECOND),
             reply_context=_reply_context(event) | _given(read_token=message.text("markAsReadToken", "")),
         )

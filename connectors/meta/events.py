@@ -123,6 +123,7 @@ class Mailbox:
                 text=content.text,
                 attachments=content.attachments,
                 choice=content.choice,
+                quotes=message.aside("reply_to", "mid"),
                 referral=_ref(message),
                 sent_at=item.moment("timestamp", _PER_SECOND),
             )

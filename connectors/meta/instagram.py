@@ -87,6 +87,7 @@ class InstagramConnector(MessagingConnector):
             attachment_max_bytes=8_000_000,
             fetches_files=not self._account.can_upload,
             has_edits=True,
+            has_quotes=True,
             reply_window=timedelta(hours=24),
             people_window=timedelta(days=7) if self._account.has_human_agent else None,
         )

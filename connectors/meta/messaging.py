@@ -31,7 +31,7 @@ from bot.domain.connectors import (
 )
 from bot.domain.errors import MalformedWebhookError
 from bot.domain.messages import Attachment, Choice, InboundEvent, InboundMessage, OutboundMessage
-from bot.domain.planning import plan
+from bot.domain.planning import plan, quoting
 from bot.domain.ports import MediaStore
 from connectors import files
 from connectors.fields import Fields, storable
@@ -161,7 +161,11 @@ class MessagingConnector(ABC):
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
         """Return the calls; titles that are too long for a quick reply are written out, with their numbers to tap."""
-        return plan(explain(message, self.capabilities), address, self.capabilities)
+        # Old taps, and coming by a link, are no messages.
+        asked = quoting(
+            message, lambda quote: "" if quote.external_id.startswith(("postback:", "referral:")) else quote.external_id
+        )
+        return plan(explain(asked, self.capabilities), address, self.capabilities)
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Make one call; a file is uploaded first, which nobody sees."""
@@ -182,7 +186,9 @@ class MessagingConnector(ABC):
     def _envelope(self, operation: SendOperation, content: dict[str, object]) -> dict[str, object]:
         late = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
         kind = late if operation.is_late else {"messaging_type": "RESPONSE"}
-        return {"recipient": {"id": operation.address.external_id}, **kind, "message": content}
+        quoted = operation.quotes if isinstance(operation, SendText) else ""
+        answered: dict[str, object] = {"reply_to": {"mid": quoted}} if quoted else {}
+        return {"recipient": {"id": operation.address.external_id}, **kind, "message": content, **answered}
 
     async def _attachment(self, attachment: Attachment) -> dict[str, object] | Permanent | Retry:
         """Return how a file is named in a message: by what Meta calls it, or by an address Meta fetches it from."""

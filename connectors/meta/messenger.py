@@ -65,6 +65,7 @@ class MessengerConnector(MessagingConnector):
             attachments=frozenset(AttachmentKind),
             attachment_max_bytes=25_000_000,
             has_edits=True,
+            has_quotes=True,
             reply_window=timedelta(hours=24),
             people_window=timedelta(days=7) if self._account.has_human_agent else None,
         )

@@ -22,6 +22,7 @@ from bot.domain.connectors import (
     SendAttachment,
     SendOperation,
     SendResult,
+    SendText,
     Sent,
     TextUnit,
     WebhookAnswer,
@@ -131,6 +132,7 @@ class WhatsAppConnector:
             attachments=frozenset(AttachmentKind),
             attachment_max_bytes=_FILE_MAX_BYTES,
             has_edits=True,
+            has_quotes=True,
             reply_window=timedelta(hours=24),
             people_window=timedelta.max if self._account.template else None,
         )
@@ -151,8 +153,9 @@ class WhatsAppConnector:
         """Return the calls; what leaves after the reply window has to fit into one template."""
         can = self.capabilities
         if message.is_late:
-            # A template has one blank, no choices and no files: those are named in the text.
+            # A template has one blank, no choices, no files and no quote: those stand in the text.
             can = replace(can, attachments=frozenset(), attachment_max_bytes=0, choices_max=0, text_max=BLANK_MAX)
+            can = replace(can, has_quotes=False)
         operations = plan(message, address, can)
         if message.is_late and len(operations) > 1:
             return Refusal(
@@ -175,6 +178,8 @@ class WhatsAppConnector:
         else:
             content = whatsapp_payloads.text(operation.text)
         body = whatsapp_payloads.recipient(operation.address.external_id) | content
+        if isinstance(operation, SendText) and operation.quotes:
+            body["context"] = {"message_id": operation.quotes}
         answer = await self._api.post(f"{self.account}/messages", body | {"biz_opaque_callback_data": KEY_MARK + key})
         return _sent(answer) if isinstance(answer, Fields) else answer
 

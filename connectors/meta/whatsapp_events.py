@@ -126,6 +126,8 @@ class _Reader:
                 attachments=content.attachments,
                 choice=content.choice,
                 edits=edits,
+                # A tap names what it was below; that is nothing that they chose to answer.
+                quotes=message.aside("context", "id") if content.choice is None else None,
                 display_name=self.names.get(customer.external_id),
                 also=tuple(each for each in (message.text("from", ""),) if each and each != customer.external_id),
                 sent_at=sent_at,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, Message
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, Message, ReplyParameters
 from telegram.constants import ChatAction, FileSizeLimit, InlineKeyboardMarkupLimit, MessageLimit
 from telegram.error import Conflict, InvalidToken, TelegramError
 
@@ -44,7 +44,7 @@ from bot.domain.messages import (
     InboundMessage,
     OutboundMessage,
 )
-from bot.domain.planning import plan
+from bot.domain.planning import plan, quoting
 from bot.domain.ports import MediaStore
 from connectors.downloads import attempt
 from connectors.fields import Fields, load, storable
@@ -147,6 +147,7 @@ class TelegramConnector:
             attachments=frozenset(AttachmentKind),
             attachment_max_bytes=FileSizeLimit.FILESIZE_UPLOAD,
             has_edits=True,
+            has_quotes=True,
         )
 
     def verify(self, request: WebhookRequest) -> None:
@@ -162,7 +163,9 @@ class TelegramConnector:
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
         """Return the calls; a piece of nothing but white space, which Telegram refuses, is left out."""
-        operations = plan(message, address, self.capabilities)
+        # A tap on a button is no message.
+        asked = quoting(message, lambda quote: "" if callback_query_id(quote.external_id) else quote.external_id)
+        operations = plan(asked, address, self.capabilities)
         return tuple(each for each in operations if not isinstance(each, SendText) or each.text.strip())
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:  # noqa: ARG002 - Telegram takes no key
@@ -204,6 +207,7 @@ class TelegramConnector:
             storable(operation.text),
             reply_markup=keyboard(operation.choices) if operation.choices else None,
             link_preview_options=LinkPreviewOptions(is_disabled=True),
+            reply_parameters=_answering(operation.quotes) if operation.quotes else None,
         )
 
     async def _load(self, attachment: Attachment) -> tuple[Attachment, bytes | str]:
@@ -373,6 +377,11 @@ class TelegramConnector:
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
+
+
+def _answering(external_id: str) -> ReplyParameters:
+    """Return what shows which message is answered; one that is gone is no reason not to send."""
+    return ReplyParameters(message_of(external_id)[1], allow_sending_without_reply=True)
 
 
 async def _change(call: Awaitable[object], external_id: str, is_so_already: str) -> SendResult:

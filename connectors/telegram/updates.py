@@ -99,11 +99,23 @@ def _read_message(message: Fields, kind: str, update: Fields, account: AccountId
         text="/start" if started else text,
         attachments=attachments,
         referral=started[1] if started else "",
+        quotes=_quoted(message),
         edits=None if edited_at is None else key,
         display_name=_display_name(chat),
         language=_language(message),
         sent_at=edited_at or sent_at,
     )
+
+
+def _quoted(message: Fields) -> str | None:
+    """Return the message that this one answers; what it says of another chat is not ours to know."""
+    try:
+        answered = message.object("reply_to_message") if "reply_to_message" in message else None
+        if answered is None:
+            return None
+        return message_key(str(answered.object("chat").integer("id")), answered.integer("message_id"))
+    except MalformedWebhookError:
+        return None
 
 
 def _read_tap(query: Fields, update_id: int, account: AccountId) -> InboundEvent:

@@ -23,7 +23,17 @@ from bot.domain.connectors import (
     Unsending,
 )
 from bot.domain.errors import WebhookError
-from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, InboundMessage, MediaId, OutboundMessage
+from bot.domain.messages import (
+    Attachment,
+    AttachmentKind,
+    Author,
+    Choice,
+    InboundMessage,
+    MediaId,
+    MessageId,
+    OutboundMessage,
+    Quote,
+)
 from bot.domain.planning import measure
 from tests.contracts.subject import Subject
 
@@ -124,6 +134,26 @@ def test_file_is_sent_or_named(subject: Subject, kind: AttachmentKind) -> None:
     sent = [each.attachment for each in operations if isinstance(each, SendAttachment)]
     assert sent == ([small] if kind in can.attachments else [])
     assert "huge.bin" in "".join(_texts(operations))
+
+
+def test_quote_is_shown_or_written(subject: Subject) -> None:
+    """What a reply answers is shown by the channel, above its first piece alone, or stands in its text."""
+    can, written = subject.connector.capabilities, _written(subject)
+    quote = Quote(
+        id=MessageId("b" * 32), author=Author.CUSTOMER, text="where is it", external_id=written.external_id, token="t"
+    )
+    long = "tea and coffee " * (2 * can.text_max // 15)
+    operations = _plan(subject, OutboundMessage(author=Author.AGENT, text=long, quotes=quote))
+
+    quoted = [each.quotes for each in operations if isinstance(each, SendText)]
+    assert len(quoted) > 1
+    assert [bool(each) for each in quoted] == [can.has_quotes, *[False] * (len(quoted) - 1)]
+    assert _texts(operations)[0].startswith("> where is it\n") != can.has_quotes
+    (only,) = _plan(
+        subject, OutboundMessage(author=Author.AGENT, text="Soon", quotes=replace(quote, external_id="", token=""))
+    )
+    assert isinstance(only, SendText)
+    assert (only.text, only.quotes) == ("> where is it\nSoon", "")
 
 
 @pytest.mark.parametrize("kind", AttachmentKind)

@@ -50,6 +50,8 @@ class Shown:
     is_late: bool = False
     #: what the channel was told of the message it answers
     reply_context: Mapping[str, str] = field(default_factory=dict)
+    #: the message that is shown above it
+    quotes: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,7 @@ class FakeConnector:
     has_reply_context: bool = False
     is_public: bool = False
     has_renamings: bool = False
+    has_quotes: bool = False
     debounce: timedelta = timedelta()
     #: what its links begin with; none: there are no links
     invites_at: str | None = None
@@ -117,6 +120,7 @@ class FakeConnector:
             has_reply_context=self.has_reply_context,
             is_public=self.is_public,
             has_renamings=self.has_renamings,
+            has_quotes=self.has_quotes,
             debounce=self.debounce,
         )
 
@@ -171,6 +175,7 @@ class FakeConnector:
                 external_id=name,
                 is_late=operation.is_late,
                 reply_context=operation.reply_context,
+                quotes=operation.quotes if isinstance(operation, SendText) else "",
             )
             self.shown.append(shown)
         if outcome.result is None:

@@ -133,7 +133,7 @@ def is_act(name: str) -> bool:
 def _reply(form: Filled) -> Act:
     if not form.text and not form.attachments:
         raise DeskError("Write something.")
-    suggestion, seen = form.get("suggestion"), form.get("seen")
+    suggestion, seen, quotes = form.get("suggestion"), form.get("seen"), form.get("quotes")
     return Reply(
         text=form.text,
         attachments=form.attachments,
@@ -141,6 +141,7 @@ def _reply(form: Filled) -> Act:
         seen=MessageId(seen) if seen else None,
         is_known_public=form.is_known_public,
         exposes=form.exposes,
+        quotes=MessageId(quotes) if quotes else None,
     )
 
 

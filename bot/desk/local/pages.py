@@ -22,6 +22,8 @@ from bot.domain.tickets import Agent, AgentId, TicketEvent, TicketId, TicketStat
 _HERE = Path(__file__).parent
 #: Pictures that cannot carry a script; anything else is downloaded.
 RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+#: Messages that a reply can be said to answer.
+_ANSWERABLE_MAX = 8
 _EVENTS = {
     "opened": "Ticket opened",
     "reopened": "Ticket opened again",
@@ -72,6 +74,8 @@ class Entry:
     #: titles of the choices that were offered
     choices: tuple[str, ...] = ()
     edited_from: str | None = None
+    #: the words that it answers; empty: it answers no one message
+    quotes: str = ""
     delivery: DeliveryState | None = None
     delivery_detail: str = ""
     #: of what an agent said
@@ -139,7 +143,7 @@ class Pages:
             public_reply=words.PUBLIC_REPLY, joined_not_proved=words.JOINED_NOT_PROVED, joined=words.joined
         )
         self._templates.globals.update(
-            hours=HOURS, priorities=words.PRIORITIES, closings=words.CLOSINGS, draft_of=draft_of
+            hours=HOURS, priorities=words.PRIORITIES, closings=words.CLOSINGS, draft_of=draft_of, answerable=answerable
         )
 
     def refused(self, reason: str) -> str:
@@ -209,6 +213,12 @@ def draft_of(view: TicketView) -> Suggestion | None:
     return newest if newest is not None and newest.state is SuggestionState.OFFERED else None
 
 
+def answerable(view: TicketView) -> list[tuple[MessageId, str]]:
+    """Return the customer's last messages, newest first, each with its first words: a reply may answer one of them."""
+    said = [entry for entry in view.transcript if entry.author is Author.CUSTOMER]
+    return [(entry.id, " ".join(words.said(entry).split())[:60]) for entry in reversed(said[-_ANSWERABLE_MAX:])]
+
+
 def timeline(view: TicketView) -> list[Entry]:
     """Return the transcript and the ticket's history in one, oldest first."""
     said = [_said(entry, view) for entry in view.transcript]
@@ -245,6 +255,7 @@ def _said(entry: TranscriptLine, view: TicketView) -> Entry:
         attachments=entry.attachments,
         choices=entry.choices,
         edited_from=entry.edited_from,
+        quotes=entry.quotes.text if entry.quotes else "",
         delivery=None if entry.author is Author.CUSTOMER else entry.delivery,
         delivery_detail=entry.delivery_detail,
         message_id=entry.id if entry.author is Author.AGENT else None,

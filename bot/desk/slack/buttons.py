@@ -49,6 +49,8 @@ class DeskAction(StrEnum):
     SEND_THIS = "tandem_send_this"
     KEEP_THIS = "tandem_keep_this"
     MAKE_MACRO = "tandem_make_macro"
+    #: answer one message of the customer's, which the channel shows above the answer where it can
+    ANSWER_THIS = "tandem_answer_this"
 
     #: App Home
     NEXT = "tandem_next"
@@ -83,6 +85,7 @@ _WITH_MODAL = frozenset(
         DeskAction.HAND_BACK,
         DeskAction.MORE,
         DeskAction.MAKE_MACRO,
+        DeskAction.ANSWER_THIS,
     }
 )
 _OF_HOME = frozenset({DeskAction.NEXT, DeskAction.AVAILABLE, DeskAction.AWAY, DeskAction.PAGE})

@@ -216,11 +216,14 @@ def _fields(values: Json) -> dict[str, tuple[str, ...]]:
     return found
 
 
+_SHORTCUTS = frozenset({DeskAction.SEND_THIS, DeskAction.KEEP_THIS, DeskAction.MAKE_MACRO, DeskAction.ANSWER_THIS})
+
+
 def _shortcut(body: Json) -> SlackEvent:
     name, shown = _text(body, "callback_id"), _object(body, "message")
     channel, user = _text(_object(body, "channel"), "id"), _text(_object(body, "user"), "id")
     ts = _text(shown, "ts") or _text(body, "message_ts")
-    if name not in {DeskAction.SEND_THIS, DeskAction.KEEP_THIS, DeskAction.MAKE_MACRO} or not (channel and ts):
+    if name not in _SHORTCUTS or not (channel and ts):
         return Unknown(kind=f"shortcut/{name}")
     return Shortcut(
         external_id=f"shortcut:{channel}:{ts}:{user}:{name}:{_text(body, 'action_ts')}",

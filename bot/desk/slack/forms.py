@@ -95,7 +95,7 @@ def _reply(sent: Submission, _: datetime) -> tuple[Wish, ...]:
     elsewhere = sent.memory.get("elsewhere")
     if elsewhere:
         return (ReplyElsewhere(conversation_id=ConversationId(elsewhere), text=_said(sent)),)
-    seen, draft = sent.memory.get("seen"), sent.memory.get("suggestion")
+    seen, draft, quotes = sent.memory.get("seen"), sent.memory.get("suggestion"), sent.memory.get("quotes")
     return (
         Reply(
             text=_said(sent),
@@ -103,6 +103,7 @@ def _reply(sent: Submission, _: datetime) -> tuple[Wish, ...]:
             suggestion=SuggestionId(draft) if draft else None,
             seen=MessageId(seen) if seen else None,
             is_known_public=sent.memory.get("public") == "yes",
+            quotes=MessageId(quotes) if quotes else None,
         ),
     )
 

@@ -17,7 +17,7 @@ from bot.desk.slack.blocks import FACT_MAX, INPUT_MAX, Block, bold, clip, plain,
 from bot.desk.slack.buttons import MENU, DeskAction
 from bot.domain.acts import Closing
 from bot.domain.macros import VARIABLES, Macro
-from bot.domain.messages import Author
+from bot.domain.messages import Author, MessageId
 from bot.domain.suggestions import SuggestionId
 from bot.domain.tickets import Priority, TicketState, TicketView
 
@@ -28,6 +28,8 @@ TELLS, PUBLIC = "tells", "public"
 PROMISED, PROMISED_AT, MAY_ACT, MACRO, TITLE = "promised", "promised_at", "may_act", "macro", "title"
 #: Of all tags that a ticket can have, written one behind the other: none is cut.
 TAGS_LENGTH_MAX = 600
+#: Of the words that a reply quotes.
+QUOTED_MAX = 200
 #: Before the number of a gap of a canned reply.
 GAP = "gap_"
 
@@ -41,6 +43,8 @@ class Draft:
     suggestion: SuggestionId | None = None
     #: id of the other conversation of this customer that it goes to; none: the ticket's own
     elsewhere: str | None = None
+    #: the one message of the customer's that it answers
+    quotes: MessageId | None = None
     #: digest of the text whose preview the agent was shown; empty: none yet
     shown: str = ""
     #: what of somebody's alone it would tell everybody, as that preview says
@@ -57,7 +61,7 @@ def reply(view: TicketView, draft: Draft, seen: str, preview: Sequence[str] = ()
 
     `seen` is the last line that the agent knows of; `news` is what came in while they wrote.
     """
-    made = [*_last_question(view)] if not preview else []
+    made = [*_question(view, draft.quotes)] if not preview else []
     box = _text_box(TEXT, initial=draft.text)
     hint = "The customer sees exactly this text, under your name. Signs like *stars* are sent as they are."
     if view.is_public:
@@ -80,6 +84,8 @@ def reply(view: TicketView, draft: Draft, seen: str, preview: Sequence[str] = ()
         more["public"] = "yes"
     if draft.elsewhere is not None:
         more["elsewhere"] = draft.elsewhere
+    if draft.quotes is not None:
+        more["quotes"] = draft.quotes
     title, send = ("Reply in PUBLIC", "Post") if view.is_public else ("Reply to the customer", "Send")
     labels = (title, send if preview else "Preview")
     return _modal(DeskAction.REPLY, view, labels, made, more)
@@ -277,8 +283,9 @@ def _view(action: DeskAction, labels: tuple[str, str], made: Sequence[Block], me
     return {**shown, "submit": plain(submit)} if submit else shown
 
 
-def _last_question(view: TicketView) -> list[Block]:
-    said = [entry for entry in view.transcript if entry.author is Author.CUSTOMER]
+def _question(view: TicketView, quotes: MessageId | None) -> list[Block]:
+    """Return what a reply answers: the message that it quotes, else the customer's last."""
+    said = [entry for entry in view.transcript if entry.author is Author.CUSTOMER and quotes in {None, entry.id}]
     if not said:
         return []
     name = blocks.short(words.author_name(said[-1], view), 80)

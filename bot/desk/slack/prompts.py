@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from bot.desk import words
-from bot.desk.slack import forms, macros, modals
+from bot.desk.slack import blocks, forms, macros, modals
 from bot.desk.slack import text as slack_text
 from bot.desk.slack.blocks import Block
 from bot.desk.slack.buttons import DeskAction
@@ -20,10 +20,11 @@ from bot.desk.slack.events import Click, Shortcut, SlackEvent, Submission
 from bot.desk.slack.forms import FormError
 from bot.desk.slack.modals import GAP, MACRO, TEXT, Draft
 from bot.desk.slack.parts import Place, SlackParts, Voice
+from bot.desk.slack.whereabouts import PostFinder
 from bot.domain.connectors import Refusal, SendText
 from bot.domain.errors import DeskError
 from bot.domain.macros import Macro
-from bot.domain.messages import Author, OutboundMessage
+from bot.domain.messages import Author, MessageId, OutboundMessage, Quote, TranscriptLine
 from bot.domain.suggestions import SuggestionId
 from bot.domain.tickets import Agent, TicketView
 
@@ -31,6 +32,7 @@ CLOSED = "This ticket is closed. Press Reopen on its card to take it up again."
 MOVED = "This ticket has another card now, where it is worked on."
 NO_WAY = "That is not known to be a channel of this customer's any more."
 GONE = "There is no such ticket any more."
+NOT_THEIRS = "Only what a customer wrote can be answered so: choose it on their message in a ticket's thread."
 MORNING = 9
 
 #: Modals that need nothing but the ticket.
@@ -51,6 +53,7 @@ class Prompts:
         """Take what is needed to look at tickets and to answer."""
         self._parts = parts
         self._voice = Voice(parts)
+        self._finder = PostFinder(parts.client, parts.whereabouts)
 
     def is_for(self, event: SlackEvent) -> bool:
         """Whether there is something to open."""
@@ -69,7 +72,7 @@ class Prompts:
         if agent is None:
             return
         if isinstance(event, Shortcut):
-            shown = modals.make_macro(slack_text.read(slack_text.plain(event.text, {}, {})).text)
+            shown = await self._of_message(event)
             await self._parts.client.views_open(trigger_id=event.trigger_id, view=shown)
             return
         view = await self._parts.acts.view(event.ticket_id)
@@ -87,6 +90,19 @@ class Prompts:
             await self._parts.client.views_update(view_id=event.view_id, view=made)
         else:
             await self._parts.client.views_open(trigger_id=event.trigger_id, view=made)
+
+    async def _of_message(self, event: Shortcut) -> Block:
+        """Return the modal behind an entry of a message's menu."""
+        if event.action is DeskAction.MAKE_MACRO:
+            return modals.make_macro(slack_text.read(slack_text.plain(event.text, {}, {})).text)
+        ticket_id, shown = await self._finder.shown_at(event.channel, event.ts)
+        view = await self._parts.acts.view(ticket_id) if ticket_id is not None else None
+        asked = _asked(view, shown) if view is not None else []
+        if view is None or not asked:
+            return modals.told("Not possible", NOT_THEIRS)
+        if refusal := refused(view, event.channel):
+            return modals.told("Not possible", refusal)
+        return modals.reply(view, Draft(quotes=asked[-1].id), _seen(view))
 
     async def answer(self, sent: Submission) -> Json | None:
         """Return what a modal is answered with; none: it is to be kept, acted on and closed."""
@@ -133,6 +149,7 @@ class Prompts:
         if view is None or refusal:
             return _errors({TEXT: refusal})
         suggestion, elsewhere = sent.memory.get("suggestion"), sent.memory.get("elsewhere")
+        quotes = sent.memory.get("quotes")
         if elsewhere:
             try:
                 view = _on(view, elsewhere)
@@ -144,24 +161,26 @@ class Prompts:
             macro=sent.memory.get("macro"),
             suggestion=SuggestionId(suggestion) if suggestion else None,
             elsewhere=elsewhere,
+            quotes=MessageId(quotes) if quotes else None,
             shown=modals.digest(said),
             exposed=await self._parts.acts.exposed(view.ticket.id, said) if view.is_public else (),
         )
-        pieces = self._pieces(view, agent, said)
+        pieces = self._pieces(view, agent, kept)
         if isinstance(pieces, Refusal):
             return _errors({TEXT: f"This channel cannot carry it: {pieces.reason}"})
         news = _news(view, sent.memory.get("seen", ""))
         return _update(modals.reply(view, kept, _seen(view), pieces, news))
 
-    def _pieces(self, view: TicketView, agent: Agent, said: str) -> list[str] | Refusal:
+    def _pieces(self, view: TicketView, agent: Agent, draft: Draft) -> list[str] | Refusal:
         """Return the messages that the customer will see, as the channel cuts them."""
         address = view.conversation.address
         connector = self._parts.resources.connectors.find(address.channel, address.account)
         if connector is None:
-            return [said]
-        planned = connector.plan(
-            OutboundMessage(author=Author.AGENT, text=said, author_name=agent.name), view.conversation.address
+            return [draft.text]
+        message = OutboundMessage(
+            author=Author.AGENT, text=draft.text, author_name=agent.name, quotes=_quote(view, draft.quotes)
         )
+        planned = connector.plan(message, view.conversation.address)
         if isinstance(planned, Refusal):
             return planned
         return [step.text if isinstance(step, SendText) else words.attachment(step.attachment) for step in planned]
@@ -233,6 +252,19 @@ def _draft(click: Click, view: TicketView) -> Draft:
 
 def _filled(macro: Macro, values: dict[str, str]) -> Draft:
     return Draft(text=macro.filled(values), macro=macro.title)
+
+
+def _asked(view: TicketView, shown: frozenset[str]) -> list[TranscriptLine]:
+    return [entry for entry in view.transcript if entry.id in shown and entry.author is Author.CUSTOMER]
+
+
+def _quote(view: TicketView, message_id: MessageId | None) -> Quote | None:
+    """Return what an answer quotes, as far as it takes to show what the customer will see."""
+    found = next((entry for entry in view.transcript if entry.id == message_id), None)
+    if found is None:
+        return None
+    said = blocks.short(words.said(found), modals.QUOTED_MAX)
+    return Quote(id=found.id, author=found.author, text=said, external_id=found.id, token=found.id)
 
 
 def _seen(view: TicketView) -> str:

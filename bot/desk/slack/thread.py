@@ -178,7 +178,8 @@ def _line(entry: TranscriptLine, view: TicketView, limit: int) -> list[Block]:
 
 def _small_print(entry: TranscriptLine, limit: int) -> list[str]:
     """Return what else is to be known of a line: what it said before, and how far it came."""
-    made = [f"Edited. It said: {clip(entry.edited_from, limit)}"] if entry.edited_from is not None else []
+    made = [f"Answers “{blocks.short(entry.quotes.text, limit)}”"] if entry.quotes is not None else []
+    made += [f"Edited. It said: {clip(entry.edited_from, limit)}"] if entry.edited_from is not None else []
     if entry.author is Author.AGENT and entry.delivery not in {None, DeliveryState.PENDING}:
         why = f": {clip(entry.delivery_detail, limit - 20)}" if entry.delivery_detail else ""
         made.append(f"{_MARKS.get(entry.delivery, '✅')} {words.DELIVERIES[entry.delivery].capitalize()}{why}")

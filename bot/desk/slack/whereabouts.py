@@ -119,6 +119,14 @@ class PostFinder:
                 return standing
         return None
 
+    async def shown_at(self, channel: str, ts: str) -> tuple[TicketId | None, frozenset[str]]:
+        """Return the ticket whose messages a post of ours shows, and their ids; none for anybody else's post."""
+        page = await self._client.conversations_replies(
+            channel=channel, ts=ts, latest=ts, oldest=ts, inclusive=True, include_all_metadata=True, limit=1
+        )
+        found: dict[str, Any] = next((each for each in page.get("messages") or () if each.get("ts") == ts), {})
+        return ticket_of(found), frozenset(map(str, _payload(found).get("message_ids") or ()))
+
     async def in_thread(self, key: str, channel: str, thread: str) -> str | None:
         """Return the post of that key in a thread."""
         async for message in self._replies(channel, thread):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from bot.domain.acts import Amend, AskToVerify, RejectSuggestion, Reply, Resend
 from bot.domain.desk import DeskPost, DeskPostKind, Done
 from bot.domain.errors import DeskError, NewLinesError
-from bot.domain.messages import Author, DeliveryState, MessageId, OutboundMessage, TranscriptLine
+from bot.domain.messages import Author, DeliveryState, MessageId, OutboundMessage, Quote, TranscriptLine
 from bot.domain.suggestions import Suggestion, SuggestionId, SuggestionState
 from bot.domain.tickets import TicketEvent
 from bot.pipeline import amending, phrases, promises
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine
 from bot.pipeline.desk.ownership import take
 from bot.pipeline.desk.publicly import NO_PROOF, require_known, require_private
-from bot.store import conversations, suggestions, tickets, transcript
+from bot.store import conversations, quotes, suggestions, tickets, transcript
 
 #: Characters of a line that an agent is shown who had not seen it.
 _QUOTED_MAX = 200
@@ -33,6 +33,7 @@ def reply(doing: Doing, act: Reply) -> Done:
         text=act.text.strip(),
         attachments=act.attachments,
         is_known_public=act.is_known_public,
+        quotes=_quote(doing, act.quotes),
     )
     message_id = doing.writer.say(doing.connection, doing.conversation, message, doing.key)
     promises.agent_replied(doing.connection, doing.writer, doing.ticket)
@@ -40,6 +41,14 @@ def reply(doing: Doing, act: Reply) -> Done:
     doing.writer.post_line(doing.connection, doing.ticket.id, message_id)
     doing.show()
     return doing.done(message_id=message_id)
+
+
+def _quote(doing: Doing, message_id: MessageId | None) -> Quote | None:
+    """Return what a reply answers; raises `DeskError` for what is no message of this conversation."""
+    found = quotes.quote(doing.connection, doing.conversation.id, message_id) if message_id else None
+    if message_id and (found is None or found.author is not Author.CUSTOMER):
+        raise DeskError("What you answer is no message of this customer in this conversation.")
+    return found
 
 
 def _require_seen(doing: Doing, seen: MessageId) -> None:
@@ -95,6 +104,7 @@ def resend(doing: Doing, act: Resend) -> Done:
     line = _sent_line(doing, act.message_id)
     if line.delivery is not DeliveryState.FAILED:
         raise DeskError("That message has not failed: it is on its way, or it has arrived.")
+    (line,) = quotes.with_quotes(doing.connection, [line])
     doing.writer.say_again(doing.connection, doing.conversation, line, doing.key)
     return doing.done(message_id=line.id)
 

@@ -20,7 +20,7 @@ from bot.domain.suggestions import Suggestion
 from bot.domain.tickets import Agent, TeamName, Ticket, TicketId, TicketState, TicketView
 from bot.pipeline.desk.identity import linked
 from bot.pipeline.desk.publicly import read_joined
-from bot.store import clocks, conversations, searching, suggestions, tickets, transcript, turns, ways
+from bot.store import clocks, conversations, quotes, searching, suggestions, tickets, transcript, turns, ways
 from bot.store.database import Database
 
 #: Lines of the transcript that an agent sees at once.
@@ -160,7 +160,7 @@ def _view_of(connection: Connection, ticket: Ticket) -> TicketView:
     return TicketView(
         ticket=ticket,
         conversation=conversation,
-        transcript=tuple(transcript.last(connection, ticket.conversation_id, TRANSCRIPT_MAX)),
+        transcript=quotes.with_quotes(connection, transcript.last(connection, ticket.conversation_id, TRANSCRIPT_MAX)),
         events=tuple(tickets.events(connection, ticket.id)),
         record=None,
         record_note="",

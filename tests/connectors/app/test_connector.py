@@ -141,6 +141,13 @@ async def test_a_text_with_choices(app: FakeApp, connector: AppConnector) -> Non
     assert seen["customer"] == {"id": "jane"}
 
 
+async def test_a_quote(app: FakeApp, connector: AppConnector) -> None:
+    """The app is told which of its messages is answered."""
+    await connector.send(replace(text("Yes"), quotes="m-1"), "k1")
+
+    assert [seen["quotes"] for seen in app.seen.values()] == ["m-1"]
+
+
 async def test_a_repeat_is_shown_once(app: FakeApp, connector: AppConnector) -> None:
     """After a cut connection nobody knows what the customer saw; the same key again shows it once."""
     app.faults.append(Fault(status=None, is_done=True))

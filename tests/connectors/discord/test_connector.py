@@ -95,6 +95,14 @@ async def test_text(stand: Bench) -> None:
     assert stand.discord.calls[-1][2]["flags"] == 4
 
 
+async def test_quote(stand: Bench) -> None:
+    """Discord shows which message is answered, and sends all the same where it is gone."""
+    await stand.connector.send(replace(stand.text("Yes"), quotes="1450000000000000001"), "k1")
+
+    told = stand.discord.calls[-1][2]["message_reference"]
+    assert told == {"message_id": "1450000000000000001", "fail_if_not_exists": False}
+
+
 async def test_longest_text(stand: Bench) -> None:
     """A long text full of emoji is cut into messages that Discord accepts, and nothing of it is lost."""
     text = "🎉 Ünïcödé und mehr 👩‍👩‍👧 🇬🇧👍🏽 " * 300

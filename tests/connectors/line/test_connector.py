@@ -21,7 +21,17 @@ from bot.domain.connectors import (
     ShowsTyping,
 )
 from bot.domain.errors import MediaError, SettingsError
-from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, InboundMessage, MediaId, OutboundMessage
+from bot.domain.messages import (
+    Attachment,
+    AttachmentKind,
+    Author,
+    Choice,
+    InboundMessage,
+    MediaId,
+    MessageId,
+    OutboundMessage,
+    Quote,
+)
 from connectors.line.api import STATUSES, WORDS
 from connectors.line.connector import LineSettings, signature
 from connectors.verdicts import Verdict
@@ -239,6 +249,19 @@ async def test_pictures_by_address(stand: Bench) -> None:
     assert [each.kind for each in stand.jane.seen] == ["image", "text"]
     assert stand.jane.seen[0].url == PICTURE.reference
     assert "label.png" in text
+
+
+async def test_quote(stand: Bench) -> None:
+    """LINE shows what is answered by the token that came with it; a message that brought none is quoted in the text."""
+    quote = Quote(
+        id=MessageId("a"), author=Author.CUSTOMER, text="is it here", external_id="468789577898262530", token="q3"
+    )
+    await _shown(stand, text="Yes", quotes=quote)
+    await _shown(stand, text="Soon", quotes=replace(quote, token=""))
+
+    first, second = [body["messages"][0] for _, _, body, _ in stand.line.calls]
+    assert (first["text"], first["quoteToken"]) == ("Yes", "q3")
+    assert second == {"type": "text", "text": "> is it here\nSoon"}
 
 
 async def test_pictures_that_we_keep(stand: Bench) -> None:

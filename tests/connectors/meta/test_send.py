@@ -2,13 +2,23 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, SendOperation, Sent
-from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, OutboundMessage
+from bot.domain.messages import (
+    Attachment,
+    AttachmentKind,
+    Author,
+    Choice,
+    MediaId,
+    MessageId,
+    OutboundMessage,
+    Quote,
+)
 from connectors.meta import api as meta_api
 from simulator.graph import DAY, Fault, RefusedError
 from tests.connectors.meta.bench import CHANNELS, JANE, Bench, bench, connector_of
@@ -44,6 +54,20 @@ async def test_text(stand: Bench) -> None:
     (seen,) = stand.jane.seen
     assert seen.text == text
     assert result == Sent(external_id=seen.message_id)
+
+
+async def test_quote(stand: Bench) -> None:
+    """Meta is told which message is answered; what is no message of its is quoted in the text."""
+    message_id = "wamid.1" if stand.channel == "whatsapp" else "m_1"
+    quote = Quote(id=MessageId("a" * 32), author=Author.CUSTOMER, text="is it here", external_id=message_id)
+    await shown(stand, text="Yes", quotes=quote)
+    await shown(stand, text="Soon", quotes=replace(quote, external_id=""))
+
+    first, second = stand.sent()
+    told = {"context": {"message_id": message_id}} if stand.channel == "whatsapp" else {"reply_to": {"mid": message_id}}
+    assert {name: first[name] for name in told} == told
+    assert not {"context", "reply_to"} & set(second)
+    assert [each.text for each in stand.jane.seen] == ["Yes", "> is it here\nSoon"]
 
 
 async def test_longest_text(stand: Bench) -> None:

@@ -4,12 +4,13 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, Sent
-from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, OutboundMessage
+from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, MessageId, OutboundMessage, Quote
 from connectors import http
 from connectors.telegram import api as telegram_api
 from connectors.telegram.connector import TelegramAccount, TelegramConnector
@@ -36,6 +37,20 @@ async def test_text(stand: Bench) -> None:
     (_, parameters) = stand.telegram.calls[-1]
     assert "parse_mode" not in parameters
     assert '"is_disabled": true' in parameters["link_preview_options"]
+
+
+async def test_quote(stand: Bench) -> None:
+    """Telegram shows which message is answered, and sends all the same where it is gone; a tap is none."""
+    quote = Quote(id=MessageId("a"), author=Author.CUSTOMER, text="is it here", external_id=f"{JANE}:1201")
+    for each in (quote, replace(quote, external_id="callback:17")):
+        operations = stand.connector.plan(OutboundMessage(author=Author.AGENT, text="Yes", quotes=each), stand.address)
+        assert isinstance(operations, tuple)
+        assert isinstance(await stand.connector.send(operations[0], "key"), Sent)
+
+    (_, first), (_, second) = stand.telegram.calls
+    assert json.loads(first["reply_parameters"]) == {"message_id": 1201, "allow_sending_without_reply": True}
+    assert "reply_parameters" not in second
+    assert [each.text for each in stand.jane.seen] == ["Yes", "> is it here\nYes"]
 
 
 async def test_choices(stand: Bench) -> None:

@@ -223,6 +223,16 @@ async def test_a_reply_waits_for_what_was_written_meanwhile(visit: Visit) -> Non
     assert visit.acts.sent == []
 
 
+async def test_one_message_is_answered(visit: Visit) -> None:
+    """The form offers the customer's messages, and the timeline shows which of them was answered."""
+    await visit.sign_in()
+    asked = visit.acts.customer_writes(TICKET, "Is it blue?")
+    form = await visit.form()
+    assert f'<option value="{asked}">Is it blue?</option>' in (await visit.get(f"/desk/tickets/{TICKET}"))[1]
+    status, page = await visit.post(f"/desk/tickets/{TICKET}/reply", {**form, "text": "It is.", "quotes": asked})
+    assert (status, "↪ Is it blue?" in page) == (200, True)
+
+
 async def test_messages_are_changed_and_sent_again(visit: Visit) -> None:
     """A sent message has a box to change it, and one that failed a button to send it again."""
     await visit.sign_in()

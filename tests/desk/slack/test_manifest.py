@@ -38,7 +38,7 @@ def test_the_manifest_names_what_the_desk_listens_to() -> None:
     features = yaml.safe_load(MANIFEST.read_text())["features"]
     assert [command["command"] for command in features["slash_commands"]] == [COMMAND]
     offered = {shortcut["callback_id"] for shortcut in features["shortcuts"]}
-    assert offered == {DeskAction.SEND_THIS, DeskAction.KEEP_THIS, DeskAction.MAKE_MACRO}
+    assert offered == {DeskAction.SEND_THIS, DeskAction.KEEP_THIS, DeskAction.MAKE_MACRO, DeskAction.ANSWER_THIS}
     assert features["app_home"]["home_tab_enabled"] is True
 
 

@@ -256,6 +256,36 @@ async def test_a_canned_reply_is_made_from_a_message(desk: Desk) -> None:
     assert [macro.text for macro in await desk.macros.all()] == ["Thank you, {customer.first_name}!"]
 
 
+async def test_one_message_of_the_customers_is_answered(desk: Desk) -> None:
+    """The modal shows what is answered, the thread what was."""
+    card = await desk.post_card()
+    asked = desk.acts.customer_writes(TICKET, "Does it fit a 12 cm cup?")
+    await desk.work()
+    post = desk.slack.thread(card)[-1]["ts"]
+    desk.acts.customer_writes(TICKET, "And is it blue?")
+    await desk.work()
+    await desk.slack.choose(ALICE, post, DeskAction.ANSWER_THIS)
+    view = desk.slack.views[-1]
+    assert "Does it fit a 12 cm cup?" in visible(view)
+    assert "And is it blue?" not in visible(view)
+    await desk.slack.submit(ALICE, view, "It does.")
+    await desk.slack.submit(ALICE, desk.slack.views[-1])
+    await desk.work()
+    said = desk.acts.views[TICKET].transcript[-1]
+    assert said.quotes is not None
+    assert (said.text, said.quotes.id, said.quotes.text) == ("It does.", asked, "Does it fit a 12 cm cup?")
+    assert "Answers “Does it fit a 12 cm cup?”" in visible(desk.slack.thread(card)[-1])
+
+
+async def test_only_customers_are_answered_so(desk: Desk) -> None:
+    """Chosen on a card, a note or what an agent wrote, it says what to choose instead."""
+    card = await desk.post_card()
+    note = await desk.slack.write(ALICE, card, "she called")
+    for post in (card, note):
+        await desk.slack.choose(ALICE, post, DeskAction.ANSWER_THIS)
+        assert prompts.NOT_THEIRS in visible(desk.slack.views[-1])
+
+
 async def test_a_message_is_kept_as_a_note_once(desk: Desk) -> None:
     """What stands in the thread is kept already; a reply is kept beside what was sent."""
     card = await desk.post_card()
