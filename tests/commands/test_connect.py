@@ -19,7 +19,7 @@ from connectors.registry import SECTIONS
 from simulator import graph_server, graph_words, telegram_server
 from simulator.graph import FakeGraph
 from simulator.telegram import FakeTelegram
-from tests.faults.running import free_port
+from tests.ports import free_port
 
 CODE = "4711"
 

@@ -23,7 +23,8 @@ from bot.store import outbox
 from bot.store.codec import OUTBOUND, to_json
 from bot.store.outbox import OutboxKind, Outgoing
 from tests.databases import run_in
-from tests.faults.running import READY_WITHIN, ROOT, free_port
+from tests.faults.running import READY_WITHIN, ROOT
+from tests.ports import free_port
 
 TOKEN = "123456:a-token-of-a-bot"
 SECRET = "a-secret-of-Telegram_7"

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -18,20 +17,14 @@ from pathlib import Path
 import aiohttp
 import psutil
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 #: Seconds that a program may take until it does its work, on a busy machine.
 READY_WITHIN = 90.0
 _LOOK_EVERY = 0.05
 #: Seconds that an engine may take to end after its service: it notices when it has started.
 _SURVIVES_FOR = 20.0
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,6 @@ import imaplib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 PASSWORD = "secret-of-the-mailbox"
 _READY_WITHIN = 20
@@ -165,14 +166,6 @@ def certify(home: Path) -> bool:
     if shutil.which("openssl") is None:
         return False
     return subprocess.run([*command, *files], capture_output=True, check=False).returncode == 0
-
-
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, home: Path) -> None:

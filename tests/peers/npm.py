@@ -7,13 +7,14 @@ import fcntl
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 _PEERS = Path(__file__).parent
 _INSTALLED = _PEERS.parent.parent / "var" / "peers"
@@ -57,7 +58,7 @@ async def running(peer: str, program: str, *arguments: str) -> AsyncIterator[str
     The program says it is ready by its first line, and ends with its standard input: it outlives nobody.
     """
     modules = await asyncio.to_thread(modules_of, peer)
-    port = _free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         "node",
         str(_PEERS / peer / program),
@@ -76,10 +77,3 @@ async def running(peer: str, program: str, *arguments: str) -> AsyncIterator[str
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.peers.dovecot import free_port
+from tests.ports import free_port
 
 SOURCE = Path("/usr/share/wordpress")
 _READY_WITHIN = 60

@@ -20,13 +20,13 @@ from bot.opening import open_database, open_records
 from bot.pipeline import worker
 from bot.service import Role, Service
 from bot.settings import Settings, load
-from bot.store import gauging, lanes
+from bot.store import clocks, gauging, lanes
 from simulator.telegram import FakeTelegram
 from simulator.telegram_server import running as running_telegram
 from tests.fakes.slack import APP_TOKEN, SECRET
 from tests.fakes.slack_rules import nodes, visible
-from tests.faults.running import free_port
 from tests.peers.npm import running as running_peer
+from tests.ports import free_port
 from tests.shift.front import Front
 from tests.shift.people import OnTelegram, OnTheSite, Person
 
@@ -102,8 +102,11 @@ class Day:
     async def passes(self, **time: float) -> None:
         """Let so many `seconds`, `minutes`, `hours` pass, and what comes of it happen."""
         self.clock.ahead += timedelta(**time)
-        # Two looks of the worker's at what is due.
+        # Two looks of the worker's at what is due, and more where it is busy.
         await asyncio.sleep(3 * worker.SWEEP_EVERY)
+        async with asyncio.timeout(SOON):
+            while await self.service.database.read(clocks.due, self.clock.now(), 1):  # noqa: ASYNC110 - the worker tells nobody
+                await asyncio.sleep(0.02)
         await self.settles()
 
     async def offered(self, person: Person, said: str) -> None:

@@ -18,8 +18,8 @@ from connectors.mastodon.connector import MastodonConnector, MastodonMentionsCon
 from tests.connectors.looker import Looker, words
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia
-from tests.peers.dovecot import free_port
 from tests.peers.pypi import python_of
+from tests.ports import free_port
 
 _READY_WITHIN = 60
 
