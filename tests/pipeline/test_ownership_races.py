@@ -17,7 +17,7 @@ from tests.pipeline import races
 from tests.pipeline.rig import KIM, SAM, Rig, handoff
 
 #: Interleavings on SQLite, and on PostgreSQL, which takes longer; ten thousand are in `tests/faults`.
-RACES, POSTGRES_RACES = 1_000, 150
+RACES, POSTGRES_RACES = 400, 150
 
 
 @pytest.mark.slow
