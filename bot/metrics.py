@@ -57,6 +57,12 @@ DESK_TROUBLE = Gauge(
 ACCOUNT_TROUBLE = Gauge(
     "tandem_account_trouble", "Whether nothing goes through a channel account.", ["account"], registry=REGISTRY
 )
+BREAKERS = Gauge(
+    "tandem_breaker",
+    "Whether calls are held back: 0 all are made, 2 none is for a moment, 1 one finds out whether it is over.",
+    ["what"],
+    registry=REGISTRY,
+)
 CONNECTIONS_REFUSED = Counter(
     "tandem_connections_refused", "Connections closed at once because there were too many.", registry=REGISTRY
 )

@@ -38,6 +38,7 @@ from bot.opening import own_macros
 from bot.pipeline.accounts import Accounts
 from bot.pipeline.alarms import DeskWatch, Troubles
 from bot.pipeline.background import Background, cancel, run_all
+from bot.pipeline.breakers import Breakers
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
 from bot.pipeline.desk.acts import Desk, DeskParts
@@ -137,6 +138,7 @@ class Service:
         self.reading = StoredReading(database, clock, self.hints.inbox, self.receiver.forgotten)
         self.troubles = Troubles(database, clock)
         self.accounts = Accounts()
+        self.breakers = self._breakers()
         self.slack = self._slack()
         self.slack_watch = self.slack.watch(self.reading, self.troubles.report) if self.slack else None
         self.desk_hub = DeskHub()
@@ -144,6 +146,14 @@ class Service:
         self.worker = self._worker()
         self.engine_process = self._engine_process()
         metrics.DISK_FREE.set_function(lambda: shutil.disk_usage(settings.service.state_dir).free)
+
+    def _breakers(self) -> Breakers:
+        breakers = Breakers()
+        breakers.adopt("database", self.database.guard.breaker)
+        breakers.adopt("records", self.brand.directory.breaker)
+        if Role.WORKER in self.role:
+            breakers.adopt("engine", self.engine.breaker, mended=lambda: self.background.start(self._hasten()))
+        return breakers
 
     def _slack(self) -> SlackDesk | None:
         account = SlackAccount.of(self.settings.slack, self.rules)
@@ -176,9 +186,7 @@ class Service:
             actions_url=f"http://127.0.0.1:{self.settings.service.internal_port}/actions",
             actions_token=self._actions_token,
         )
-        return EngineProcess(
-            options, self.engine, metrics.ENGINE_RESTARTS.inc, came_up=lambda: self.background.start(self._hasten())
-        )
+        return EngineProcess(options, self.engine, metrics.ENGINE_RESTARTS.inc)
 
     async def _hasten(self) -> None:
         """Try what had to wait for an engine: by its own timetable it would wait up to half a minute more."""
@@ -220,6 +228,7 @@ class Service:
                 dice=dice,
                 resending=self.settings.resending,
                 accounts=self.accounts,
+                breakers=self.breakers,
                 file_links=self.file_links,
                 changed=self._changed,
             )
@@ -242,6 +251,7 @@ class Service:
                 watch=self._desk_watch(),
                 may_work=self._may_work,
                 has_engine=lambda: self.engine.is_ready,
+                breakers=self.breakers,
                 rush=self.receiver.rush,
                 changed=self._changed,
             )
@@ -320,14 +330,15 @@ class Service:
         except SQLAlchemyError as error:
             missing["database"] = type(error).__name__
         if Role.WORKER in self.role and not self.engine.is_ready:
-            missing["engine"] = "starting"
+            missing["engine"] = self.engine.breaker.reason
         metrics.ENGINE_READY.set(self.engine.is_ready)
         return missing
 
     async def find_warnings(self) -> dict[str, str]:
         """Return what somebody should look at, by where it is: the desk, and accounts on channels."""
         restored = await restoring.find_warnings(self.database)
-        return {**await self.troubles.alarming(), **self.accounts.alarming(), **restored}
+        away = self.breakers.alarming()
+        return {**await self.troubles.alarming(), **away, **self.accounts.alarming(), **restored}
 
     @asynccontextmanager
     async def serving(self, model: Path | None) -> AsyncIterator[asyncio.Task[None]]:
@@ -347,6 +358,7 @@ class Service:
                 actions_token=self._actions_token,
                 find_unready=self.find_unready,
                 find_warnings=self.find_warnings,
+                breakers=self.breakers.states,
             )
             await stack.enter_async_context(serve(internal_app(parts), internal, INTERNAL_GRACE))
             stack.push_async_callback(self.close)

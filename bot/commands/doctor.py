@@ -71,6 +71,7 @@ class _Doctor:
         await self._check("files", self._files)
         await self._check("model", self._model)
         await self._check("running", self._running)
+        await self._check("breakers", self._breakers)
         await self._check("database", self._open)
         if self._failure_count:
             self._console.print(f"\n{self._failure_count} to fix.", style="bold red")
@@ -125,6 +126,20 @@ class _Doctor:
         if warnings := answer.get("warnings"):
             raise SettingsError("; ".join(f"{where}: {reason}" for where, reason in warnings.items()))
         return "Tandem is running and ready, engine included"
+
+    async def _breakers(self) -> str:
+        """Say what the running service makes calls to; raise `SettingsError` where none comes through."""
+        url = f"http://127.0.0.1:{self._settings.service.internal_port}/breakers"
+        try:
+            async with httpx.AsyncClient(timeout=2) as client:
+                states: dict[str, str] = (await client.get(url)).json()
+        except (httpx.HTTPError, ValueError):
+            return "nothing runs here"
+        if held_back := [f"{what} ({state})" for what, state in states.items() if state != "closed"]:
+            raise SettingsError(
+                f"no call comes through to {', '.join(held_back)}; what waits for it goes on by itself when it is back"
+            )
+        return f"calls go through to {', '.join(states)}"
 
     async def _open(self) -> str:
         clock = SystemClock()

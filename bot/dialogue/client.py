@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Protocol
 
@@ -12,9 +13,12 @@ import aiohttp
 
 from bot import tracing
 from bot.dialogue.wire import Turn, TurnRequest, read_turn
-from bot.domain.errors import EngineDiedError, EngineUnavailableError, TurnFailedError
+from bot.domain.breakers import Breaker, Temper
+from bot.domain.errors import EngineDiedError, EngineError, EngineUnavailableError, TurnFailedError
 
 _CONNECTIONS_MAX = 32
+#: Turns that an overloaded engine did not end in time are still in its work: it is left alone until a probe ends.
+TEMPER = Temper(trips_after=3, first=0.5, longest=15.0, probes_for=120.0)
 
 
 class Engine(Protocol):
@@ -44,6 +48,9 @@ class HttpEngine:
     def __init__(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for a turn; there is no engine until `use`."""
         self._timeout = timeout
+        #: open while no engine can be asked, or none answers
+        self.breaker = Breaker(TEMPER)
+        self.breaker.trip("no engine has started yet")
         self._line: _Line | None = None
         self._left: list[_Line] = []
         self._has_engine = asyncio.Event()
@@ -53,14 +60,19 @@ class HttpEngine:
 
     def use(self, socket: str) -> None:
         """Send all further turns to the engine that listens at `socket`; turns in work end where they are."""
-        self.use_none()
+        self._leave()
         connector = aiohttp.UnixConnector(socket, limit=_CONNECTIONS_MAX)
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         self._line = _Line(aiohttp.ClientSession(connector=connector, timeout=timeout))
         self._has_engine.set()
+        self.breaker.succeeded()
 
     def use_none(self) -> None:
         """Answer `EngineUnavailableError` from now on."""
+        self._leave()
+        self.breaker.trip("the engine has ended")
+
+    def _leave(self) -> None:
         if self._line is not None:
             self._left.append(self._line)
             self._is_drained.clear()
@@ -78,29 +90,33 @@ class HttpEngine:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is an engine to ask."""
-        return self._line is not None
+        """Whether there is an engine to ask, and asking it makes sense."""
+        return self._line is not None and not self.breaker.pauses_for
 
     async def step(self, request: TurnRequest) -> Turn:
         """Return the turn; raises `EngineUnavailableError`, `EngineDiedError` or `TurnFailedError`."""
         line = self._line
-        if line is None:
-            raise EngineUnavailableError
+        if line is None or not self.breaker.admit():
+            raise self._away(self.breaker.reason)
         line.turn_count += 1
         try:
             with tracing.span("engine", request.message_id):
                 status, answer = await _post(line.session, json.dumps(request.to_json()).encode())
         except TimeoutError as error:
-            raise TurnFailedError(f"the engine did not answer within {self._timeout:g} s") from error
+            failure: EngineError = TurnFailedError(f"the engine did not answer within {self._timeout:g} s")
+            raise self._noted(line, request, failure) from error
         except aiohttp.ClientConnectorError as error:
-            raise EngineUnavailableError("the engine does not listen") from error
+            raise self._noted(line, request, self._away("the engine does not listen")) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise EngineDiedError(f"the engine does not answer: {type(error).__name__}") from error
+            failure = self._away(f"the engine does not answer: {type(error).__name__}", EngineDiedError)
+            raise self._noted(line, request, failure) from error
         finally:
             line.turn_count -= 1
             await self._close_left()
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise EngineUnavailableError("the engine has no model loaded")
+            raise self._noted(line, request, self._away("the engine has no model loaded"))
+        if line is self._line:
+            self.breaker.succeeded()
         if status != HTTPStatus.OK:
             raise TurnFailedError(f"the engine answered {status}: {answer[:300].decode('utf-8', 'replace')}")
         try:
@@ -109,9 +125,18 @@ class HttpEngine:
             raise TurnFailedError("the engine's answer is not JSON") from error
         return read_turn(body)
 
+    def _away(self, reason: str, kind: type[EngineUnavailableError] = EngineUnavailableError) -> EngineUnavailableError:
+        return kind(reason, away_for=timedelta(seconds=self.breaker.away_for))
+
+    def _noted(self, line: _Line, request: TurnRequest, failure: EngineError) -> EngineError:
+        """Return the failure, which counts against the engine in use and not against one that was left."""
+        if line is self._line:
+            self.breaker.failed(request.message_id, str(failure))
+        return failure
+
     async def close(self) -> None:
         """Close all connections; turns in work fail."""
-        self.use_none()
+        self._leave()
         while self._left:
             await self._left.pop().session.close()
         self._is_drained.set()

@@ -60,16 +60,11 @@ class EngineProcess:
         options: EngineOptions,
         client: HttpEngine,
         restarted: Callable[[], None],
-        came_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """Point `client` at whatever runs.
-
-        `restarted` is called whenever an engine had to be started again, `came_up` when one answers after none did.
-        """
+        """Point `client` at whatever runs; `restarted` is called whenever an engine had to be started again."""
         self._options = options
         self._client = client
         self._restarted = restarted
-        self._came_up = came_up
         self._running: _Running | None = None
         self._serial = 0
         self._swapping = asyncio.Lock()
@@ -84,7 +79,6 @@ class EngineProcess:
                         if self._running is None:
                             self._running = await self._start(model)
                             self._client.use(self._running.socket)
-                            self._came_up()
                             pause = FIRST_PAUSE
                     except EngineUnavailableError as error:
                         log.error("engine_not_started", error=str(error))

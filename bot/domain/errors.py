@@ -21,6 +21,8 @@ TandemError
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class TandemError(Exception):
     """Something went wrong that Tandem knows by name."""
@@ -52,6 +54,11 @@ class EngineError(TandemError):
 
 class EngineUnavailableError(EngineError):
     """No engine answers now."""
+
+    def __init__(self, message: str | None = None, *, away_for: timedelta | None = None) -> None:
+        """Say `message`; `away_for` is for how long none has answered, where that is known."""
+        super().__init__(message)
+        self.away_for = away_for
 
 
 class EngineDiedError(EngineUnavailableError):

@@ -32,6 +32,24 @@ class RetryPolicy:
         return max(ours, asked) if asked is not None else ours
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long something waits for what is away: attempts say nothing about it, so only time counts."""
+
+    first: timedelta
+    longest: timedelta
+    #: after so long it waits no more
+    ends_after: timedelta
+
+    def delay(self, waited: timedelta, dice: random.Random) -> timedelta | None:
+        """Return how long to wait after `waited`, about half as long again; none: it has waited long enough."""
+        if waited >= self.ends_after:
+            return None
+        return min(max(waited / 2, self.first), self.longest) * dice.uniform(0.5, 1.0)
+
+
+#: A turn while no engine answers: one restarts within seconds, so be quick, then patient; then people get the message.
+ENGINE_OUTAGE = Patience(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), ends_after=timedelta(minutes=10))
 #: A turn that failed: the engine restarts within seconds, so be quick, then patient.
 TURN_RETRY = RetryPolicy(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), attempts_max=12)
 #: A message that could not be sent.

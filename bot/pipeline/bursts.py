@@ -74,7 +74,7 @@ def read_burst(connection: Connection, row: InboxRow, head: InboundMessage, paus
     """
     situation = read_situation(connection, head.address, head)
     is_agents, is_known = situation.conversation.owner is Owner.AGENT, situation.aftercare is not None
-    has_failed = row.crash_count > 0 or row.failure_count > 1
+    has_failed = row.crash_count > 0 or row.attempt_count > 1
     if not pause or is_agents or is_known or has_failed or not bursts.is_piece(head):
         return Burst(situation=situation, row=row, pieces=(head,))
     waiting, behind = _behind(connection, row, head)

@@ -37,7 +37,7 @@ from bot.domain.errors import (
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Attachment, Author, InboundMessage, Meaning, MessageId, OutboundMessage
 from bot.domain.ports import Clock, CustomerDirectory, MediaStore
-from bot.domain.retry import CRASHES_MAX, TURN_RETRY, RetryPolicy
+from bot.domain.retry import CRASHES_MAX, ENGINE_OUTAGE, RetryPolicy
 from bot.domain.rules import Rules
 from bot.pipeline import bursts, phrases, promises
 from bot.pipeline.aftercare import answer_aftercare
@@ -206,20 +206,22 @@ class Conversing:
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
         now = self._parts.clock.now()
+        waited = now - row.received_at
         is_outage = isinstance(error, EngineUnavailableError)
         has_died = isinstance(error, EngineDiedError)
         if has_died and row.crash_count + 1 >= CRASHES_MAX:
             delay = None
-        elif is_outage:
-            delay = TURN_RETRY.delay(row.outage_count + 1, None, self._parts.dice)
+        elif isinstance(error, EngineUnavailableError):
+            # What waited for other reasons before is not given up on for a moment without an engine.
+            away_for = waited if error.away_for is None else min(waited, error.away_for)
+            delay = ENGINE_OUTAGE.delay(away_for, self._parts.dice)
         else:
-            delay = FAILED_TURN_RETRY.delay(row.failure_count, None, self._parts.dice)
+            delay = FAILED_TURN_RETRY.delay(row.attempt_count, None, self._parts.dice)
         log.warning("turn_failed", message=row.message_id, attempt=row.attempt_count, error=str(error))
         if delay is None:
             await self._write(_give_up, row, situation)
             return
-        is_waiting = now - row.received_at > HOLDING_AFTER
-        if is_waiting and situation.conversation.owner is Owner.BOT:
+        if waited > HOLDING_AFTER and situation.conversation.owner is Owner.BOT:
             await self._write(_say_holding, row, situation)
         if is_outage:
             until = now + delay

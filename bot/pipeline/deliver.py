@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from bot import metrics, tracing
+from bot.domain.breakers import State
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import (
     Ambiguous,
@@ -33,6 +34,7 @@ from bot.domain.rules import Rules
 from bot.domain.windows import admit
 from bot.pipeline import amending, phrases
 from bot.pipeline.accounts import Accounts
+from bot.pipeline.breakers import Breakers
 from bot.pipeline.drafts import leave_to_people
 from bot.pipeline.effects import record_command, record_piece, record_sent
 from bot.pipeline.giving_up import give_up_outgoing
@@ -44,6 +46,12 @@ from bot.store.database import Database
 from bot.store.outbox import OutboxKind, OutboxRow
 
 log = structlog.get_logger()
+
+#: What a row waits for whose call was not made.
+HELD_BACK = "nothing went through to its account lately"
+#: Seconds after which it is mostly known what came of a probe.
+_PROBE_TAKES = 1.0
+_OTHERS_FIRST = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,8 @@ class DeliverParts:
     resending: frozenset[str] = frozenset()
     #: hears of accounts that nothing goes through
     accounts: Accounts = field(default_factory=Accounts)
+    #: holds back calls to accounts that none comes through to
+    breakers: Breakers = field(default_factory=Breakers)
     #: makes files reachable for channels that fetch them; none: nothing can reach us
     file_links: FileLinks | None = None
     #: called after each commit that changed what agents or customers see
@@ -157,13 +167,18 @@ class Delivering:
     async def _send_all(self, row: OutboxRow, connector: Connector, planned: tuple[SendOperation, ...]) -> str | None:
         """Make the calls still to be made; return the last one's external id, or none when the row waits or ended."""
         external_id = ""
+        account = account_of(row.address)
         for index in range(row.progress, len(planned)):
+            was_in_doubt = row.is_ambiguous and index == row.progress
+            if not self._parts.breakers.of(account).admit():
+                await self._hold_back(row, account, is_ambiguous=was_in_doubt)
+                return None
             with tracing.span("call", tracing.cause_of(row.key), channel=str(connector.channel), index=index):
                 result = await connector.send(planned[index], f"{row.key}:{index}")
             self._parts.accounts.note(connector, result)
+            self._note(row, account, result)
             if not isinstance(result, Sent):
                 can_repeat = connector.capabilities.is_send_idempotent or connector.channel in self._parts.resending
-                was_in_doubt = row.is_ambiguous and index == row.progress
                 await self._not_sent(row, result, can_repeat=can_repeat, was_in_doubt=was_in_doubt)
                 return None
             external_id = result.external_id
@@ -194,15 +209,38 @@ class Delivering:
             if row.is_ambiguous and index == row.progress and not is_safe:
                 await self._give_up(row, "the rest of it may or may not have arrived", "held")
                 return
+            was_in_doubt = row.is_ambiguous and index == row.progress
+            account = account_of(row.address)
+            if not self._parts.breakers.of(account).admit():
+                await self._hold_back(row, account, is_ambiguous=was_in_doubt)
+                return
             result = await change.make(connector, address, f"{row.key}:{index}")
+            self._note(row, account, result)
             if not isinstance(result, Sent):
-                was_in_doubt = row.is_ambiguous and index == row.progress
                 await self._not_sent(row, result, can_repeat=is_safe, was_in_doubt=was_in_doubt)
                 return
             new_piece = result.external_id if change.is_new else None
             await self._parts.database.write(amending.record_change, row, index + 1, new_piece)
         await self._parts.database.write(amending.record_amended, self._writer(), row, amending.kept(sent, changes))
         metrics.SENT.labels(row.kind, "sent").inc()
+
+    def _note(self, row: OutboxRow, account: str, result: SendResult) -> None:
+        """Take in what came of a call: an answer, be it a refusal or that we are too fast, shows that all is well."""
+        breaker = self._parts.breakers.of(account)
+        if isinstance(result, Ambiguous) or (isinstance(result, Retry) and result.after is None):
+            breaker.failed(row.key, result.reason)
+        else:
+            breaker.succeeded()
+
+    async def _hold_back(self, row: OutboxRow, account: str, *, is_ambiguous: bool) -> None:
+        """Let a row wait whose call was not made; nothing is counted, and what was in doubt stays so."""
+        await self._parts.database.write(_defer_uncounted, row, self._until(account), HELD_BACK, is_ambiguous)
+        metrics.SENT.labels(row.kind, "deferred").inc()
+
+    def _until(self, account: str) -> datetime:
+        """Return until when a row of an account waits whose breaker is not closed: a little longer than its probe."""
+        pause = max(self._parts.breakers.of(account).pauses_for, _PROBE_TAKES) + self._parts.dice.uniform(0, 1)
+        return self._parts.clock.now() + timedelta(seconds=pause)
 
     async def _desk_post(self, row: OutboxRow) -> None:
         if self._parts.poster is None:
@@ -214,11 +252,18 @@ class Delivering:
         await Posting(parts).post(row)
 
     async def _command(self, row: OutboxRow) -> None:
+        account = account_of(row.address)
+        if not self._parts.breakers.of(account).admit():
+            await self._hold_back(row, account, is_ambiguous=row.is_ambiguous)
+            return
         try:
             result = await self._parts.commands.execute(str(row.body["name"]), dict(row.body["arguments"]), row.key)
         except DirectoryUnavailableError as error:
-            await self._not_sent(row, Retry(reason=str(error)), can_repeat=True, was_in_doubt=row.is_ambiguous)
+            failure = Retry(reason=str(error))
+            self._note(row, account, failure)
+            await self._not_sent(row, failure, can_repeat=True, was_in_doubt=row.is_ambiguous)
             return
+        self._parts.breakers.of(account).succeeded()
         await self._parts.database.write(record_command, self._writer(), row, result)
         metrics.SENT.labels(row.kind, "done" if result.is_done else "refused").inc()
 
@@ -245,6 +290,14 @@ class Delivering:
     async def _defer(
         self, row: OutboxRow, reason: str, after: timedelta | None, *, in_the_end: str, is_ambiguous: bool = False
     ) -> None:
+        account = account_of(row.address)
+        if after is None and self._parts.breakers.of(account).state is not State.CLOSED:
+            # Whatever had been tried would have failed. The others are tried first, as one that always fails may be
+            # to blame itself.
+            until = self._until(account) + _OTHERS_FIRST
+            await self._parts.database.write(_defer_uncounted, row, until, reason, is_ambiguous)
+            metrics.SENT.labels(row.kind, "deferred").inc()
+            return
         delay = SEND_RETRY.delay(row.attempt_count, after, self._parts.dice)
         if delay is None:
             await self._give_up(row, reason, in_the_end)
@@ -265,6 +318,16 @@ class Delivering:
         self, body: Callable[[Connection, Writer, OutboxRow, str], None], row: OutboxRow, text: str
     ) -> None:
         await self._parts.database.write(body, self._writer(), row, text)
+
+
+def account_of(address: str) -> str:
+    """Return what goes in and out together: of an address of the outbox, the channel and the account."""
+    return "/".join(address.split("/", 2)[:2])
+
+
+def _defer_uncounted(connection: Connection, row: OutboxRow, until: datetime, reason: str, is_ambiguous: bool) -> None:
+    outbox.forget_attempt(connection, row)
+    outbox.defer(connection, row.lease, until, reason, is_ambiguous=is_ambiguous)
 
 
 def _reason(result: SendResult) -> str:

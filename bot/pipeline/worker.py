@@ -22,19 +22,21 @@ from bot.domain.rules import Rules
 from bot.domain.shifts import MayWork, anybody
 from bot.pipeline import overdue, places, routing
 from bot.pipeline.alarms import DeskWatch
+from bot.pipeline.breakers import Breakers
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.effects import record_receipt
 from bot.pipeline.elsewhere import record_echo, record_reaction
+from bot.pipeline.firing import fire_timers
 from bot.pipeline.gauges import Gauges
 from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.rush import Rush
-from bot.store import conversations, inbox, joining, lanes, outbox, timers
+from bot.store import inbox, joining, lanes, outbox
+from bot.store.availability import DatabaseAwayError
 from bot.store.database import Database
 from bot.store.hints import Hint, Hints
-from bot.store.ids import new_message_id
-from bot.store.inbox import Arrival, InboxKind, InboxRow
+from bot.store.inbox import InboxKind, InboxRow
 from bot.store.lanes import Lease, Release, Released
 from bot.store.outbox import OutboxRow
 from bot.store.schema import inbox as inbox_table
@@ -91,6 +93,8 @@ class WorkerParts:
     may_work: MayWork = anybody
     #: whether this worker's engine answers now
     has_engine: Callable[[], bool] = lambda: True
+    #: what is sent to an account that none of them comes through to is left alone
+    breakers: Breakers = field(default_factory=Breakers)
     #: what is being taken in goes before new turns
     rush: Rush = field(default_factory=Rush)
     #: called after each commit that changed what agents see
@@ -129,7 +133,7 @@ class Worker:
                 group.create_task(self._take_suspects())
                 hints = self._parts.hints
                 incoming = _Box(hint=hints.inbox, claim=inbox.claim, work=self._work, ready_by=self._inbox_ready_by)
-                outgoing = _Box(hint=hints.outbox, claim=outbox.claim, work=self._send, ready_by=_now)
+                outgoing = _Box(hint=hints.outbox, claim=self._claim_outgoing, work=self._send, ready_by=_now)
                 # A box of their own: a desk that hangs must not keep customers waiting.
                 posts = _Box(hint=hints.desk, claim=joining.claim, work=self._send, ready_by=_now)
                 group.create_task(self._take(incoming))
@@ -207,6 +211,8 @@ class Worker:
         )
         try:
             return begin(await asyncio.shield(claiming))
+        except DatabaseAwayError:
+            return 0
         except SQLAlchemyError:
             log.exception("claim_failed")
             return 0
@@ -215,6 +221,14 @@ class Worker:
             with suppress(SQLAlchemyError):
                 begin(await claiming)
             raise
+
+    def _claim_outgoing(
+        self, connection: Connection, now: datetime, lease_for: timedelta, limit: int
+    ) -> list[OutboxRow]:
+        shut = self._parts.breakers.shut()
+        if shut:
+            return outbox.claim_beside(connection, now, lease_for, limit, shut)
+        return outbox.claim(connection, now, lease_for, limit)
 
     def _inbox_ready_by(self, now: datetime) -> datetime | None:
         """Return until when a message must have become ready to be taken now; none: none is taken.
@@ -281,7 +295,7 @@ class Worker:
     async def _try_again(self, row: InboxRow, error: str) -> None:
         now = self._parts.clock.now()
         policy = DESK_RETRY if row.kind is InboxKind.DESK else TURN_RETRY
-        delay = policy.delay(row.failure_count, None, self._parts.dice)
+        delay = policy.delay(row.attempt_count, None, self._parts.dice)
         if delay is not None:
             await self._record(row.lease, inbox.defer, row.lease, now + delay, error)
             return
@@ -377,25 +391,3 @@ def _held(leases: set[Lease], lease: Lease) -> Iterator[None]:
         yield
     finally:
         leases.discard(lease)
-
-
-def fire_timers(connection: Connection, now: datetime) -> int:
-    """Turn timers that are due into rows of the inbox; return how many."""
-    due = timers.take_due(connection, now, 50)
-    for timer in due:
-        try:
-            conversation = conversations.get(connection, timer.conversation_id)
-        except LookupError:
-            continue
-        message_id = new_message_id()
-        arrival = Arrival(
-            account="timer",
-            # Not the timer's row: a database may give that number again once the row is gone.
-            external_id=message_id,
-            address=str(conversation.address),
-            kind=InboxKind.TRIGGER,
-            body={"intent": timer.meaning.intent, "entities": timer.meaning.entities},
-            message_id=message_id,
-        )
-        inbox.add(connection, arrival, now)
-    return len(due)

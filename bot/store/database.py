@@ -44,6 +44,7 @@ from sqlalchemy.types import TypeDecorator
 from bot.domain.errors import SettingsError
 from bot.domain.texts import is_storable
 from bot.store import signals
+from bot.store.availability import Guard
 from bot.store.gathering import Gatherer
 
 P = ParamSpec("P")
@@ -297,6 +298,8 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         #: what other processes know this one by
         self.name = secrets.token_hex(8)
+        #: refuses at once while the database is known to be away; a SQLite file can be read though it cannot be written
+        self.guard = Guard()
         self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
         self._writer: _GroupWriter | None = None
         self._gatherer = Gatherer(self._run_in_thread)
@@ -308,13 +311,15 @@ class Database:
         """Run `body` in a transaction and return what it returns, once that is committed and on the disk.
 
         Any error undoes the body. On PostgreSQL a body that lost a race or its connection is run again from its start.
+        Raises `DatabaseAwayError`, a `SQLAlchemyError`, while the database is known to be away.
         """
 
         def bound(connection: Connection) -> T:
             return body(connection, *args, **kwargs)
 
         if self._writer is not None:
-            return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=False))
+            with self.guard:
+                return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=False))
         return await self._run_in_thread(bound)
 
     async def write_first(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -324,11 +329,13 @@ class Database:
             return body(connection, *args, **kwargs)
 
         if self._writer is not None:
-            return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=True))
+            with self.guard:
+                return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=True))
         return await self._gatherer.write(bound)
 
     async def _run_in_thread(self, bound: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
+        with self.guard:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
 
     async def read(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `body`, which only reads, in a transaction of its own and return what it returns."""
@@ -337,7 +344,10 @@ class Database:
             with self.engine.connect() as connection, connection.begin():
                 return body(connection, *args, **kwargs)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+        if self.is_sqlite:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+        with self.guard:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
 
     def _run_again_if_raced(self, bound: Callable[[Connection], T]) -> T:
         for attempt in range(RETRIES_MAX):

@@ -84,10 +84,8 @@ class InboxRow:
     body: Any
     message_id: MessageId
     received_at: datetime
-    #: this attempt included
+    #: this attempt included; those that found no engine are not counted
     attempt_count: int
-    #: attempts before this one that found no engine
-    outage_count: int
     #: how often in a row its worker or its engine has died
     crash_count: int
     #: what is answered together with it; none: it is answered by itself
@@ -97,11 +95,6 @@ class InboxRow:
     def message_ids(self) -> tuple[MessageId, ...]:
         """Its message and those that are answered together with it, in order."""
         return (self.message_id, *(each.message_id for each in self.pieces or ()))
-
-    @property
-    def failure_count(self) -> int:
-        """How many attempts there are whose failing is the message's own, if this one fails so too."""
-        return self.attempt_count - self.outage_count
 
 
 # The statements of every turn are built once.
@@ -178,10 +171,10 @@ def defer_for_engine(
 ) -> None:
     """Try the row again, not before `until`, as one that found no engine, or whose engine died over it.
 
-    Raises `StaleLeaseError`.
+    The attempt is not counted: it says nothing about the message. Raises `StaleLeaseError`.
     """
     counts: dict[str, object] = {
-        "outage_count": row.outage_count + 1,
+        "attempt_count": row.attempt_count - 1,
         "crash_count": row.crash_count + has_broken_off,
     }
     lanes.write(connection, inbox, row.lease, counts)
@@ -248,6 +241,5 @@ def _row(row: Row[Any]) -> InboxRow:
         message_id=MessageId(row.message_id),
         received_at=row.received_at,
         attempt_count=row.attempt_count,
-        outage_count=row.outage_count,
         crash_count=row.crash_count,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
@@ -119,6 +120,19 @@ def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: in
 def claim_suspects(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
     """Claim up to `limit` rows as `claim` does, of those that were in work when a worker died (`bot.store.lanes`)."""
     return _claim(connection, _SUSPECT, now, lease_for, limit)
+
+
+def claim_beside(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, shut: tuple[str, ...]
+) -> list[OutboxRow]:
+    """Claim as `claim` does, of what does not go to an account, `channel/account`, that is `shut`."""
+    return _claim(connection, _beside(shut), now, lease_for, limit)
+
+
+@cache
+def _beside(shut: tuple[str, ...]) -> Select[tuple[int]]:
+    others = (~outbox.c.address.startswith(f"{account}/", autoescape=True) for account in shut)
+    return _UNGATED.where(*others)
 
 
 def _claim(

@@ -54,7 +54,7 @@ inbox = Table(
     Column("state", String(12), nullable=False),
     Column("ready_at", Moment, nullable=False),
     Column("attempt_count", Integer, nullable=False, default=0),
-    # those of the attempts that found no engine, which says nothing about the message
+    # of no use; kept for one version, as the one before counts in it while both run
     Column("outage_count", Integer, nullable=False, server_default="0"),
     Column("crash_count", Integer, nullable=False, default=0),
     Column("lease", String(32)),

@@ -35,6 +35,8 @@ class InternalParts:
     find_unready: Callable[[], Awaitable[dict[str, str]]]
     #: what somebody should look at although the work goes on, by name
     find_warnings: Callable[[], Awaitable[dict[str, str]]] = _find_none
+    #: how each breaker is, by what it guards
+    breakers: Callable[[], dict[str, str]] = dict
 
 
 def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
@@ -58,6 +60,10 @@ def internal_app(parts: InternalParts) -> Sanic[Any, Any]:
     @app.get("/metrics")
     async def metrics(_request: Request) -> HTTPResponse:
         return response.raw(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/breakers")
+    async def breakers(_request: Request) -> HTTPResponse:
+        return response.json(parts.breakers())
 
     add_health(app, parts.find_unready, parts.find_warnings)
     add_refusals(app)

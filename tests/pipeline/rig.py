@@ -22,12 +22,14 @@ from bot.domain.messages import InboundEvent, Meaning, TranscriptLine
 from bot.domain.rules import Rules
 from bot.domain.tickets import Agent, AgentId, Ticket, TicketView
 from bot.pipeline.background import Background
+from bot.pipeline.breakers import Breakers
 from bot.pipeline.converse import ConverseParts, Conversing
 from bot.pipeline.deliver import Delivering, DeliverParts
 from bot.pipeline.desk.acts import Desk, DeskParts
+from bot.pipeline.firing import fire_timers
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
-from bot.pipeline.worker import LEASE_FOR, Worker, WorkerParts, fire_timers
+from bot.pipeline.worker import LEASE_FOR, Worker, WorkerParts
 from bot.store import conversations, gauging, inbox, outbox, tickets, transcript
 from bot.store.customer_mapping import load_mapping
 from bot.store.customers.directory import SqlCustomerDirectory
@@ -176,6 +178,7 @@ class Rig:
         self.rules = rules
         self.database = database
         self.clock = SetClock()
+        self.breakers = Breakers(now=lambda: self.clock.now().timestamp())
         self.engine = ScriptedEngine()
         self.connector = FakeConnector()
         self.poster = FakePoster()
@@ -222,6 +225,7 @@ class Rig:
             desk=address,
             rules=rules,
             dice=dice,
+            breakers=self.breakers,
         )
         self.worker = Worker(
             WorkerParts(
@@ -235,6 +239,7 @@ class Rig:
                 rules=rules,
                 dice=dice,
                 concurrency=4,
+                breakers=self.breakers,
             )
         )
 

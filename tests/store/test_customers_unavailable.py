@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,6 +58,10 @@ async def test_a_database_that_is_not_there_is_unavailable_until_it_is(tmp_path:
         await directory.check()
     assert not (tmp_path / "shop.db").exists()
     run_in(url, schema.records.create_all)
+    # After so many failures it is not asked for a moment, and then by one question.
+    with pytest.raises(DirectoryUnavailableError, match="is not asked"):
+        await directory.orders(CUSTOMER, 1)
+    await asyncio.sleep(directory.breaker.pauses_for)
     assert await directory.orders(CUSTOMER, 1) == []
     await directory.close()
 

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.domain.breakers import Breaker, Temper
 from bot.domain.customers import (
     Clue,
     Customer,
@@ -32,6 +33,8 @@ from bot.store.customers.values import UnreadableError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Customers wait for each question, and an agent gets those who are not answered.
+TEMPER = Temper(trips_after=3, first=1.0, longest=15.0, probes_for=30.0)
 #: Orders that the desk shows beside a conversation.
 RECORD_ORDERS = 10
 
@@ -49,6 +52,8 @@ class SqlCustomerDirectory:
         self._engine = open_read_only(url, mapping.times_out_after)
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="directory")
         self._records: BrandRecords | None = None
+        #: while it is open questions are answered at once: with `DirectoryUnavailableError`
+        self.breaker = Breaker(TEMPER)
 
     @property
     def order_numbers(self) -> OrderNumberForm:
@@ -116,13 +121,23 @@ class SqlCustomerDirectory:
                     self._records = BrandRecords(resolve(connection, self._mapping), self._mapping)
                 return body(self._records, connection, *args, **kwargs)
 
+        if not self.breaker.admit():
+            raise DirectoryUnavailableError(f"the customer database is not asked: {self.breaker.reason}")
         try:
             async with asyncio.timeout(3 * self._mapping.times_out_after.total_seconds()):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+                answer = await asyncio.get_running_loop().run_in_executor(self._threads, bound)
         except UnreadableError as error:
+            self.breaker.succeeded()
             raise DirectoryUnavailableError(f"a record of the customer database cannot be read: {error}") from error
+        except SettingsError:
+            self.breaker.succeeded()
+            raise
         except (SQLAlchemyError, OSError) as error:
-            raise DirectoryUnavailableError(f"the customer database gives no answer: {type(error).__name__}") from error
+            reason = f"the customer database gives no answer: {type(error).__name__}"
+            self.breaker.failed(object(), reason)
+            raise DirectoryUnavailableError(reason) from error
+        self.breaker.succeeded()
+        return answer
 
 
 def _nothing(_records: BrandRecords, _connection: Connection) -> None:
