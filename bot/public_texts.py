@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from bot.domain.connectors import ConnectorRegistry
+from bot.domain.connectors import ConnectorRegistry, RepliesPrivately
 from bot.domain.doorways import doorways
 from bot.domain.errors import SettingsError
 from bot.domain.public import PublicRules, PublicText, PublicTexts, Texts, check_texts
@@ -19,6 +19,7 @@ _KINDS = {
     "thanks": "thanks",
     "invitation": "invitations",
     "invitation_by_code": "invitations_by_code",
+    "private_reply": "private_replies",
     "closing": "closings",
 }
 
@@ -30,6 +31,9 @@ def with_public(rules: Rules, settings: Settings, connectors: ConnectorRegistry)
         chosen = SAMPLE_TEXTS
     public = PublicRules(
         doorways=doorways(connectors.connectors, settings.public.invite_to),
+        replying=frozenset(
+            f"{each.channel}/{each.account}" for each in connectors.connectors if isinstance(each, RepliesPrivately)
+        ),
         texts=load(chosen) if chosen is not None else PublicTexts(),
         names=(settings.brand.name,),
         invitation_for=settings.public.invitation_for,

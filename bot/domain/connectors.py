@@ -135,6 +135,8 @@ class Sent:
 
     #: the channel's id of the message; receipts name it
     external_id: str
+    #: of a private answer to something public: where its author reads it, and answers from
+    reached: ChannelAddress | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +281,8 @@ class RepliesPrivately(Protocol):
     async def reply_privately(self, operation: SendText, key: str) -> SendResult:
         """Send a text to who wrote what `operation` answers, once for each such message: no retries of its own.
 
-        `Permanent` says in plain words why the channel refuses: it was done before, or it is too late.
+        `Sent` says where they were reached, if that is known. `Permanent` says in plain words why the channel refuses:
+        it was done before, or it is too late.
         """
         ...
 

@@ -251,6 +251,8 @@ class OutboundMessage:
     is_known_public: bool = False
     #: the message that it answers, where it does not answer all that was said
     quotes: Quote | None = None
+    #: fingerprint of the invitation that it is, where who is invited is asked in private; empty: it is said as usual
+    invitation: str = ""
 
 
 class DeliveryState(StrEnum):

@@ -65,6 +65,8 @@ class PublicTexts:
     invitations: Texts = ()
     #: asks for a direct message with a code, where no link leads there
     invitations_by_code: Texts = ()
+    #: asks to go on where it is read: in private, as an answer to what was said in public
+    private_replies: Texts = ()
     #: says, once a ticket is closed, that it was looked after in private
     closings: Texts = ()
 
@@ -73,7 +75,8 @@ class PublicTexts:
         return any(approved.fits(text) for approved in self._all())
 
     def _all(self) -> Iterator[PublicText]:
-        for texts in (*self.answers.values(), self.thanks, self.invitations, self.invitations_by_code, self.closings):
+        invitations = (self.invitations, self.invitations_by_code, self.private_replies)
+        for texts in (*self.answers.values(), self.thanks, *invitations, self.closings):
             yield from texts
 
 
@@ -92,6 +95,8 @@ class PublicRules:
 
     #: the public channel accounts (`channel/account`), and where each leads; none: nowhere
     doorways: Mapping[str, Doorway | None] = field(default_factory=dict)
+    #: those whose channel lets us answer in private what is said there
+    replying: frozenset[str] = frozenset()
     texts: PublicTexts = field(default_factory=PublicTexts)
     #: what people call us
     names: tuple[str, ...] = ()
@@ -113,7 +118,17 @@ class PublicRules:
 
     def can_invite(self, address: ChannelAddress) -> bool:
         """Whether there is somewhere to go on, and a text that says so."""
-        return bool(self._asking(address))
+        return bool(self._asking(address)) or self.asks_privately(address)
+
+    def asks_privately(self, address: ChannelAddress) -> bool:
+        """Whether who writes there is asked in private to go on there, and in public only where that fails."""
+        return _account(address) in self.replying and bool(self.texts.private_replies)
+
+    def awaits(self, address: ChannelAddress) -> bool:
+        """Whether who writes from a private address may have been asked there to."""
+        ends = f"/{address.account}"
+        mine = (each for each in self.replying if each.startswith(f"{address.channel}-") and each.endswith(ends))
+        return bool(self.texts.private_replies) and any(mine)
 
     def invitation(self, address: ChannelAddress, token: InvitationToken, seed: str) -> str | None:
         """Return the text that asks to go on in private with a token; none where there is no way to."""
@@ -139,6 +154,7 @@ def check_texts(texts: PublicTexts) -> None:
     """Return if the texts can be used; raise `SettingsError` that names what is wrong with one."""
     plain = [(f"the answer to {intent}", each) for intent, known in texts.answers.items() for each in known]
     plain += [("thanks", each) for each in texts.thanks] + [("closing", each) for each in texts.closings]
+    plain += [("private_reply", each) for each in texts.private_replies]
     for what, text in plain:
         _check(what, text, may=frozenset(), must=frozenset())
     for text in texts.invitations:

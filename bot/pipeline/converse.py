@@ -45,7 +45,7 @@ from bot.pipeline.background import Background
 from bot.pipeline.bursts import Burst, Pauses, read_burst
 from bot.pipeline.elsewhere import record_withdrawal, withdrawn_files
 from bot.pipeline.giving_up import give_up_message
-from bot.pipeline.inviting import join
+from bot.pipeline.inviting import expected, join
 from bot.pipeline.naming import Naming
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.public import Publicly
@@ -141,6 +141,8 @@ class Conversing:
             await self._take_in_public(burst)
             return
         brought = invitations.brought(message.text, message.referral)
+        if brought is None and self._parts.rules.public.awaits(message.address):
+            brought = await self._parts.database.read(expected, message, self._parts.clock.now())
         if brought is not None:
             words = await self._parts.database.write(join, self._writer(), row, situation.conversation, brought)
             if situation.conversation.owner is not Owner.AGENT:

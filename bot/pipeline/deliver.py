@@ -19,9 +19,11 @@ from bot.domain.connectors import (
     ConnectorRegistry,
     Permanent,
     Refusal,
+    RepliesPrivately,
     Retry,
     SendOperation,
     SendResult,
+    SendText,
     Sent,
 )
 from bot.domain.desk import DeskPoster
@@ -38,6 +40,7 @@ from bot.pipeline.breakers import Breakers
 from bot.pipeline.drafts import leave_to_people
 from bot.pipeline.effects import record_command, record_piece, record_sent
 from bot.pipeline.giving_up import give_up_outgoing
+from bot.pipeline.inviting import ask_in_public, record_asked
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.posting import Posting, PostingParts
 from bot.store import aliases, conversations, outbox
@@ -110,6 +113,9 @@ class Delivering:
         if connector.capabilities.is_public and not self._parts.rules.public.allows(message):
             await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
             return
+        if message.invitation:
+            await self._ask_privately(row, connector, message)
+            return
         message = replace(message, attachments=self._linked(message.attachments))
         admitted = await self._admit(row, connector, message)
         if isinstance(admitted, Refusal):
@@ -127,6 +133,28 @@ class Delivering:
         if external_id is not None:
             await self._write(record_sent, row, external_id)
             metrics.SENT.labels(row.kind, "sent").inc()
+
+    async def _ask_privately(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> None:
+        """Ask somebody who wrote in public where only they read it; in public, where the channel does not let us."""
+        can_repeat = connector.capabilities.is_send_idempotent
+        if row.is_ambiguous and not can_repeat:
+            await self._give_up(row, "it may or may not have arrived", "held")
+            return
+        address = ChannelAddress.parse(row.address)
+        asked = SendText(address=address, text=message.text, author=message.author, reply_context=message.reply_context)
+        result: SendResult = Permanent(reason="the channel is not answered in private any more")
+        if isinstance(connector, RepliesPrivately):
+            result = await connector.reply_privately(asked, f"{row.key}:0")
+        self._parts.accounts.note(connector, result)
+        match result:
+            case Sent():
+                await self._parts.database.write(record_asked, self._writer(), row, message, result)
+                metrics.SENT.labels(row.kind, "sent").inc()
+            case Permanent(reason=reason, is_account=False):
+                log.info("not_asked_privately", row=row.lease.row_id, reason=reason)
+                await self._parts.database.write(ask_in_public, self._writer(), row, message, reason)
+            case _:
+                await self._not_sent(row, result, can_repeat=can_repeat, was_in_doubt=row.is_ambiguous)
 
     def _linked(self, files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
         """Return files with their links: the same at each attempt of a day, and of one length always."""

@@ -1,4 +1,4 @@
-"""The way from a public thread into private: what happens when somebody brings the token of an invitation.
+"""The way from a public thread into private: being asked, and what happens when somebody brings an invitation's token.
 
 A token joins two conversations for people to see. Whoever reads the thread can use it, so it proves nothing.
 All functions are transaction bodies.
@@ -7,23 +7,29 @@ All functions are transaction bodies.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
 
 from bot import metrics
+from bot.domain.connectors import Sent
 from bot.domain.conversations import Conversation, ConversationId, Owner
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.invitations import Brought, Joining
-from bot.domain.messages import Author, OutboundMessage
+from bot.domain.messages import Author, DeliveryState, InboundMessage, OutboundMessage
 from bot.domain.tickets import Ticket, TicketState
 from bot.domain.triage import Kind, bare
 from bot.pipeline import bursts, notices, phrases
+from bot.pipeline.effects import record_sent
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give
+from bot.pipeline.public import invite
 from bot.pipeline.waiting import outlook
-from bot.store import conversations, invitations, tickets, transcript, triages
+from bot.store import conversations, invitations, outbox, tickets, transcript, triages
 from bot.store.inbox import InboxRow
+from bot.store.lanes import Ending
+from bot.store.outbox import OutboxRow
 
 log = structlog.get_logger()
 
@@ -64,6 +70,42 @@ def join(connection: Connection, writer: Writer, row: InboxRow, before: Conversa
     if is_told and not words:
         bursts.finish(connection, row, writer.now)
     return words
+
+
+def expected(connection: Connection, message: InboundMessage, now: datetime) -> Brought | None:
+    """Return what a message brings whose writer was asked in private to write there; none: they were not."""
+    token = invitations.expected(connection, message.address, now)
+    return Brought(token=token, rest=message.text.strip()) if token is not None else None
+
+
+def record_asked(connection: Connection, writer: Writer, row: OutboxRow, message: OutboundMessage, sent: Sent) -> None:
+    """Somebody was asked in private, as an answer to what they said in public: whoever writes from there is them."""
+    record_sent(connection, writer, row, sent.external_id)
+    if sent.reached is not None:
+        invitations.expect(connection, message.invitation, sent.reached)
+    ticket = tickets.open_of(connection, row.conversation_id) if row.conversation_id else None
+    if ticket is not None:
+        writer.post_notice(connection, ticket.id, notices.ASKED_PRIVATELY, f"asked:{row.key}")
+
+
+def ask_in_public(
+    connection: Connection, writer: Writer, row: OutboxRow, message: OutboundMessage, reason: str
+) -> None:
+    """Ask where everybody reads it, as the channel does not let us ask in private; not if an agent has come since."""
+    outbox.finish(connection, row.lease, Ending(state="withheld", at=writer.now, error=reason))
+    invitations.drop(connection, message.invitation)
+    if row.message_id is not None:
+        transcript.mark(connection, row.message_id, DeliveryState.WITHHELD, reason)
+    if row.conversation_id is None:
+        return
+    conversation = conversations.lock(connection, row.conversation_id)
+    ticket = tickets.open_of(connection, conversation.id)
+    if conversation.epoch == row.epoch:
+        said = invite(connection, writer, conversation, f"{row.key}:public", in_private=False)
+        if ticket is not None and said is not None:
+            writer.post_line(connection, ticket.id, said)
+    if ticket is not None:
+        writer.post_notice(connection, ticket.id, notices.not_asked_privately(reason), f"asked:{row.key}")
 
 
 def _show(connection: Connection, writer: Writer, private: Conversation, public_id: ConversationId) -> None:

@@ -9,6 +9,7 @@ from bot.domain.rules import Team
 from bot.domain.tickets import Ticket
 
 EDITED_LATE = "Edited after you answered"
+ASKED_PRIVATELY = "🔒 They were asked in private, as an answer to what they wrote here: nobody else reads it."
 #: Characters of a message that a remark quotes.
 _QUOTED_MAX = 300
 _WHAT = {
@@ -43,6 +44,11 @@ def broken(clock: TicketClock, now: datetime, zone: tzinfo) -> str:
             return f"🔴 The customer was promised something by {due}: {clock.detail}"
         case _:
             return f"🔴 {_WHAT[clock.kind]} was promised by {due} and is late."
+
+
+def not_asked_privately(reason: str) -> str:
+    """Say that somebody could not be asked in private."""
+    return f"They could not be asked in private: {reason}"
 
 
 def answered_elsewhere(number: int) -> str:

@@ -17,6 +17,7 @@ from bot.domain.conversations import Conversation, Owner
 from bot.domain.customers import OrderNumberForm
 from bot.domain.exposure import exposed
 from bot.domain.handoff import HandoffRequest, Reason
+from bot.domain.invitations import fingerprint
 from bot.domain.messages import Author, InboundMessage, MessageId, OutboundMessage
 from bot.domain.moods import Mood
 from bot.domain.public import pick
@@ -181,16 +182,26 @@ def _give_to_people(
             writer.post_line(connection, ticket.id, said)
 
 
-def invite(connection: Connection, writer: Writer, conversation: Conversation, key: str) -> MessageId | None:
-    """Ask in a public conversation, which is locked, to go on in private; none: there is no way to."""
+def invite(
+    connection: Connection, writer: Writer, conversation: Conversation, key: str, *, in_private: bool = True
+) -> MessageId | None:
+    """Ask in a public conversation, which is locked, to go on in private; none: there is no way to.
+
+    Where the channel can answer in private what was said in public, that is how they are asked, if it may be.
+    """
     public = writer.rules.public
     if not public.can_invite(conversation.address):
         return None
     token = invitations.make(connection, conversation.id, writer.now, writer.now + public.invitation_for)
-    text = public.invitation(conversation.address, token, key)
-    if text is None:
-        raise AssertionError("where people can be invited there is a text for it")
-    return writer.say(connection, conversation, OutboundMessage(author=Author.SYSTEM, text=text), key)
+    if in_private and public.asks_privately(conversation.address):
+        text = pick(public.texts.private_replies, key).template
+        asked = OutboundMessage(author=Author.SYSTEM, text=text, invitation=fingerprint(token))
+        return writer.say(connection, conversation, asked, key)
+    said = public.invitation(conversation.address, token, key)
+    if said is None:
+        invitations.drop(connection, fingerprint(token))
+        return None
+    return writer.say(connection, conversation, OutboundMessage(author=Author.SYSTEM, text=said), key)
 
 
 def _say(connection: Connection, writer: Writer, conversation: Conversation, text: str, row: InboxRow) -> None:

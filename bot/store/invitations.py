@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
@@ -49,6 +49,32 @@ def make(
             return token
 
 
+def drop(connection: Connection, mark: str) -> None:
+    """Forget an invitation that nobody was told of, by its fingerprint."""
+    connection.execute(delete(invitations).where(invitations.c.fingerprint == mark))
+
+
+def expect(connection: Connection, mark: str, address: ChannelAddress) -> None:
+    """Let an invitation, by its fingerprint, be used by whoever writes from a private address, without its token."""
+    awaited = fingerprint(_token_of(address))
+    # They were asked before and never came: what counts is what they were asked last.
+    drop(connection, awaited)
+    connection.execute(update(invitations).where(invitations.c.fingerprint == mark).values(fingerprint=awaited))
+
+
+def expected(connection: Connection, address: ChannelAddress, now: datetime) -> InvitationToken | None:
+    """Return what stands for the token of who was asked at a private address to write there, and has not yet."""
+    token = _token_of(address)
+    live = (invitations.c.fingerprint == fingerprint(token)) & (invitations.c.expires_at > now)
+    found = connection.execute(select(invitations.c.fingerprint).where(live)).first()
+    return token if found is not None else None
+
+
+def _token_of(address: ChannelAddress) -> InvitationToken:
+    """Return a token that nobody can type, as it has other signs."""
+    return InvitationToken(f"from {address}")
+
+
 def is_invited(connection: Connection, conversation_id: ConversationId, now: datetime) -> bool:
     """Whether somebody was asked in a public conversation to go on in private, and still can be or has been."""
     counts = or_(invitations.c.expires_at > now, invitations.c.joined_id.is_not(None))
@@ -76,7 +102,8 @@ def use(
     if row.expires_at <= now:
         return Used(joining=Joining.EXPIRED)
     mine = invitations.c.fingerprint == row.fingerprint
-    connection.execute(update(invitations).where(mine).values(joined_id=private_id, joined_at=now))
+    spent = {"fingerprint": fingerprint(new_invitation_token())} if token == _token_of(address) else {}
+    connection.execute(update(invitations).where(mine).values(joined_id=private_id, joined_at=now, **spent))
     return Used(joining=Joining.JOINED, public_id=ConversationId(row.conversation_id))
 
 

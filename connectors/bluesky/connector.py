@@ -350,7 +350,8 @@ class BlueskyMentionsConnector(_Speaker):
         customer = operation.address.external_id.partition("/")[2].partition(":")[2]
         address = replace(operation.address, channel=CHANNEL, external_id=customer)
         private = BlueskyConnector(self._office)
-        return await private.send(SendText(address=address, text=operation.text), key)
+        result = await private.send(SendText(address=address, text=operation.text), key)
+        return replace(result, reached=address) if isinstance(result, Sent) else result
 
     async def unsend(self, address: ChannelAddress, external_id: str, key: str) -> SendResult:  # noqa: ARG002
         """Delete a post of ours; what is gone is gone."""

@@ -362,7 +362,10 @@ class MastodonMentionsConnector(_Speaker):
     async def reply_privately(self, operation: SendText, key: str) -> SendResult:
         """Answer so that only the author of what is answered reads it."""
         context = {**operation.reply_context, VISIBILITY: DIRECT}
-        return await self.send(replace(operation, reply_context=context), f"{key}:private")
+        result = await self.send(replace(operation, reply_context=context), f"{key}:private")
+        author = operation.address.external_id.rpartition(":")[2]
+        private = replace(operation.address, channel=CHANNEL, external_id=author)
+        return replace(result, reached=private) if isinstance(result, Sent) else result
 
 
 def _known(answer: bytes | Failure) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
@@ -125,7 +126,13 @@ class CommentsConnector:
             "messaging_type": "RESPONSE",
             "message": {"text": storable(operation.text)},
         }
-        return _sent(await self._api.post(f"{self._node}/messages", body), "message_id")
+        answer = await self._api.post(f"{self._node}/messages", body)
+        result = _sent(answer, "message_id")
+        person = answer.aside("recipient_id") if isinstance(answer, Fields) else None
+        if not isinstance(result, Sent) or person is None:
+            return result
+        private = ChannelName(self._channel.removesuffix("-comments"))
+        return replace(result, reached=ChannelAddress(channel=private, account=self.account, external_id=person))
 
     async def unsend(self, address: ChannelAddress, external_id: str, key: str) -> SendResult:  # noqa: ARG002
         """Delete a comment of ours; one that Meta does not know any more is gone already."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -112,7 +112,10 @@ async def test_private_reply(stand: Stand) -> None:
     asked = stand.graph.comment(JANE, "when is it back?")
     operation = stand.answer("Please tell us your order number here.", comment=asked.id)
     assert isinstance(stand.public, RepliesPrivately)
-    assert isinstance(await stand.public.reply_privately(operation, "k"), Sent)
+    sent = await stand.public.reply_privately(operation, "k")
+    assert isinstance(sent, Sent)
+    # Where their answer will come from, on the private channel.
+    assert sent.reached == replace(stand.address, channel=stand.private.channel, external_id=JANE)
     assert [shown.text for shown in stand.graph.people[JANE].seen] == ["Please tell us your order number here."]
     again = await stand.public.reply_privately(operation, "k2")
     assert again == Permanent(
