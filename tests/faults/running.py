@@ -145,6 +145,39 @@ class Program:
         return found
 
 
+@dataclass(kw_only=True)
+class Forked(Program):
+    """A program whose lives begin at once, with an engine that does too (`tests.faults.zygote`)."""
+
+    program: tuple[str, ...] = ("-m", "tests.faults.zygote")
+
+    def lives(self) -> list[int]:
+        """Return the process ids of all its lives so far."""
+        path = self.state_dir / "lives"
+        return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send the present life a signal."""
+        if lives := self.lives():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(lives[-1], number)
+
+    async def end(self) -> None:
+        """End what forks, then its last life."""
+        if self.process is not None:
+            Program.kill(self)
+            await self.process.wait()
+        self.kill()
+
+    def engines(self) -> list[psutil.Process]:
+        """Return the engine processes of the present life."""
+        try:
+            children = psutil.Process(self.lives()[-1]).children()
+            return [child for child in children if "tests.faults.quick_engine" in child.cmdline()]
+        except (psutil.Error, IndexError):
+            return []
+
+
 @asynccontextmanager
 async def supervised(*programs: Program) -> AsyncIterator[None]:
     """Keep programs running for as long as the context lasts, and end them with it."""
@@ -177,4 +210,5 @@ async def _expect_no_survivors(programs: tuple[Program, ...]) -> None:
 def _is_of(process: psutil.Process, programs: tuple[Program, ...]) -> bool:
     """Whether it is an engine that one of the programs started, in whichever life."""
     given = " ".join(process.info["cmdline"] or ())
-    return "bot.engine" in given and any(f"{program.state_dir}/run/" in given for program in programs)
+    is_engine = "bot.engine" in given or "tests.faults.quick_engine" in given
+    return is_engine and any(f"{program.state_dir}/run/" in given for program in programs)

@@ -7,7 +7,7 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,8 +74,8 @@ class Scene:
 
     # ------------------------------------------------------------------------------------------------------- striking
 
-    async def strike(self, program: Program, *, is_engine: bool = False) -> Blow:
-        """Kill a program, or its engine, at a moment that the dice choose; return when it is done."""
+    async def strike(self, program: Program, *, is_engine: bool = False, within: float = _MOMENT_WITHIN) -> Blow:
+        """Kill a program, or its engine, at a moment within so many seconds that the dice choose."""
         kinds = (
             ["whenever", "acknowledged"] if is_engine else ["whenever", "acknowledged", "before a send", "after a send"]
         )
@@ -92,13 +92,17 @@ class Scene:
             done.set()
 
         if kind == "whenever":
-            await asyncio.sleep(self.dice.uniform(0, 1.5))
+            await asyncio.sleep(self.dice.uniform(0, within / 2))
             hit()
         else:
-            await self._at_moment(kind, delay, hit, done)
+            await self._at_moment(kind, delay, within, (hit, done))
         return self.blows[-1]
 
-    async def _at_moment(self, kind: str, delay: float, hit: Callable[[], None], done: asyncio.Event) -> None:
+    async def _at_moment(
+        self, kind: str, delay: float, within: float, blow: tuple[Callable[[], None], asyncio.Event]
+    ) -> None:
+        hit, done = blow
+
         def come() -> None:
             if delay:
                 asyncio.get_running_loop().call_later(delay, hit)
@@ -107,7 +111,7 @@ class Scene:
 
         self.street.moments.arm(kind, come)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_MOMENT_WITHIN):
+            async with asyncio.timeout(within):
                 await done.wait()
         self.street.moments.disarm()
         if not done.is_set():
@@ -262,6 +266,10 @@ class Stage:
     telegram_count: int = 4
     #: what mounts a disk for the one program and starts it
     wrapper: tuple[str, ...] = ()
+    #: what starts each program: as it is, or forked, with an engine that is there at once
+    kind: type[Program] = Program
+    #: what the programs are told beside
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -275,7 +283,7 @@ async def playing(stage: Stage) -> AsyncIterator[Scene]:
     async with running(telegram), aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         environ = environment(stage, telegram.url, telegram.token)
         programs = tuple(
-            Program(
+            stage.kind(
                 command=command,
                 state_dir=stage.folder / f"{command}-{number}",
                 environ=environ,
@@ -314,4 +322,5 @@ def environment(stage: Stage, telegram_url: str, telegram_token: str) -> dict[st
         "TANDEM_TELEGRAM__TOKEN": telegram_token,
         "TANDEM_TELEGRAM__BASE_URL": telegram_url,
         **({"TANDEM_ENGINE__MODEL": str(stage.model)} if stage.model else {}),
+        **stage.environ,
     }
