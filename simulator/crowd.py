@@ -95,10 +95,10 @@ class Crowd:
 
         When the crowd closes nobody waits any more: what comes later is noted all the same.
         """
-        gives_up_at = time.monotonic() + self.patience
+        gives_up_at = time.monotonic() + (_READS_WITHIN if chat.is_public else self.patience)
         while chat.wait_of(len(chat.asked_at) - 1) is None:
             if chat.is_closed or self.closing.is_set() or time.monotonic() > gives_up_at:
-                return False
+                return chat.is_public
             await asyncio.sleep(_LOOKS_EVERY)
         # Of an answer in several parts the rest must not pass for the answer to the next question.
         while time.monotonic() - chat.seen[-1].at < _QUIET_FOR:  # noqa: ASYNC110 - grows old without an event

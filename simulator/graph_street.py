@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from simulator import graph_words
+from simulator.courier import Courier, Event
 from simulator.graph import FakeGraph, Fault, Json, Person, RefusedError, Shown
-from simulator.graph_server import GraphServer, running
-from simulator.phones import Errands, wrote
-from simulator.truth import Chat, Seen, Wrote
+from simulator.graph_server import running
+from simulator.phones import wrote
+from simulator.truth import Chat, Seen
 from simulator.weather import Weather
 
 CHANNELS = ("messenger", "instagram", "whatsapp")
-#: Seconds: how long an event waits for others, is on its way at most, and comes again within; and a report's way.
-_GATHERS_FOR, _DAWDLES_FOR, _REPEATS_WITHIN, _REPORTS_WITHIN = 0.2, 1.5, 2.0, 4.0
-#: Seconds after which an impatient Meta hangs up, and before it comes again when nobody listens.
-_HANGS_UP_AFTER, _COMES_AGAIN_AFTER = 0.02, 0.5
+#: Seconds that a report is on its way at most.
+_REPORTS_WITHIN = 4.0
 #: Longer ago than any window lets anybody answer.
 _LONG_AGO = 8 * 24 * 3600
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that Meta tells of."""
-
-    channel: str
-    body: Json
-    #: the message it is, if it is one
-    written: Wrote | None = None
 
 
 @dataclass(kw_only=True)
@@ -77,57 +63,6 @@ class StormyGraph(FakeGraph):
                 return fault
             chance -= share
         return None
-
-
-@dataclass(kw_only=True)
-class Courier:
-    """Brings events to Tandem as Meta does: several in one call, late, again."""
-
-    server: GraphServer
-    weather: Weather
-    dice: random.Random
-    errands: Errands = field(default_factory=Errands)
-    _gathered: dict[str, list[Event]] = field(default_factory=dict)
-
-    def send(self, event: Event, after: float = 0.0) -> None:
-        """Bring an event that happens after so many seconds."""
-        self.errands.run(self._carry(event, after))
-
-    async def _carry(self, event: Event, after: float) -> None:
-        if self.dice.random() < self.weather.dawdles:
-            after += self.dice.uniform(0.2, _DAWDLES_FOR)
-        await asyncio.sleep(after)
-        if self.dice.random() >= self.weather.gathers:
-            await self._deliver([event])
-            return
-        gathered = self._gathered.setdefault(event.channel, [])
-        gathered.append(event)
-        if len(gathered) == 1:
-            await asyncio.sleep(_GATHERS_FOR)
-            await self._deliver(self._gathered.pop(event.channel))
-
-    async def _deliver(self, events: list[Event]) -> None:
-        written = [event.written for event in events if event.written is not None]
-        body = graph_words.call(events[0].channel, [event.body for event in events], self.server.graph)
-        for each in written:
-            each.offered_at = time.monotonic()
-        if self.dice.random() < self.weather.hangs_up:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.dice.uniform(0.001, _HANGS_UP_AFTER)):
-                    await self._insist(body)
-        await self._insist(body)
-        for each in written:
-            each.acknowledged_at = time.monotonic()
-        if self.dice.random() < self.weather.repeats:
-            await asyncio.sleep(self.dice.uniform(0, _REPEATS_WITHIN))
-            await self._insist(body)
-
-    async def _insist(self, body: Json) -> None:
-        while True:
-            with suppress(aiohttp.ClientError):
-                if (await self.server.deliver(body))[-1] == 200:
-                    return
-            await asyncio.sleep(_COMES_AGAIN_AFTER)
 
 
 @dataclass(kw_only=True)
@@ -250,7 +185,11 @@ async def streets(channels: list[str], weather: Weather, dice: random.Random) ->
     """Run Meta with these channels until the context ends."""
     graph = StormyGraph(weather=weather, dice=dice)
     async with running(graph) as server:
-        courier = Courier(server=server, weather=weather, dice=dice)
+
+        async def call(channel: str, events: list[Json]) -> int:
+            return (await server.deliver(graph_words.call(channel, events, graph)))[-1]
+
+        courier = Courier(call=call, weather=weather, dice=dice)
         try:
             yield {channel: MetaStreet(channel=channel, graph=graph, courier=courier) for channel in channels}
         finally:

@@ -10,20 +10,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator import graph_street, telegram_street, webchat_street
+from simulator import discord_street, graph_street, line_street, sms_street, telegram_street, webchat_street
 from simulator.crowd import Crowd
+from simulator.discord_street import DiscordStreet
 from simulator.graph_street import MetaStreet
+from simulator.line_street import LineStreet
 from simulator.report import Report, report
+from simulator.sms_street import SmsStreet
 from simulator.tandem import Tandem
 from simulator.telegram_street import TelegramStreet
 from simulator.weather import FAULTS, Weather
 from simulator.webchat_street import WebChatStreet
 
-CHANNELS = (telegram_street.CHANNEL, *graph_street.CHANNELS, webchat_street.CHANNEL)
+CHANNELS = (
+    telegram_street.CHANNEL,
+    *graph_street.CHANNELS,
+    line_street.CHANNEL,
+    sms_street.CHANNEL,
+    *discord_street.CHANNELS,
+    webchat_street.CHANNEL,
+)
 #: Seconds in which everything that was written has to be worked off, and a customer waits: longer in bad weather.
 _QUIET_WITHIN, _PATIENCE, _PATIENCE_IN_STORMS = 90.0, 20.0, 40.0
 
-Street = TelegramStreet | MetaStreet | WebChatStreet
+Street = TelegramStreet | MetaStreet | LineStreet | SmsStreet | DiscordStreet | WebChatStreet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +113,13 @@ async def _streets(
             made |= await stack.enter_async_context(graph_street.streets(metas, weather, dice))
         if telegram_street.CHANNEL in channels:
             made["telegram"] = await stack.enter_async_context(telegram_street.street(weather, dice))
+        if line_street.CHANNEL in channels:
+            made["line"] = await stack.enter_async_context(line_street.street(weather, dice))
+        if sms_street.CHANNEL in channels:
+            made["sms"] = await stack.enter_async_context(sms_street.street(weather, dice))
+        discords = [channel for channel in channels if channel in discord_street.CHANNELS]
+        if discords:
+            made |= await stack.enter_async_context(discord_street.streets(discords, weather, dice))
         if webchat_street.CHANNEL in channels:
             made["webchat"] = await stack.enter_async_context(webchat_street.street(weather, dice))
         yield {channel: made[channel] for channel in channels}

@@ -52,6 +52,8 @@ class Chat:
     seen: list[Seen] = field(default_factory=list)
     #: whether the channel lets nothing through to this customer any more
     is_closed: bool = False
+    #: whether everybody reads it: much of what is said there needs no answer
+    is_public: bool = False
 
     def wait_of(self, number: int) -> float | None:
         """Return the seconds until the question of that number had its first answer; none: it has none.
@@ -123,7 +125,7 @@ def _lost(chat: Chat, kept: Kept) -> list[str]:
     for said in kept.said:
         missing = [name for name in said.external_ids if name not in shown] if said.state in ARRIVED else []
         found += [f"“{said.text[:60]}” is {said.state} and was never seen" for _ in missing]
-    if not (kept.has_ticket or kept.dead_count):
+    if not (chat.is_public or kept.has_ticket or kept.dead_count):
         first_owed = min((each.at for each in owed), default=float("inf"))
         unanswered = [n for n, at in enumerate(chat.asked_at) if at >= first_owed and chat.wait_of(n) is None]
         found += [f"question {n + 1} has no answer, and nobody was told" for n in unanswered]

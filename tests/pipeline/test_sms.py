@@ -26,8 +26,8 @@ from bot.web.files import FilesParts, files_blueprint
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from connectors.sms.connector import SmsConnector
+from simulator.twilio import ACCOUNT_SID, NUMBER, FakeTwilio, Fault
 from tests.connectors.sms.bench import JANE, bench
-from tests.fakes.twilio import ACCOUNT_SID, NUMBER, FakeTwilio, Fault
 from tests.pipeline.rig import SAM, Rig, handoff, offer, turn
 
 

@@ -69,6 +69,17 @@ def test_acknowledged_and_not_kept() -> None:
     assert counts(verdict(chat, replace(kept, received=("in-1", "in-3")))) == (0, 0, 0)
 
 
+def test_unanswered_in_public() -> None:
+    """A question without an answer is lost, but not where everybody reads; what was not kept is lost anywhere."""
+    chat, kept = good()
+    chat.seen.pop()
+    kept = replace(kept, said=kept.said[:-1])
+    assert counts(verdict(chat, kept)) == (1, 0, 0)
+    chat.is_public = True
+    assert verdict(chat, kept).is_clean
+    assert counts(verdict(chat, replace(kept, received=("in-1", "in-2")))) == (1, 0, 0)
+
+
 def test_nothing_kept() -> None:
     """A conversation that Tandem knows nothing of is lost, every message of it, and its answers came from nowhere."""
     chat, _ = good()

@@ -14,9 +14,9 @@ from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import SendText
 from connectors.setup import Facilities
 from connectors.sms.connector import SmsConnector, SmsSettings
+from simulator.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, FakeTwilio, running
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia
-from tests.fakes.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, FakeTwilio, running
 
 JANE = "+447700900456"
 
@@ -58,7 +58,7 @@ async def bench(public_url: str = "https://care.example.com", **more: Any) -> As
     def clock() -> float:
         return made[0].now.timestamp()
 
-    async with running() as twilio:
+    async with running(lambda session: FakeTwilio(session=session)) as twilio:
         base: dict[str, Any] = {"account_sid": ACCOUNT_SID, "auth_token": SecretStr(AUTH_TOKEN), "number": NUMBER}
         urls = {"base_url": twilio.url, "messaging_url": twilio.url}
         cursors = MemoryCursors()

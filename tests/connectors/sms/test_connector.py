@@ -24,8 +24,8 @@ from connectors.sms.errors import CODES, DELIVERY, why_undelivered
 from connectors.sms.events import pack_key, read_form, signature, unpack_key
 from connectors.sms.text import segments
 from connectors.verdicts import ACCOUNT, LATER
+from simulator.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, SERVICE, Fault
 from tests.connectors.sms.bench import JANE, Bench, bench
-from tests.fakes.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, SERVICE, Fault
 
 WEBHOOK = "https://care.example.com/webhooks/sms/447700900123"
 

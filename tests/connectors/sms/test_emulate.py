@@ -20,9 +20,9 @@ from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
 from connectors.setup import Facilities
 from connectors.sms.connector import SmsConnector, SmsSettings
+from simulator.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, SERVICE
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia
-from tests.fakes.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, SERVICE
 from tests.peers import npm
 
 JANE = "+447700900456"

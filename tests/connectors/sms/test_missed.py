@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from bot.domain.messages import InboundEvent, InboundMessage
+from simulator.twilio import ACCOUNT_SID, SERVICE, Fault
 from tests.connectors.sms.bench import JANE, Bench, bench
-from tests.fakes.twilio import ACCOUNT_SID, SERVICE, Fault
 
 CURSOR = "texts:sms/447700900123"
 

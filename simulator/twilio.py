@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -225,11 +225,14 @@ async def _play(request: web.Request, fault: Fault) -> web.StreamResponse:
     return web.json_response(body, status=fault.status, headers=fault.headers)
 
 
+F = TypeVar("F", bound=FakeTwilio)
+
+
 @asynccontextmanager
-async def running() -> AsyncIterator[FakeTwilio]:
-    """Serve a Twilio until the block ends; its `url` says where."""
+async def running(make: Callable[[aiohttp.ClientSession], F]) -> AsyncIterator[F]:
+    """Serve the Twilio that `make` makes until the block ends; its `url` says where."""
     async with aiohttp.ClientSession() as session:
-        fake = FakeTwilio(session=session)
+        fake = make(session)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", fake.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
