@@ -42,9 +42,8 @@ def record_sent(connection: Connection, writer: Writer, row: OutboxRow, external
     outbox.finish(connection, row.lease, Ending(state="sent", at=writer.now))
     if row.message_id is None or row.conversation_id is None:
         return
-    if external_id:
-        transcript.name_externally(connection, row.message_id, external_id)
-    if transcript.mark(connection, row.message_id, DeliveryState.SENT):
+    author = transcript.sent(connection, row.message_id, external_id)
+    if author is Author.AGENT:
         show_receipt(connection, writer, row.conversation_id, row.message_id)
 
 

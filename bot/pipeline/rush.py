@@ -30,6 +30,8 @@ class Rush:
 
     async def over(self, at_most: float) -> None:
         """Return once nothing is being taken in, or after `at_most` seconds: under any load something is answered."""
+        if self._is_over.is_set():
+            return
         try:
             async with asyncio.timeout(at_most):
                 await self._is_over.wait()

@@ -222,6 +222,8 @@ def _record_turn(connection: Connection, writer: Writer, row: InboxRow, conversa
 
 
 def _record_proofs(connection: Connection, writer: Writer, conversation: Conversation, decision: Decision) -> None:
+    if not decision.failed_proofs and decision.proved is None:
+        return
     is_barred = conversations.read_assurance(connection, conversation.id).is_barred_at(writer.now)
     for attempt in decision.failed_proofs:
         conversations.count_failed_proof(connection, conversation.address, writer.now)

@@ -51,6 +51,8 @@ LEASE_FOR = timedelta(seconds=10)
 WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
+#: What goes through gates goes one a second each: to look at them after each turn would be work for nothing.
+LOOK_AT_GATES_EVERY = 0.05
 #: For so many seconds at most new work makes way for what channels wait with.
 MAKES_WAY_FOR = 0.2
 SWEEP_EVERY = 2.0
@@ -110,6 +112,8 @@ class _Box(Generic[Row]):
     work: Callable[[Row], Coroutine[Any, Any, None]]
     #: given the time, until when a row must have become ready to be taken; none: none is taken
     ready_by: Callable[[datetime], datetime | None]
+    #: seconds between two looks at least
+    rest: float = 0.0
 
 
 class Worker:
@@ -135,7 +139,9 @@ class Worker:
                 incoming = _Box(hint=hints.inbox, claim=inbox.claim, work=self._work, ready_by=self._inbox_ready_by)
                 outgoing = _Box(hint=hints.outbox, claim=self._claim_outgoing, work=self._send, ready_by=_now)
                 # A box of their own: a desk that hangs must not keep customers waiting.
-                posts = _Box(hint=hints.desk, claim=joining.claim, work=self._send, ready_by=_now)
+                posts = _Box(
+                    hint=hints.desk, claim=joining.claim, work=self._send, ready_by=_now, rest=LOOK_AT_GATES_EVERY
+                )
                 group.create_task(self._take(incoming))
                 group.create_task(self._take(outgoing))
                 group.create_task(self._take(posts))
@@ -166,6 +172,7 @@ class Worker:
             count = await self._claim(box, free, begin) if free > 0 else 0
             # A claim that could have taken more has left nothing behind: what follows comes with a hint.
             if not count or count < free:
+                await asyncio.sleep(box.rest)
                 await box.hint.wait(LOOK_EVERY)
 
     async def _take_suspects(self) -> None:

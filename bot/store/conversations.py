@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from bot.domain.assurance import IDLE_FOR, Assurance, Level
 from bot.domain.channels import ChannelAddress
@@ -16,20 +16,25 @@ from bot.domain.errors import OwnerChangedError
 from bot.store import guesses
 from bot.store.database import Database, insert_once
 from bot.store.ids import new_conversation_id
+from bot.store.prepared import Prepared
 from bot.store.schema import conversations, identities
 
 _JOINED = conversations.join(identities, identities.c.address == conversations.c.address)
 # The statements of every turn are built once.
 _WHOLE = select(conversations, identities.c.display_name, identities.c.language).select_from(_JOINED)
-_AT_ADDRESS = _WHOLE.where(conversations.c.address == bindparam("key"))
-_BY_ID = _WHOLE.where(conversations.c.id == bindparam("id"))
-_LOCKED = _BY_ID.with_for_update(of=conversations)
+_HAS_ID = _WHOLE.where(conversations.c.id == bindparam("id"))
+_AT_ADDRESS = Prepared(_WHOLE.where(conversations.c.address == bindparam("key")))
+_BY_ID = Prepared(_HAS_ID)
+_LOCKED = Prepared(_HAS_ID.with_for_update(of=conversations))
 _IDENTITY = select(identities).select_from(_JOINED).where(conversations.c.id == bindparam("id"))
-_WROTE = (
-    update(conversations).where(conversations.c.address == bindparam("key")).values(last_inbound_at=bindparam("now"))
+_WROTE = Prepared(
+    update(conversations)
+    .where(conversations.c.address == bindparam("key"))
+    .values(last_inbound_at=bindparam("now"))
+    .returning(*conversations.c)
 )
 _WAS_IDLE = identities.c.last_seen_at < bindparam("idle_since")
-_SEEN = (
+_SEEN = Prepared(
     update(identities)
     .where(identities.c.address == bindparam("key"))
     .values(
@@ -38,6 +43,7 @@ _SEEN = (
         level=case((_WAS_IDLE, Level.L0.value), else_=identities.c.level),
         proved_at=case((_WAS_IDLE, None), else_=identities.c.proved_at),
     )
+    .returning(identities.c.display_name, identities.c.language)
 )
 
 
@@ -47,31 +53,25 @@ def meet(connection: Connection, address: ChannelAddress, display_name: str | No
     After a silence longer than `IDLE_FOR` it may be somebody else who writes: they have to prove themselves anew.
     """
     key = str(address)
-    is_new = insert_once(
-        connection,
-        identities,
-        {"address": key, "display_name": display_name, "first_seen_at": now, "last_seen_at": now, "level": 0},
-    )
-    if not is_new:
-        connection.execute(_SEEN, {"key": key, "now": now, "idle_since": now - IDLE_FOR, "name": display_name or None})
-    is_first = insert_once(
-        connection,
-        conversations,
-        {
-            "id": new_conversation_id(),
+    seen = {"key": key, "now": now, "idle_since": now - IDLE_FOR, "name": display_name or None}
+    identity = _SEEN.one(connection, seen)
+    if identity is None:
+        first: dict[str, object] = {
             "address": key,
-            "owner": Owner.BOT.value,
-            "epoch": 0,
-            "started_at": now,
-            "last_inbound_at": now,
-        },
-    )
-    if not is_first:
-        connection.execute(_WROTE, {"key": key, "now": now})
-    found = find_by_address(connection, address)
-    if found is None:
-        raise AssertionError("a conversation vanished inside its own transaction")
-    return found
+            "display_name": display_name,
+            "first_seen_at": now,
+            "last_seen_at": now,
+            "level": 0,
+        }
+        insert_once(connection, identities, first)
+        # Another process may have been the first in this very moment: then it counts as theirs.
+        identity = _SEEN.one(connection, seen)
+    wrote = _WROTE.one(connection, {"key": key, "now": now})
+    if wrote is None:
+        begun: dict[str, object] = {"owner": Owner.BOT.value, "epoch": 0, "started_at": now, "last_inbound_at": now}
+        insert_once(connection, conversations, {"id": new_conversation_id(), "address": key} | begun)
+        wrote = _WROTE.one(connection, {"key": key, "now": now})
+    return _conversation(wrote, identity)
 
 
 def set_language(connection: Connection, address: ChannelAddress, language: str) -> None:
@@ -93,8 +93,8 @@ def set_name(connection: Connection, address: ChannelAddress, name: str) -> None
 
 def find_by_address(connection: Connection, address: ChannelAddress) -> Conversation | None:
     """Return the conversation of an address, or none."""
-    row = connection.execute(_AT_ADDRESS, {"key": str(address)}).one_or_none()
-    return _conversation(row) if row else None
+    row = _AT_ADDRESS.one(connection, {"key": str(address)})
+    return _conversation(row, row) if row else None
 
 
 def get(connection: Connection, conversation_id: ConversationId) -> Conversation:
@@ -188,22 +188,22 @@ class StoredAssurances:
         return await self._database.read(guesses.is_guessed_at, number, proof, now)
 
 
-def _one(connection: Connection, query: Select[Any], conversation_id: ConversationId) -> Conversation:
-    row = connection.execute(query, {"id": conversation_id}).one_or_none()
+def _one(connection: Connection, query: Prepared, conversation_id: ConversationId) -> Conversation:
+    row = query.one(connection, {"id": conversation_id})
     if row is None:
         raise LookupError(f"no conversation {conversation_id}")
-    return _conversation(row)
+    return _conversation(row, row)
 
 
-def _conversation(row: Row[Any]) -> Conversation:
+def _conversation(row: Any, identity: Any) -> Conversation:
     return Conversation(
         id=ConversationId(row.id),
         address=ChannelAddress.parse(row.address),
         owner=Owner(row.owner),
         epoch=row.epoch,
-        display_name=row.display_name,
+        display_name=identity.display_name,
         started_at=row.started_at,
         last_inbound_at=row.last_inbound_at,
-        language=row.language,
+        language=identity.language,
         reply_context=row.reply_context or {},
     )

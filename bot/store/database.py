@@ -10,12 +10,10 @@ import asyncio
 import hashlib
 import random
 import secrets
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -27,7 +25,6 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
-    Insert,
     Integer,
     PoolProxiedConnection,
     String,
@@ -38,7 +35,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.types import TypeDecorator
 
 from bot.domain.errors import SettingsError
@@ -46,6 +43,8 @@ from bot.domain.texts import is_storable
 from bot.store import signals
 from bot.store.availability import Guard
 from bot.store.gathering import Gatherer
+from bot.store.prepared import Prepared
+from bot.store.writing import GroupWriter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,10 +52,6 @@ T = TypeVar("T")
 #: The first SQLite whose write-ahead log survives two connections racing at a checkpoint
 #: (https://sqlite.org/wal.html#walreset).
 SQLITE_MIN = (3, 51, 3)
-#: Bodies that share one commit, and so one fsync, when they wait at the same moment.
-GROUP_MAX = 64
-#: Bodies that may share the commit of urgent ones.
-BESIDE_URGENT_MAX = 2
 SQLITE_BUSY_MS = 15_000
 #: PostgreSQL: serialization failure, deadlock, and "the server goes away" (class 57P, 08): the whole body runs again.
 RETRIED_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "08")
@@ -122,9 +117,7 @@ def open_engine(url: str) -> Engine:
         case "sqlite":
             return _open_sqlite(url)
         case "postgresql":
-            return create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_size=12, pool_pre_ping=True, hide_parameters=True
-            )
+            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=12, hide_parameters=True)
         case other:
             raise SettingsError(
                 f"the database is {other!r}; Tandem runs on sqlite:///FILE or postgresql://USER@HOST/NAME"
@@ -173,120 +166,19 @@ def _begin_ourselves(dialect: Any) -> None:
 
 def insert_once(connection: Connection, table: Table, values: dict[str, object]) -> bool:
     """Insert a row unless one with the same unique key is there; return whether it was inserted."""
-    statement = _inserting_once(table, connection.dialect.name)
-    # Without the option SQLAlchemy does not ask PostgreSQL's driver how many rows an INSERT made.
-    return connection.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount == 1
+    return _inserting_once(table, connection.dialect.name).count(connection, values) == 1
 
 
 @cache
-def _inserting_once(table: Table, dialect_name: str) -> Insert:
+def _inserting_once(table: Table, dialect_name: str) -> Prepared:
     insert = postgresql.insert if dialect_name == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
+    return Prepared(insert(table).on_conflict_do_nothing().inline())
 
 
 def lock_table(connection: Connection, table: Table) -> None:
     """Let nobody else write to a table until this transaction ends; a SQLite file has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
-
-
-@dataclass
-class _Job:
-    body: Callable[[Connection], Any]
-    is_urgent: bool
-    future: Future[Any] = field(default_factory=Future)
-    result: Any = None
-    error: Exception | None = None
-
-
-class _GroupWriter(threading.Thread):
-    """The one writer of a SQLite file: takes waiting bodies into one transaction, each in a savepoint.
-
-    Urgent bodies go first. While any wait, few others share their commit, and others that are at it make way.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(name="database-writer", daemon=True)
-        self._engine = engine
-        self._urgent: deque[_Job] = deque()
-        self._others: deque[_Job] = deque()
-        self._news = threading.Condition()
-        self._is_closed = False
-
-    def submit(self, body: Callable[[Connection], T], *, is_urgent: bool) -> Future[T]:
-        job = _Job(body, is_urgent)
-        with self._news:
-            if self._is_closed:
-                raise RuntimeError("the database is closed")
-            (self._urgent if is_urgent else self._others).append(job)
-            self._news.notify()
-        return job.future
-
-    def stop(self) -> None:
-        with self._news:
-            self._is_closed = True
-            self._news.notify()
-        self.join()
-
-    def run(self) -> None:
-        while group := self._next():
-            self._commit(group)
-
-    def _next(self) -> list[_Job]:
-        """Wait for bodies and return those of the next transaction; none: there will be no more."""
-        with self._news:
-            self._news.wait_for(lambda: self._urgent or self._others or self._is_closed)
-            group = [self._urgent.popleft() for _ in range(min(GROUP_MAX, len(self._urgent)))]
-            room = BESIDE_URGENT_MAX if group else GROUP_MAX
-            return group + [self._others.popleft() for _ in range(min(room, len(self._others)))]
-
-    def _commit(self, group: list[_Job]) -> None:
-        begun: list[_Job] = []
-        try:
-            with self._engine.connect().execution_options(is_writer=True) as connection, connection.begin():
-                is_alone = len(group) == 1
-                for n, job in enumerate(group):
-                    if begun and self._urgent and not job.is_urgent:
-                        with self._news:
-                            self._others.extendleft(reversed(group[n:]))
-                        del group[n:]
-                        break
-                    # From here on nobody can cancel a body; one whose caller has left already is not run.
-                    if job.future.set_running_or_notify_cancel():
-                        begun.append(job)
-                        self._run(connection, job, is_alone=is_alone)
-        except Exception as error:  # noqa: BLE001 - whatever broke the commit belongs to each who waits for it
-            self._fail(group, error)
-            return
-        for job in begun:
-            if job.error is None:
-                job.future.set_result(job.result)
-            else:
-                job.future.set_exception(job.error)
-
-    @staticmethod
-    def _fail(jobs: list[_Job], error: Exception) -> None:
-        for job in jobs:
-            if job.future.running() or job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
-
-    @staticmethod
-    def _run(connection: Connection, job: _Job, *, is_alone: bool) -> None:
-        # Alone in its transaction, a body needs no savepoint to be undone.
-        if is_alone:
-            job.result = job.body(connection)
-            return
-        # SQLAlchemy's own savepoints take longer than most bodies.
-        driver: Any = connection.connection.driver_connection
-        driver.execute("SAVEPOINT body")
-        try:
-            job.result = job.body(connection)
-        except OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a failing body undoes only itself
-            driver.execute("ROLLBACK TO body")
-            job.error = error
-        driver.execute("RELEASE body")
 
 
 class Database:
@@ -298,13 +190,14 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         #: what other processes know this one by
         self.name = secrets.token_hex(8)
-        #: refuses at once while the database is known to be away; a SQLite file can be read though it cannot be written
+        #: refuses at once while the database is known to be away
         self.guard = Guard()
         self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
-        self._writer: _GroupWriter | None = None
+        self._writer: GroupWriter | None = None
         self._gatherer = Gatherer(self._run_in_thread)
+        self._sender = signals.Sender(engine, self.name)
         if self.is_sqlite:
-            self._writer = _GroupWriter(engine)
+            self._writer = GroupWriter(engine)
             self._writer.start()
 
     async def write(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -319,7 +212,7 @@ class Database:
 
         if self._writer is not None:
             with self.guard:
-                return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=False))
+                return await self._writer.write(bound, is_urgent=False)
         return await self._run_in_thread(bound)
 
     async def write_first(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -330,43 +223,46 @@ class Database:
 
         if self._writer is not None:
             with self.guard:
-                return await asyncio.wrap_future(self._writer.submit(bound, is_urgent=True))
+                return await self._writer.write(bound, is_urgent=True)
         return await self._gatherer.write(bound)
 
     async def _run_in_thread(self, bound: Callable[[Connection], T]) -> T:
-        with self.guard:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
+        # A SQLite file can be read though it cannot be written.
+        with nullcontext() if self.is_sqlite else self.guard:
+            run = asyncio.get_running_loop().run_in_executor(self._threads, self._run_again_if_raced, bound)
+            result, said = await run
+        if said:
+            self._sender.send(said)
+        return result
 
     async def read(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `body`, which only reads, in a transaction of its own and return what it returns."""
 
-        def bound() -> T:
-            with self.engine.connect() as connection, connection.begin():
-                return body(connection, *args, **kwargs)
+        def bound(connection: Connection) -> T:
+            return body(connection, *args, **kwargs)
 
-        if self.is_sqlite:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
-        with self.guard:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+        return await self._run_in_thread(bound)
 
-    def _run_again_if_raced(self, bound: Callable[[Connection], T]) -> T:
+    def _run_again_if_raced(self, bound: Callable[[Connection], T]) -> tuple[T, tuple[str, ...]]:
+        """Return what `bound` returns, and what its commit has to say to other processes."""
         for attempt in range(RETRIES_MAX):
             try:
                 with self.engine.connect() as connection, connection.begin():
                     signals.forget(connection)
-                    result = bound(connection)
-                    signals.send(connection, self.name)
-                    return result
+                    result, said = bound(connection), signals.said(connection)
             except DBAPIError as error:
                 sqlstate = getattr(error.orig, "sqlstate", None) or ("08" if error.connection_invalidated else "")
                 if attempt == RETRIES_MAX - 1 or not str(sqlstate).startswith(RETRIED_SQLSTATES):
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads racers, keeps no secret
+            else:
+                return result, said
         raise AssertionError("unreachable")
 
     async def close(self) -> None:
         """Finish what was handed in and let go of the database."""
         await self._gatherer.close()
+        await self._sender.close()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
         self._threads.shutdown(wait=True)

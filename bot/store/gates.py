@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from bot.store.database import insert_once
+from bot.store.prepared import Prepared
 from bot.store.schema import gates, outbox
 
 #: One message a second and channel, with short bursts (https://docs.slack.dev/apis/web-api/rate-limits).
@@ -22,7 +23,7 @@ BURST = 3
 _HASTENED_AFTER = 3
 _SHUT_FOR_MAX = timedelta(seconds=30)
 
-_OPEN = (
+_OPEN = Prepared(
     select(gates)
     .where(or_(gates.c.shut_until.is_(None), gates.c.shut_until <= bindparam("now")))
     .where(gates.c.paced_until <= bindparam("paced_by"))
@@ -69,7 +70,7 @@ def openings(connection: Connection, now: datetime) -> list[Opening]:
 
     A gate in trouble lets one through, to see whether the trouble is over.
     """
-    rows = connection.execute(_OPEN, {"now": now, "paced_by": now + (BURST - 1) * INTERVAL}).all()
+    rows = _OPEN.all(connection, {"now": now, "paced_by": now + (BURST - 1) * INTERVAL})
     return [Opening(name=row.name, count=_count(row, now)) for row in rows]
 
 
@@ -130,7 +131,7 @@ def troubles(connection: Connection) -> list[Trouble]:
     ]
 
 
-def _count(row: Row[Any], now: datetime) -> int:
+def _count(row: Any, now: datetime) -> int:
     if row.failing_since is not None:
         return 1
     return int((now + BURST * INTERVAL - max(row.paced_until, now)) / INTERVAL)

@@ -22,8 +22,9 @@ class Hint:
     async def wait(self, at_most: float) -> None:
         """Return after a hint, or after `at_most` seconds without one."""
         try:
-            async with asyncio.timeout(at_most):
-                await self._event.wait()
+            if not self._event.is_set():
+                async with asyncio.timeout(at_most):
+                    await self._event.wait()
         except TimeoutError:
             return
         finally:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from bot.domain import boxes
 from bot.domain.boxes import Box, Move, RowState
@@ -17,6 +17,7 @@ from bot.domain.messages import MessageId
 from bot.store import lanes
 from bot.store.database import insert_once
 from bot.store.lanes import Ending, Lease, Release, Released
+from bot.store.prepared import Prepared
 from bot.store.restoring import RESTORED
 from bot.store.schema import inbox
 from bot.store.signals import About, signal
@@ -98,7 +99,7 @@ class InboxRow:
 
 
 # The statements of every turn are built once.
-_BEHIND = (
+_BEHIND = Prepared(
     select(inbox.c.id, inbox.c.kind, inbox.c.message_id, inbox.c.body, inbox.c.received_at)
     .where(
         inbox.c.address == bindparam("lane"),
@@ -114,7 +115,7 @@ _HELD = (
     & (inbox.c.attempt_count == 0)
     & (inbox.c.ready_at > bindparam("now"))
 )
-_WAKENING = update(inbox).where(_HELD).values(ready_at=bindparam("now"))
+_WAKENING = Prepared(update(inbox).where(_HELD).values(ready_at=bindparam("now")))
 
 
 def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
@@ -184,7 +185,7 @@ def defer_for_engine(
 def behind(connection: Connection, row: InboxRow, limit: int) -> list[Waiting]:
     """Return the messages that wait right behind a claimed row, in order; reports on ours among them do not count."""
     found = []
-    for waiting in connection.execute(_BEHIND, {"lane": row.address, "head": row.lease.row_id, "at_most": limit}):
+    for waiting in _BEHIND.all(connection, {"lane": row.address, "head": row.lease.row_id, "at_most": limit}):
         if waiting.kind == InboxKind.RECEIPT:
             continue
         if waiting.kind != InboxKind.MESSAGE:
@@ -217,7 +218,7 @@ def hold(connection: Connection, row: InboxRow, until: datetime) -> None:
 
 def waken(connection: Connection, address: str, now: datetime) -> None:
     """Let a held row of the address be taken up at once: its customer goes on writing."""
-    connection.execute(_WAKENING, {"lane": address, "now": now})
+    _WAKENING.count(connection, {"lane": address, "now": now})
 
 
 def hasten(connection: Connection, now: datetime) -> None:
@@ -232,7 +233,7 @@ def release(connection: Connection, which: Release) -> Released[InboxRow]:
     return Released(pending=[_row(row) for row in released.pending], dead=[_row(row) for row in released.dead])
 
 
-def _row(row: Row[Any]) -> InboxRow:
+def _row(row: Any) -> InboxRow:
     return InboxRow(
         lease=Lease(row_id=row.id, token=row.lease or ""),
         address=row.address,

@@ -34,12 +34,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.domain import boxes
 from bot.domain.boxes import Box, Move, RowState
 from bot.domain.errors import StaleLeaseError
 from bot.domain.retry import CRASHES_MAX
+from bot.store.prepared import Prepared
 
 R = TypeVar("R")
 
@@ -60,38 +60,39 @@ class Lease:
     token: str
 
 
-def claim(connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int) -> Sequence[Row[Any]]:
+def claim(connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int) -> Sequence[Any]:
     """Claim the heads of up to `limit` lanes that are ready, oldest first, and return their rows."""
-    ids = connection.scalars(_next(table), {"now": now, "at_most": limit}).all()
-    return take(connection, table, ids, now + lease_for)
+    found = _next(table).all(connection, {"now": now, "at_most": limit})
+    return take(connection, table, found, now + lease_for)
 
 
 def claim_suspects(
     connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Claim up to `limit` rows as `claim` does, of those that were in work when a worker or its engine died."""
-    ids = connection.scalars(_next_suspects(table), {"now": now, "at_most": limit}).all()
-    return take(connection, table, ids, now + lease_for)
+    found = _next_suspects(table).all(connection, {"now": now, "at_most": limit})
+    return take(connection, table, found, now + lease_for)
 
 
-def take(connection: Connection, table: Table, ids: Sequence[Any], until: datetime) -> Sequence[Row[Any]]:
-    """Claim rows that `heads` found in this transaction, and return them, oldest first."""
-    if not ids:
+def take(connection: Connection, table: Table, found: Sequence[Any], until: datetime) -> Sequence[Any]:
+    """Claim what `heads` found in this transaction, and return the rows, oldest first."""
+    if not found:
         return []
-    lease = {"ids": ids, "token": secrets.token_hex(16), "until": until}
-    return sorted(connection.execute(_claiming(table), lease).all(), key=lambda row: int(row.id))
+    ids = {f"id_{n}": row.id for n, row in enumerate(found)}
+    claimed = _claiming(table, len(ids)).all(connection, {**ids, "token": secrets.token_hex(16), "until": until})
+    return sorted(claimed, key=lambda row: int(row.id))
 
 
 # The statements of every turn are built once: building one costs SQLAlchemy more than SQLite takes to run it.
 @cache
-def _next(table: Table) -> Select[tuple[int]]:
-    return heads(table).where(table.c.crash_count == 0).order_by(table.c.id)
+def _next(table: Table) -> Prepared:
+    return Prepared(heads(table).where(table.c.crash_count == 0).order_by(table.c.id))
 
 
 @cache
-def _next_suspects(table: Table) -> Select[tuple[int]]:
+def _next_suspects(table: Table) -> Prepared:
     # The least suspect first: what kills us as we start must not always strike the same one.
-    return heads(table).where(table.c.crash_count > 0).order_by(table.c.crash_count, table.c.id)
+    return Prepared(heads(table).where(table.c.crash_count > 0).order_by(table.c.crash_count, table.c.id))
 
 
 def heads(table: Table) -> Select[tuple[int]]:
@@ -125,10 +126,10 @@ def in_state(table: Table, states: Collection[RowState]) -> ColumnElement[bool]:
 
 
 @cache
-def _claiming(table: Table) -> ReturningUpdate[Any]:
-    return (
+def _claiming(table: Table, count: int) -> Prepared:
+    return Prepared(
         moving(table, Move.CLAIM)
-        .where(table.c.id.in_(bindparam("ids", expanding=True)))
+        .where(table.c.id.in_([bindparam(f"id_{n}") for n in range(count)]))
         .values(
             lease=bindparam("token"),
             leased_until=bindparam("until"),
@@ -141,15 +142,15 @@ def _claiming(table: Table) -> ReturningUpdate[Any]:
 def write(connection: Connection, table: Table, lease: Lease, values: dict[str, object]) -> None:
     """Write `values` to the claimed row; raises `StaleLeaseError` when somebody else has taken it over."""
     mine = {"of_row": lease.row_id, "by_token": lease.token}
-    if connection.execute(_writing(table), values | mine).rowcount != 1:
+    if _writing(table).count(connection, values | mine) != 1:
         raise StaleLeaseError
 
 
 @cache
-def _writing(table: Table) -> Update:
+def _writing(table: Table) -> Prepared:
     """Return an update of one claimed row; what it sets are the columns it is executed with."""
     is_mine = (table.c.id == bindparam("of_row")) & (table.c.lease == bindparam("by_token"))
-    return update(table).where(is_mine, table.c.state == _CLAIMED)
+    return Prepared(update(table).where(is_mine, table.c.state == _CLAIMED))
 
 
 @dataclass(frozen=True, kw_only=True)

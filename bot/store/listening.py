@@ -9,7 +9,7 @@ import psycopg
 import structlog
 
 from bot.store.database import Database
-from bot.store.signals import CHANNEL, About
+from bot.store.signals import CHANNEL, About, connect
 
 log = structlog.get_logger()
 
@@ -33,7 +33,9 @@ async def listen(database: Database, hearers: Mapping[About, Hearer]) -> None:
     pause = FIRST_PAUSE
     while True:
         try:
-            async with await _connect(database) as connection:
+            async with asyncio.timeout(ANSWERS_WITHIN):
+                made = await connect(database.engine)
+            async with made as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
                 pause = FIRST_PAUSE
                 for hearer in hearers.values():
@@ -43,12 +45,6 @@ async def listen(database: Database, hearers: Mapping[About, Hearer]) -> None:
             log.warning("signals_lost", error=type(error).__name__)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
-
-
-async def _connect(database: Database) -> psycopg.AsyncConnection:
-    _, parameters = database.engine.dialect.create_connect_args(database.engine.url)
-    async with asyncio.timeout(ANSWERS_WITHIN):
-        return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
 
 
 async def _hear(connection: psycopg.AsyncConnection, own_name: str, hearers: Mapping[About, Hearer]) -> None:

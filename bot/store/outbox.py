@@ -8,13 +8,14 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
 from bot.store import gates, lanes, transcript
 from bot.store.database import insert_once
 from bot.store.lanes import Ending, Lease, Release, Released
+from bot.store.prepared import Prepared
 from bot.store.schema import conversations, outbox
 from bot.store.signals import About, signal
 
@@ -79,9 +80,9 @@ _NEAR = 10_000
 _TOO_LATE = "the conversation changed hands first"
 # Built once, as those of `bot.store.lanes`.
 _AT_ONCE = lanes.heads(outbox).where(outbox.c.gate.is_(None))
-_UNGATED = _AT_ONCE.where(outbox.c.crash_count == 0).order_by(outbox.c.id)
-_SUSPECT = _AT_ONCE.where(outbox.c.crash_count > 0).order_by(outbox.c.crash_count, outbox.c.id)
-_GATED = lanes.heads(outbox).where(outbox.c.gate == bindparam("gate")).order_by(outbox.c.rank, outbox.c.id)
+_UNGATED = Prepared(_AT_ONCE.where(outbox.c.crash_count == 0).order_by(outbox.c.id))
+_SUSPECT = Prepared(_AT_ONCE.where(outbox.c.crash_count > 0).order_by(outbox.c.crash_count, outbox.c.id))
+_GATED = Prepared(lanes.heads(outbox).where(outbox.c.gate == bindparam("gate")).order_by(outbox.c.rank, outbox.c.id))
 
 
 def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
@@ -130,16 +131,14 @@ def claim_beside(
 
 
 @cache
-def _beside(shut: tuple[str, ...]) -> Select[tuple[int]]:
+def _beside(shut: tuple[str, ...]) -> Prepared:
     others = (~outbox.c.address.startswith(f"{account}/", autoescape=True) for account in shut)
-    return _UNGATED.where(*others)
+    return Prepared(_AT_ONCE.where(outbox.c.crash_count == 0, *others).order_by(outbox.c.id))
 
 
-def _claim(
-    connection: Connection, which: Select[tuple[int]], now: datetime, lease_for: timedelta, limit: int
-) -> list[OutboxRow]:
-    while ids := connection.scalars(which, {"now": now, "at_most": limit}).all():
-        claimed = [_row(row) for row in lanes.take(connection, outbox, ids, now + lease_for)]
+def _claim(connection: Connection, which: Prepared, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+    while found := which.all(connection, {"now": now, "at_most": limit}):
+        claimed = [_row(row) for row in lanes.take(connection, outbox, found, now + lease_for)]
         if current := _without_stale(connection, claimed, now):
             return current
     return []
@@ -152,10 +151,10 @@ def claim_gated(connection: Connection, now: datetime, lease_for: timedelta, lim
         at_most = min(opening.count, limit - len(claimed))
         if at_most > 0:
             wanted = {"now": now, "at_most": at_most, "gate": opening.name}
-            ids = connection.scalars(_GATED, wanted).all()
-            if ids:
-                gates.pace(connection, opening.name, len(ids), now)
-            taken = sorted(lanes.take(connection, outbox, ids, now + lease_for), key=lambda row: (row.rank, row.id))
+            found = _GATED.all(connection, wanted)
+            if found:
+                gates.pace(connection, opening.name, len(found), now)
+            taken = sorted(lanes.take(connection, outbox, found, now + lease_for), key=lambda row: (row.rank, row.id))
             claimed += [_row(row) for row in taken]
     return claimed
 
@@ -180,12 +179,18 @@ def _stale(connection: Connection, rows: list[OutboxRow]) -> list[OutboxRow]:
     fenced = [row for row in rows if row.epoch is not None]
     if not fenced:
         return []
-    ids = {row.conversation_id for row in fenced}
-    query = select(conversations.c.id, conversations.c.epoch, conversations.c.owner).where(conversations.c.id.in_(ids))
+    ids = {f"id_{n}": each for n, each in enumerate({row.conversation_id for row in fenced})}
     # The bot goes on in the queue, so what it said just before is still its own word.
-    oldest = {row.id: row.epoch - (row.owner == Owner.QUEUE.value) for row in connection.execute(query)}
+    found = _owning(len(ids)).all(connection, ids)
+    oldest = {row.id: row.epoch - (row.owner == Owner.QUEUE.value) for row in found}
     # A message that may have left already is reconciled whoever owns the conversation now.
     return [row for row in fenced if not row.is_ambiguous and not _is_current(row, oldest)]
+
+
+@cache
+def _owning(count: int) -> Prepared:
+    is_meant = conversations.c.id.in_([bindparam(f"id_{n}") for n in range(count)])
+    return Prepared(select(conversations.c.id, conversations.c.epoch, conversations.c.owner).where(is_meant))
 
 
 def _is_current(row: OutboxRow, oldest: dict[str, int]) -> bool:
@@ -259,7 +264,7 @@ def message_of(connection: Connection, key: str) -> MessageId | None:
     return MessageId(found) if found else None
 
 
-def _row(row: Row[Any]) -> OutboxRow:
+def _row(row: Any) -> OutboxRow:
     return OutboxRow(
         lease=Lease(row_id=row.id, token=row.lease or ""),
         key=row.key,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, func, literal, literal_column, select, tuple_, update
 
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
@@ -15,9 +15,11 @@ from bot.domain.routing import Route
 from bot.domain.tickets import NEVER, Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
 from bot.store.database import Moment, insert_once
 from bot.store.ids import new_ticket_id
+from bot.store.prepared import Prepared
 from bot.store.schema import conversations, identities, ticket_events, tickets
 
 _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
+_IS_OPEN = tickets.c.state.in_([literal_column(f"'{state}'") for state in _OPEN])
 # `Ticket.urgency`
 _URGENCY = (
     func.coalesce(tickets.c.next_due_at, literal(NEVER, Moment())),
@@ -25,10 +27,10 @@ _URGENCY = (
     tickets.c.number,
 )
 _OPEN_ONE = select(tickets).where(tickets.c.conversation_id == bindparam("conversation"), tickets.c.state.in_(_OPEN))
-_NEWEST = (
+_NEWEST = Prepared(
     select(tickets)
     .where(tickets.c.conversation_id == bindparam("conversation"))
-    .order_by(tickets.c.state.in_(_OPEN).desc(), tickets.c.number.desc())
+    .order_by(_IS_OPEN.desc(), tickets.c.number.desc())
     .limit(1)
 )
 
@@ -78,7 +80,7 @@ def open_of(connection: Connection, conversation_id: ConversationId) -> Ticket |
 
 def last_of(connection: Connection, conversation_id: ConversationId) -> Ticket | None:
     """Return the open ticket of a conversation, else its newest one, or none."""
-    row = connection.execute(_NEWEST, {"conversation": conversation_id}).first()
+    row = _NEWEST.one(connection, {"conversation": conversation_id})
     return _ticket(row) if row else None
 
 
@@ -211,7 +213,7 @@ def _agent(agent_id: str | None, name: str | None) -> Agent | None:
     return Agent(id=AgentId(agent_id), name=name or "") if agent_id else None
 
 
-def _ticket(row: Row[Any]) -> Ticket:
+def _ticket(row: Any) -> Ticket:
     return Ticket(
         id=TicketId(row.id),
         number=row.number,

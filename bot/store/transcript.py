@@ -6,20 +6,21 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal_column, select, update
 
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import Attachment, Author, DeliveryState, MediaId, MessageId, Revision, TranscriptLine
 from bot.store import revisions
 from bot.store.codec import ATTACHMENTS, to_json
 from bot.store.database import insert_once
+from bot.store.prepared import Prepared
 from bot.store.schema import messages
 
 # The statements of every turn are built once; what an update sets are the columns it is executed with.
 _IS_MEANT = messages.c.id == bindparam("of_message")
 _WHOLE = select(messages).where(_IS_MEANT)
-_DELIVERY = select(messages.c.delivery).where(_IS_MEANT)
-_CHANGING = update(messages).where(_IS_MEANT)
+_DELIVERY = Prepared(select(messages.c.delivery).where(_IS_MEANT))
+_CHANGING = Prepared(update(messages).where(_IS_MEANT))
 #: What may follow each delivery state: never an earlier one. A channel can take a message and fail to bring it, and
 #: what failed can be sent again.
 _NEXT: dict[DeliveryState, frozenset[DeliveryState]] = {
@@ -30,6 +31,19 @@ _NEXT: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.DELIVERED: frozenset({DeliveryState.READ}),
     DeliveryState.READ: frozenset(),
 }
+_UNSENT: list[ColumnElement[str]] = [
+    literal_column(f"'{each.value}'") for each, later in _NEXT.items() if DeliveryState.SENT in later
+]
+_SENDING = Prepared(
+    update(messages)
+    .where(_IS_MEANT, messages.c.delivery.in_(_UNSENT))
+    .values(
+        delivery=DeliveryState.SENT.value,
+        delivery_detail="",
+        external_id=func.coalesce(bindparam("named", type_=messages.c.external_id.type), messages.c.external_id),
+    )
+    .returning(messages.c.author)
+)
 
 
 def add(connection: Connection, conversation_id: ConversationId, line: TranscriptLine, external_id: str | None) -> None:
@@ -53,12 +67,24 @@ def add(connection: Connection, conversation_id: ConversationId, line: Transcrip
 
 def mark(connection: Connection, message_id: MessageId, delivery: DeliveryState, detail: str = "") -> bool:
     """Move one of our messages to a later delivery state; return whether that changed anything."""
-    row = connection.execute(_DELIVERY, {"of_message": message_id}).one_or_none()
+    row = _DELIVERY.one(connection, {"of_message": message_id})
     if row is None or row.delivery is None or delivery not in _NEXT[DeliveryState(row.delivery)]:
         return False
-    change = {"of_message": message_id, "delivery": delivery.value, "delivery_detail": detail}
-    connection.execute(_CHANGING, change)
+    _CHANGING.count(connection, {"of_message": message_id, "delivery": delivery.value, "delivery_detail": detail})
     return True
+
+
+def sent(connection: Connection, message_id: MessageId, external_id: str) -> Author | None:
+    """Record that the channel has one of our messages, and what it calls it; return who wrote it, or none.
+
+    None stands for a message that had come that far before, as by a report that overtook the channel's answer.
+    """
+    row = _SENDING.one(connection, {"of_message": message_id, "named": external_id or None})
+    if row is not None:
+        return Author(row.author)
+    if external_id:
+        name_externally(connection, message_id, external_id)
+    return None
 
 
 def set_attachments(connection: Connection, message_id: MessageId, attachments: tuple[Attachment, ...]) -> None:
@@ -87,25 +113,25 @@ def all_files(connection: Connection) -> set[MediaId]:
 
 def name_externally(connection: Connection, message_id: MessageId, external_id: str) -> None:
     """Record what the channel calls one of our messages, so that receipts find it."""
-    connection.execute(_CHANGING, {"of_message": message_id, "external_id": external_id})
+    _CHANGING.count(connection, {"of_message": message_id, "external_id": external_id})
 
 
 def add_part(connection: Connection, message_id: MessageId, external_id: str) -> None:
     """Record what the channel calls a piece of one of our messages that is not its last."""
     known = connection.scalar(select(messages.c.parts).where(_IS_MEANT), {"of_message": message_id})
-    connection.execute(_CHANGING, {"of_message": message_id, "parts": [*(known or ()), external_id]})
+    _CHANGING.count(connection, {"of_message": message_id, "parts": [*(known or ()), external_id]})
 
 
 def append_piece(connection: Connection, message_id: MessageId, external_id: str) -> None:
     """Record what the channel calls a piece by which one of our messages, all of which it has, got longer."""
     known = pieces(connection, message_id)
-    connection.execute(_CHANGING, {"of_message": message_id, "parts": list(known), "external_id": external_id})
+    _CHANGING.count(connection, {"of_message": message_id, "parts": list(known), "external_id": external_id})
 
 
 def keep_pieces(connection: Connection, message_id: MessageId, count: int) -> None:
     """Forget the pieces of one of our messages beyond the first `count`, at least one: the channel has them no more."""
     *parts, last = pieces(connection, message_id)[:count]
-    connection.execute(_CHANGING, {"of_message": message_id, "parts": parts, "external_id": last})
+    _CHANGING.count(connection, {"of_message": message_id, "parts": parts, "external_id": last})
 
 
 def pieces(connection: Connection, message_id: MessageId) -> tuple[str, ...]:

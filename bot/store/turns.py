@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import MessageId
+from bot.store.prepared import Prepared
 from bot.store.schema import turns
 
 #: Turns whose events the engine sees whole; of earlier ones it sees the state they left.
@@ -17,8 +18,8 @@ TURNS_KEPT = 10
 # The statements of every turn are built once.
 _IS_MINE = turns.c.conversation_id == bindparam("conversation")
 _NEXT_NUMBER = select(func.coalesce(func.max(turns.c.number), 0) + 1).where(_IS_MINE).scalar_subquery()
-_ADDING = turns.insert().values(number=_NEXT_NUMBER)
-_LAST_TURNS = (
+_ADDING = Prepared(turns.insert().values(number=_NEXT_NUMBER).inline())
+_LAST_TURNS = Prepared(
     select(turns.c.events, turns.c.state).where(_IS_MINE).order_by(turns.c.number.desc()).limit(TURNS_KEPT + 1)
 )
 
@@ -67,7 +68,7 @@ def add(connection: Connection, turn: TurnRecord, now: datetime) -> None:
         "model_id": turn.model_id,
         "created_at": now,
     }
-    connection.execute(_ADDING, values)
+    _ADDING.count(connection, values)
 
 
 def intents(
@@ -86,7 +87,7 @@ def intents(
 
 def history(connection: Connection, conversation_id: ConversationId) -> History:
     """Return the last `TURNS_KEPT` turns of a conversation and the state before them."""
-    rows = connection.execute(_LAST_TURNS, {"conversation": conversation_id}).all()
+    rows = _LAST_TURNS.all(connection, {"conversation": conversation_id})
     kept = rows[:TURNS_KEPT]
     return History(
         state_before=rows[TURNS_KEPT].state if len(rows) > TURNS_KEPT else None,
