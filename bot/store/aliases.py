@@ -13,8 +13,9 @@ from sqlalchemy import Connection, select, update
 
 from bot.domain.assurance import Level
 from bot.domain.channels import ChannelAddress
+from bot.domain.tickets import TicketState
 from bot.store.database import insert_once
-from bot.store.schema import aliases, conversations, identities
+from bot.store.schema import aliases, conversations, identities, tickets
 
 
 def home(
@@ -23,14 +24,18 @@ def home(
     """Return where the conversation of an address is, learning it from what else the channel calls the customer.
 
     Another id counts only while it is the newest that the conversation is known by: an id that has passed to somebody
-    else, as telephone numbers do, leads nobody into a stranger's conversation.
+    else, as telephone numbers do, leads nobody into a stranger's conversation. Of two conversations that turn out to be
+    of one customer, it goes on in the one that people have, and else where it was: what was said stays where it is.
     """
     known = _home(connection, address)
-    if known != address or _has_conversation(connection, address):
+    if known != address:
         return known
+    has_own = _has_conversation(connection, address)
     for other in also:
         begun = _home(connection, other)
-        if _has_conversation(connection, begun) and reached_at(connection, begun) == other:
+        is_theirs = _has_conversation(connection, begun) and reached_at(connection, begun) == other
+        is_awaited = not has_own or (_has_ticket(connection, begun) and not _has_ticket(connection, address))
+        if begun != address and is_theirs and is_awaited:
             _add(connection, address, begun, now)
             return begun
     return address
@@ -66,6 +71,14 @@ def _add(connection: Connection, address: ChannelAddress, begun: ChannelAddress,
 def _home(connection: Connection, address: ChannelAddress) -> ChannelAddress:
     found = connection.scalar(select(aliases.c.of_address).where(aliases.c.address == str(address)))
     return ChannelAddress.parse(found) if found else address
+
+
+def _has_ticket(connection: Connection, address: ChannelAddress) -> bool:
+    """Whether people have the conversation of an address in hand."""
+    joined = tickets.join(conversations, conversations.c.id == tickets.c.conversation_id)
+    is_open = tickets.c.state.in_([state.value for state in TicketState if state.is_open])
+    query = select(tickets.c.id).select_from(joined).where(conversations.c.address == str(address), is_open)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _has_conversation(connection: Connection, address: ChannelAddress) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import Attachment, MediaId, MessageId
 from bot.store.codec import ATTACHMENTS, to_json
-from bot.store.schema import inbox, message_revisions, messages, suggestions, turns
+from bot.store.schema import inbox, message_revisions, messages, outbox, suggestions, turns
 
 
 def files_of(connection: Connection, conversation_id: ConversationId, external_id: str) -> list[MediaId]:
@@ -40,8 +40,15 @@ def erase_message(connection: Connection, conversation_id: ConversationId, exter
         connection.execute(
             update(inbox).where(inbox.c.id == row.id).values(body=row.body | {"text": "", "attachments": []})
         )
+    for row in connection.execute(select(outbox.c.id, outbox.c.body).where(_quotes_one_of(conversation_id, ids))).all():
+        quote = row.body["quotes"] | {"text": ""}
+        connection.execute(update(outbox).where(outbox.c.id == row.id).values(body=row.body | {"quotes": quote}))
     connection.execute(update(suggestions).where(suggestions.c.message_id.in_(ids)).values(text=""))
     _erase_from_dialogue(connection, conversation_id, {text for text in texts if text})
+
+
+def _quotes_one_of(conversation_id: ConversationId, ids: list[MessageId]) -> Any:
+    return (outbox.c.conversation_id == conversation_id) & outbox.c.body["quotes"]["id"].as_string().in_(ids)
 
 
 def _is_meant(conversation_id: ConversationId, external_id: str) -> Any:

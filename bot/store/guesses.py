@@ -7,7 +7,7 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.assurance import GUESSES_MAX
 from bot.store.database import insert_once
@@ -24,7 +24,10 @@ def is_barred(connection: Connection, about: str, at_most: int, now: datetime) -
 
 
 def count(connection: Connection, about: str, now: datetime) -> None:
-    """Count a wrong guess; what is longer ago than `BARRED_FOR` is forgotten."""
+    """Count a wrong guess; whatever is longer ago than `BARRED_FOR` is forgotten."""
+    old = select(token_guesses.c.address).where(token_guesses.c.since <= now - BARRED_FOR)
+    # What somebody else counts at this moment, they forget.
+    connection.execute(delete(token_guesses).where(token_guesses.c.address.in_(old.with_for_update(skip_locked=True))))
     if insert_once(connection, token_guesses, {"address": about, "wrong_count": 1, "since": now}):
         return
     mine = token_guesses.c.address == about

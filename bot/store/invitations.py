@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, update
 
@@ -14,6 +14,9 @@ from bot.store import guesses
 from bot.store.database import insert_once
 from bot.store.ids import new_invitation_token
 from bot.store.public_schema import invitations
+
+#: So long after its end it is still said of an invitation that it has ended; then nobody knows it any more.
+FORGOTTEN_AFTER = timedelta(days=90)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,11 @@ class Link:
 def make(
     connection: Connection, conversation_id: ConversationId, now: datetime, expires_at: datetime
 ) -> InvitationToken:
-    """Return a new token that leads to a public conversation; only its hash is kept."""
+    """Return a new token that leads to a public conversation; only its hash is kept, and not for ever."""
+    old = select(invitations.c.fingerprint).where(
+        invitations.c.expires_at <= now - FORGOTTEN_AFTER, invitations.c.joined_id.is_(None)
+    )
+    connection.execute(delete(invitations).where(invitations.c.fingerprint.in_(old.with_for_update(skip_locked=True))))
     while True:
         token = new_invitation_token()
         values = {

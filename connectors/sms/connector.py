@@ -296,7 +296,7 @@ class SmsConnector:
             ]
             if account.text("type", "") == "Trial":
                 about.append("a trial account, which writes to verified numbers only")
-            about += [*await self._balance(), *await self._spent()]
+            about += [*await self._balance(), *await self._spent(), "nobody proves who texts (docs/connect-sms.md)"]
         except MalformedWebhookError as error:
             raise SettingsError(f"Twilio answers something else than expected: {error}") from None
         return ", ".join(about)

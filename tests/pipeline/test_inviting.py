@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from bot.domain.acts import Claim, ReplyElsewhere
 from bot.domain.assurance import Level
@@ -12,6 +13,7 @@ from bot.domain.rules import Rules
 from bot.domain.tickets import TicketState
 from bot.pipeline import phrases
 from bot.store import conversations, tickets
+from bot.store.public_schema import token_guesses
 from tests.fakes.connector import FakeConnector
 from tests.pipeline.rig import SAM, Rig, handoff
 from tests.pipeline.square import LINK, meaning, rules, says, square, ticket_at, token_in
@@ -173,6 +175,10 @@ async def test_guessing_is_not_listened_to(invited: Rig, public: FakeConnector) 
     invited.clock.pass_(hours=1, seconds=1)
     await invited.writes(code)
     assert invited.seen()[-1] == "Which order?"
+    # What counts no more is not kept.
+    await invited.writes("bcdfg-bcdf9", "bob")
+    kept = await invited.database.read(lambda connection: list(connection.scalars(select(token_guesses.c.address))))
+    assert kept == [str(invited.connector.address("bob"))]
 
 
 async def test_with_an_agent_it_only_joins(invited: Rig, public: FakeConnector) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from bot.domain.acts import Amend, Claim, Reply, Resend
 from bot.domain.connectors import Permanent
 from bot.domain.errors import DeskError
-from bot.domain.messages import MessageId, TranscriptLine
+from bot.domain.messages import MessageId, TranscriptLine, Withdrawal
 from bot.domain.tickets import TicketId
 from bot.store import tickets
+from bot.store.schema import outbox
 from tests.fakes.connector import refused
 from tests.pipeline.rig import Rig, handoff
 
@@ -86,6 +88,21 @@ async def test_a_customer_answers_one_message(asked: Rig) -> None:
         "does it fit?",
         None,
     ]
+
+
+async def test_what_has_to_go_is_not_quoted(asked: Rig) -> None:
+    """Where a message has to be erased, nothing that answers it keeps its words."""
+    await asked.act(Reply(text="It does.", quotes=await named(asked, "does it fit?")))
+    await asked.settle()
+    gone = Withdrawal(address=asked.connector.address("ann"), external_id="w", of_external_id="in-3", is_erasure=True)
+    await asked.bring(gone)
+    await asked.settle()
+
+    said = (await lines(asked))[-1]
+    assert said.quotes is not None
+    assert said.quotes.text == ""
+    bodies = await asked.database.read(lambda connection: list(connection.scalars(select(outbox.c.body))))
+    assert [body["quotes"]["text"] for body in bodies if body.get("quotes")] == [""]
 
 
 async def test_nobody_answers_what_is_not_theirs(asked: Rig) -> None:

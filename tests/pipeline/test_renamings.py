@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from bot.domain.acts import Claim, Reply
 from bot.domain.assurance import Level
 from bot.domain.customers import CustomerId
 from bot.domain.messages import Author, Receipt, ReceiptKind, Renaming
 from bot.store import conversations
 from bot.store.schema import conversations as conversations_table
-from tests.pipeline.rig import Rig
+from tests.pipeline.rig import Rig, handoff
 
 
 @pytest.fixture
@@ -82,6 +83,24 @@ async def test_a_number_gets_a_user_id(moving: Rig) -> None:
     await moving.writes("me again", "GB.1", also=("353861",))
     assert await count(moving) == 1
     assert moving.seen("GB.1") == ["re: me again"]
+
+
+async def test_two_conversations_of_one_customer(moving: Rig) -> None:
+    """Who turns out to have written under both ids goes on where people have them, and else where they were."""
+    moving.engine.by_text["a person"] = handoff("I'll ask.")
+    await moving.writes("hello", "353861")
+    await moving.writes("hi", "GB.1")
+    await moving.writes("still me", "GB.1", also=("353861",))
+    assert moving.seen("GB.1")[-1] == "re: still me"
+
+    await moving.writes("a person", "353862")
+    await moving.act(Claim(), customer="353862")
+    await moving.writes("hi", "GB.2")
+    await moving.writes("any news?", "GB.2", also=("353862",))
+    await moving.act(Reply(text="Yes!"), customer="353862")
+    await moving.settle()
+    assert moving.seen("GB.2") == ["re: hi", "Yes!"]
+    assert [line.text for line in await moving.transcript("353862")][-2:] == ["any news?", "Yes!"]
 
 
 async def test_a_number_that_passed_to_somebody_else(moving: Rig) -> None:

@@ -303,7 +303,8 @@ async def test_register(stand: Bench) -> None:
     assert stand.pauses == [1.0, 2.0]
     await stand.connector.send(stand.text("hi"), "k")
     line = await stand.connector.check()
-    assert line == f"Copperleaf, {NUMBER}, webhook {WEBHOOK}, 12.34 GBP left, segments sent this month: 1"
+    said = f"Copperleaf, {NUMBER}, webhook {WEBHOOK}, 12.34 GBP left, segments sent this month: 1"
+    assert line == f"{said}, nobody proves who texts (docs/connect-sms.md)"
 
 
 async def test_doctor_says_what_to_fix(stand: Bench) -> None:
