@@ -62,7 +62,7 @@ def _run(chosen: argparse.Namespace) -> dict[str, dict[str, list[Figures]]]:
             found[name]["Tandem"].append(_measure(task, outcome))
             # Rasa's default has no seed to set: once is enough.
             if python and not seed and (chosen.only or len(task.train) <= _STOCK_MOST):
-                outcome = bots.stock(task.train, _texts(task), python)
+                outcome = bots.stock(task.train, _texts(task), python, _FOLDER / "models")
                 found[name]["stock Rasa"].append(_measure(task, outcome))
             _write_down(found, chosen)
     return found

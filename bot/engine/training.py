@@ -16,12 +16,15 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from bot.engine import without_tensorflow
 from bot.engine.encoder import EncoderError, prepare_encoder
+
+if TYPE_CHECKING:
+    from rasa.shared.importers.importer import TrainingDataImporter
 
 _STARTS = re.compile(r"Starting to train component '(\w+)'")
 #: Warnings that are true of every bot here: patterns find entities, and each slot has its mapping.
@@ -101,6 +104,7 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
         GraphSchemaValidationException,
     )
     from rasa.shared.exceptions import RasaException
+    from rasa.shared.importers.importer import TrainingDataImporter
 
     refusals = (
         RasaException,
@@ -112,9 +116,13 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
 
     try:
         teller.tell(phase="check", detail="")
-        _check(project, teller)
+        # One for both: it keeps what it has read, and reading takes longer than checking.
+        importer = TrainingDataImporter.load_from_config(
+            str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
+        )
+        _check(importer, teller)
         teller.tell(phase="train", detail="")
-        return _train_model(project, output)
+        return _train_model(importer, output)
     except (*refusals, yaml.YAMLError) as error:
         raise DataError(_COLOUR.sub("", _root(error))) from error
     except SystemExit as error:
@@ -130,13 +138,9 @@ def _encoder_folder(config: Path) -> Path | None:
     return Path(ours[0].get("encoder", "var/encoder")) if ours else None
 
 
-def _check(project: Path, teller: Teller) -> None:
-    from rasa.shared.importers.importer import TrainingDataImporter
+def _check(importer: TrainingDataImporter, teller: Teller) -> None:
     from rasa.validator import Validator
 
-    importer = TrainingDataImporter.load_from_config(
-        str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
-    )
     validator = Validator.from_importer(importer)
     checks = (
         validator.verify_domain_validity,
@@ -150,20 +154,29 @@ def _check(project: Path, teller: Teller) -> None:
         raise DataError("; ".join(teller.warnings[-3:]) or "The stories and rules contradict each other or the domain.")
 
 
-def _train_model(project: Path, output: Path) -> Path:
-    import rasa.model_training
+def _train_model(importer: TrainingDataImporter, output: Path) -> Path:
+    """Do what `rasa.model_training.train` does, with what the importer has read already."""
+    from rasa import model_training
+    from rasa.engine.graph import TrainingType
 
+    stories, messages = importer.get_stories(), importer.get_nlu_data()
+    if stories.is_empty() and messages.contains_no_pure_nlu_data():
+        raise DataError("Rasa trained nothing: is there training data in data/?")
+    kind = TrainingType.BOTH
+    if messages.has_e2e_examples():
+        kind = TrainingType.END_TO_END
+    elif stories.is_empty() or importer.get_domain().is_empty():
+        kind = TrainingType.NLU
+    elif messages.contains_no_pure_nlu_data():
+        kind = TrainingType.CORE
+    model_training._check_unresolved_slots(importer.get_domain(), stories)  # noqa: SLF001 - Rasa's last release
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
-        result = rasa.model_training.train(
-            domain=str(_domain(project)),
-            config=str(project / "config.yml"),
-            training_files=[str(project / "data")],
-            output=scratch,
-            fixed_model_name="model",
+        result = model_training._train_graph(  # noqa: SLF001
+            importer, training_type=kind, output_path=scratch, fixed_model_name="model"
         )
         if not result.model:
-            raise DataError("Rasa trained nothing: is there training data in data/?")
+            raise DataError("Rasa made no model of the training data.")
         # In one step: whoever sees the model sees all of it.
         Path(result.model).replace(output)
     return output

@@ -23,7 +23,7 @@ from bot.engine.components.memory import KEPT, remember
 from bot.engine.components.ngrams import MAX_LENGTH, NgramVectorizer
 from bot.engine.components.sentence_encoder import load_encoder
 from bot.engine.components.sentence_featurizer import TYPO_TEXT, SentenceEmbeddingFeaturizer
-from bot.engine.components.softmax import fit_head
+from bot.engine.components.softmax import blank_head, fit_head
 from bot.engine.components.trials import Lesson, try_out
 from bot.engine.components.typos import with_typos
 from bot.engine.components.vector_cache import VectorCache
@@ -103,7 +103,7 @@ def test_far_away_messages_get_the_fallback_and_the_best_guesses(
 
 def test_the_situation_tips_the_balance(encoder_folder: Path, tmp_path: Path) -> None:
     """What is likelier while people are asked is preferred then, and then alone."""
-    waiting = {"queue": {"opening_hours": 1e6}}
+    waiting = {"queue": {"opening_hours": 1e12}}
     classifier, seen_by = trained(encoder_folder, tmp_path / "s", expected=waiting), featurizer(encoder_folder)
 
     def said(owner: str) -> str:
@@ -231,7 +231,7 @@ def clouds(count: int) -> tuple[Any, Any, Any]:
 def test_a_decision_follows_from_what_was_tried() -> None:
     """A point amid a cloud is answered; one between two is asked about; one far from all is left to people."""
     middles, points, labels = clouds(40)
-    head = fit_head(points, labels, 1e-3, 100)
+    head = fit_head(points, labels, blank_head(8, 4), 1e-3, 100)
     lesson = Lesson(copies=[points], labels=labels, dense=8, l2=1e-3, steps=100, seed=0)
     bar = try_out(lesson, folds=4, most_wrong=0.02, strangers=0.5).bar
     memory = remember(points, labels, 0)

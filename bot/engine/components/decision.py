@@ -40,6 +40,8 @@ class Bar:
     bias: float
     #: the least certainty of an answer
     limit: float
+    #: what likeness to an intent's training messages adds to its logit, where it is known
+    kinship: float = 0.0
 
     def in_scope(self, evidence: Floats) -> Floats:
         """Return the chance of each message to have one of the bot's topics."""
@@ -75,6 +77,8 @@ def judge(bar: Bar, logits: Floats, likeness: Floats | None, odds: Floats | None
 
     `odds` (intents,) says how many times likelier each intent is in this situation than in any.
     """
+    if likeness is not None:
+        logits = logits + bar.kinship * likeness
     probabilities = confidences(logits, bar.temperature)[0]
     if odds is not None:
         probabilities = probabilities * odds / (probabilities * odds).sum()

@@ -111,6 +111,7 @@ def _read_sight(numbers: Any, name: str) -> Sight:
         weights=numbers[f"{name}.bar.weights"],
         bias=float(numbers[f"{name}.bar.bias"]),
         limit=float(numbers[f"{name}.bar.limit"]),
+        kinship=float(numbers[f"{name}.bar.kinship"]),
     )
     memory = None
     if f"{name}.memory.vectors" in numbers:

@@ -13,8 +13,8 @@ from bot.engine.components.knowledge import Knowledge, Sight
 from bot.engine.components.memory import remember
 from bot.engine.components.ngrams import NgramVectorizer
 from bot.engine.components.sentence_featurizer import ORIGIN, TYPO_TEXT
-from bot.engine.components.softmax import Floats, Labels, fit_head
-from bot.engine.components.trials import Findings, Lesson, try_out
+from bot.engine.components.softmax import Floats, Labels
+from bot.engine.components.trials import Findings, Lesson, fit_whole, try_out
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _BINS = 15
 #: Mistakes that a report lists at most.
 _MISTAKES = 2_000
+#: Messages of an intent that the trials of n-grams alone look at, where these are for emergencies only.
+_FEW = 40
 
 
 def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
@@ -33,9 +35,9 @@ def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
     labels = np.asarray([intents.index(example.get(INTENT)) for example in examples], np.intp)
     vectorizer = NgramVectorizer.fit(texts[0])
     narrow, projection = _narrow(vectorizer, texts, config)
-    # It is there for emergencies, and what it sees is little: half the effort is enough.
-    plain, found = _sight(_lesson(narrow[:1], labels, config, steps=config["max_iterations"] // 2), projection, config)
     encoder, full = _encoder_of(examples), None
+    lesson = _lesson(narrow[:1], labels, config, steps=config["max_iterations"] // 2)
+    plain, found = _sight(lesson, projection, config, tried=lesson.few(_FEW) if encoder else lesson)
     if encoder:
         dense = [_vectors(examples, attribute, encoder) for attribute in (TEXT, TYPO_TEXT)[: len(texts)]]
         both = [np.hstack([vectors, ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
@@ -96,10 +98,12 @@ def _lesson(
     return Lesson(copies=copies, labels=labels, dense=dense, l2=config["l2"], steps=steps, seed=config["seed"])
 
 
-def _sight(lesson: Lesson, projection: Floats, config: dict[str, Any]) -> tuple[Sight, Findings]:
-    """Fit a head, and find out in trials how to judge what it says."""
-    head = fit_head(np.concatenate(lesson.copies), np.tile(lesson.labels, len(lesson.copies)), lesson.l2, lesson.steps)
-    found = try_out(lesson, config["folds"], config["wrong_answers_max"], config["strangers"])
+def _sight(
+    lesson: Lesson, projection: Floats, config: dict[str, Any], tried: Lesson | None = None
+) -> tuple[Sight, Findings]:
+    """Find out in trials how to judge what a head says, and fit it; the trials may be of less than the lesson."""
+    found = try_out(tried or lesson, config["folds"], config["wrong_answers_max"], config["strangers"])
+    head = fit_whole(lesson, found.start)
     memory = remember(lesson.copies[0][:, : lesson.dense], lesson.labels, lesson.seed) if lesson.dense else None
     # The projection is folded into the weights, so that n-grams lead to logits in one step.
     ngram_logits = projection @ head.weights[lesson.dense :]

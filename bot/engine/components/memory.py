@@ -11,7 +11,7 @@ from bot.engine.components.softmax import Floats, Labels
 #: Vectors kept of an intent: where it has more messages, the centres of as many groups of them.
 KEPT = 32
 #: Times that the groups are formed anew.
-_ROUNDS = 8
+_ROUNDS = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 #: The two files of an encoder's folder; `bot.engine.encoder` makes them.
-MODEL_FILE, TOKENIZER_FILE = "encoder.onnx", "tokenizer.json"
+MODEL_FILE, TOKENIZER_FILE = "sentence_encoder.onnx", "tokenizer.json"
 #: Word pieces of a text that are read: longer ones say what they want before this.
 MAX_PIECES = 128
+#: Texts of one length that are encoded at a time.
+AT_A_TIME = 16
 
 
 class SentenceEncoder:
@@ -32,12 +36,25 @@ class SentenceEncoder:
     def encode(self, text: str) -> npt.NDArray[np.float32]:
         """Return the vector of one text.
 
-        Texts are encoded one by one, in training too: the 8-bit arithmetic takes its ranges from the whole batch, so a
-        text would get another vector in other company.
+        It does not depend on other texts: the 8-bit arithmetic takes its ranges from all that it is given at a time.
         """
-        pieces = np.asarray([self._tokenizer.encode(text).ids], np.int64)
-        vector: npt.NDArray[np.float32] = self._session.run(None, {"input_ids": pieces})[0][0]
+        vector: npt.NDArray[np.float32] = self._run([self._tokenizer.encode(text).ids])[0]
         return vector
+
+    def encode_many(self, texts: Sequence[str]) -> list[npt.NDArray[np.float32]]:
+        """Return the vectors of texts, in two thirds of the time and a little less exact: some share their ranges."""
+        pieces = [encoded.ids for encoded in self._tokenizer.encode_batch(list(texts))]
+        order = sorted(range(len(texts)), key=lambda row: len(pieces[row]))
+        found: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(texts)
+        for _, alike in itertools.groupby(order, key=lambda row: len(pieces[row])):
+            while rows := list(itertools.islice(alike, AT_A_TIME)):
+                for row, vector in zip(rows, self._run([pieces[row] for row in rows]), strict=True):
+                    found[row] = vector
+        return found
+
+    def _run(self, pieces: list[list[int]]) -> npt.NDArray[np.float32]:
+        vectors: npt.NDArray[np.float32] = self._session.run(None, {"input_ids": np.asarray(pieces, np.int64)})[0]
+        return vectors
 
 
 @functools.cache

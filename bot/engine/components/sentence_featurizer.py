@@ -100,10 +100,12 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
         for message in training_data.training_examples:
             if message.get(TEXT) and self._config["typo_rate"]:
                 message.set(TYPO_TEXT, with_typos(message.get(TEXT), self._config["typo_rate"], self._config["seed"]))
-            if cache is not None:
+        if cache is not None:
+            examples = training_data.training_examples
+            cache.learn(text for example in examples for name in (TEXT, TYPO_TEXT) if (text := example.get(name)))
+            for message in examples:
                 self._add_vector(message, TEXT, cache.encode)
                 self._add_vector(message, TYPO_TEXT, cache.encode)
-        if cache is not None:
             cache.save()
         return training_data
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from bot.engine.components.decision import Bar, Trial, gather
 from bot.engine.components.memory import remember
-from bot.engine.components.softmax import Floats, Labels, best_temperature, confidences, fit_head
+from bot.engine.components.softmax import (
+    Floats,
+    Head,
+    Labels,
+    best_temperature,
+    blank_head,
+    confidences,
+    fit_head,
+    mean_head,
+)
 
 #: Times that a third of the intents is left out, and the share of the others' messages that is held out beside them.
 _ROUNDS, _HELD_OUT = 3, 4
@@ -20,6 +29,8 @@ _ROUNDS, _HELD_OUT = 3, 4
 _MANY, _FEW_FOLDS = 6_000, 3
 #: Messages of an intent that these rounds look at.
 _OF_AN_INTENT = 24
+#: What likeness to training messages may add to logits: so many times as much as they differ by themselves.
+_KINSHIPS = (0.0, 0.15, 0.3, 0.45, 0.6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +49,16 @@ class Lesson:
     steps: int
     seed: int
 
+    @property
+    def classes(self) -> int:
+        """How many intents there are."""
+        return int(self.labels.max()) + 1
+
+    def few(self, most: int) -> Lesson:
+        """Return a lesson of at most so many messages of each intent."""
+        rows = _few(self.labels, most, np.random.default_rng(self.seed))
+        return replace(self, copies=[copy[rows] for copy in self.copies], labels=self.labels[rows])
+
     def part(self, rows: Labels, labels: Labels) -> Lesson:
         """Return the lesson of these rows only, with labels of their own, in half the steps: it finds the same bar."""
         copies = [copy[rows] for copy in self.copies]
@@ -55,12 +76,19 @@ class Findings:
     held_out: Floats
     #: the certainty that messages of intents left out were given, which should be low
     strangers: Floats
+    #: near what fits the whole lesson
+    start: Head
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
     logits: Floats
-    evidence: Floats
+    #: to the training messages; none where there are no sentence vectors
+    likeness: Floats | None
+
+    def with_kin(self, kinship: float) -> Floats:
+        """Return the logits with what likeness adds to them."""
+        return self.logits if self.likeness is None else self.logits + np.float32(kinship) * self.likeness
 
 
 def try_out(lesson: Lesson, folds: int, most_wrong: float, strangers: float) -> Findings:
@@ -68,27 +96,49 @@ def try_out(lesson: Lesson, folds: int, most_wrong: float, strangers: float) -> 
 
     `strangers` is the share of out-of-scope messages that is expected among all: the greater, the less is answered.
     """
-    held_out = _held_out(lesson, folds)
-    temperature = best_temperature(held_out.logits, lesson.labels)
-    friends, left_out = _left_out(lesson)
-    weights, bias = _weigh(friends, left_out.evidence)
+    held_out, start = _held_out(lesson, folds)
+    kinship, temperature = _kinship(held_out, lesson.labels)
+    logits = held_out.with_kin(kinship)
+    friends, left_out, foreign_logits = _left_out(lesson, kinship)
+    weights, bias = _weigh(friends, left_out)
     # The weights were found with as many friends as strangers.
     bias += float(np.log((1 - strangers) / max(strangers, 1e-6)))
-    bar = Bar(temperature=temperature, weights=weights, bias=bias, limit=0.0)
-    probabilities = confidences(held_out.logits, temperature)
+    bar = Bar(temperature=temperature, weights=weights, bias=bias, limit=0.0, kinship=kinship)
+    probabilities = confidences(logits, temperature)
     trial = Trial(
-        certainty=bar.in_scope(held_out.evidence) * probabilities.max(1),
-        is_right=held_out.logits.argmax(1) == lesson.labels,
+        certainty=bar.in_scope(gather(logits, held_out.likeness)) * probabilities.max(1),
+        is_right=logits.argmax(1) == lesson.labels,
     )
-    stranger_certainty = bar.in_scope(left_out.evidence) * confidences(left_out.logits, temperature).max(1)
-    bar = Bar(temperature=temperature, weights=weights, bias=bias, limit=trial.limit(most_wrong))
-    return Findings(bar=bar, trial=trial, held_out=probabilities, strangers=stranger_certainty)
+    foreign = [confidences(part, temperature).max(1) for part in foreign_logits]
+    stranger_certainty = bar.in_scope(left_out) * np.concatenate([np.zeros(0, np.float32), *foreign])
+    bar = replace(bar, limit=trial.limit(most_wrong))
+    return Findings(bar=bar, trial=trial, held_out=probabilities, strangers=stranger_certainty, start=start)
 
 
-def _held_out(lesson: Lesson, folds: int) -> _Seen:
-    """Return what is seen of each message as written by a head that saw neither it nor its noisy copies."""
+def fit_whole(lesson: Lesson, start: Head) -> Head:
+    """Fit a head to all of a lesson, from the head that trials ended with: it is not far, so a part of the steps do."""
+    features, labels = np.concatenate(lesson.copies), np.tile(lesson.labels, len(lesson.copies))
+    steps = max(1, lesson.steps // (4 if len(lesson.labels) > _MANY else 2))
+    return fit_head(features, labels, start, lesson.l2, steps)
+
+
+def _kinship(held_out: _Seen, labels: Labels) -> tuple[float, float]:
+    """Return how much likeness should add to logits, by what makes the truth least surprising, and the temperature."""
+    if held_out.likeness is None:
+        return 0.0, best_temperature(held_out.logits, labels)[0]
+    unit = float(held_out.logits.std(1).mean() / max(held_out.likeness.std(1).mean(), 1e-6))
+    tried = {share * unit: best_temperature(held_out.with_kin(share * unit), labels) for share in _KINSHIPS}
+    kinship = min(tried, key=lambda one: tried[one][1])
+    return kinship, tried[kinship][0]
+
+
+def _held_out(lesson: Lesson, folds: int) -> tuple[_Seen, Head]:
+    """Return what is seen of each message as written by a head that saw neither it nor its noisy copies.
+
+    With it comes the mean of the heads, each of which saw most messages.
+    """
     dice = np.random.default_rng(lesson.seed)
-    labels, classes = lesson.labels, int(lesson.labels.max()) + 1
+    labels, classes = lesson.labels, lesson.classes
     if len(labels) > _MANY:
         lesson, folds = replace(lesson, copies=lesson.copies[:1]), min(folds, _FEW_FOLDS)
     fold = np.zeros(len(labels), np.intp)
@@ -96,24 +146,33 @@ def _held_out(lesson: Lesson, folds: int) -> _Seen:
         members = dice.permutation(np.flatnonzero(labels == label))
         fold[members] = np.arange(len(members)) % folds
     logits = np.zeros((len(labels), classes), np.float32)
-    evidence = np.zeros((len(labels), 4 if lesson.dense else 2), np.float32)
+    likeness = np.zeros_like(logits) if lesson.dense else None
+    heads: list[Head] = []
     for number in range(folds):
         rows, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if len(rows) and len(unseen):
-            seen = _look(lesson.part(rows, labels[rows]), lesson.copies[0][unseen], classes)
-            logits[unseen], evidence[unseen] = seen.logits, seen.evidence
-    return _Seen(logits=logits, evidence=evidence)
+            seen, head = _look(lesson.part(rows, labels[rows]), lesson.copies[0][unseen], classes)
+            heads.append(head)
+            logits[unseen] = seen.logits
+            if likeness is not None and seen.likeness is not None:
+                likeness[unseen] = seen.likeness
+    return _Seen(logits=logits, likeness=likeness), mean_head(heads or [blank_head(lesson.copies[0].shape[1], classes)])
 
 
-def _left_out(lesson: Lesson) -> tuple[Floats, _Seen]:
-    """Return the evidence of held-out messages of known intents, and what is seen of those of intents left out."""
+def _few(labels: Labels, most: int, dice: np.random.Generator) -> Labels:
+    """Return the rows of at most so many messages of each intent."""
+    classes = int(labels.max()) + 1
+    return np.concatenate([dice.permutation(np.flatnonzero(labels == label))[:most] for label in range(classes)])
+
+
+def _left_out(lesson: Lesson, kinship: float) -> tuple[Floats, Floats, list[Floats]]:
+    """Return the evidence of held-out messages of known intents, that of intents left out, and the logits of these."""
     dice = np.random.default_rng(lesson.seed)
-    classes = int(lesson.labels.max()) + 1
-    few = [dice.permutation(np.flatnonzero(lesson.labels == label))[:_OF_AN_INTENT] for label in range(classes)]
-    rows = np.concatenate(few)
+    rows = _few(lesson.labels, _OF_AN_INTENT, dice)
     friends: list[Floats] = []
-    strangers: list[_Seen] = []
-    for left in np.array_split(dice.permutation(classes), min(_ROUNDS, classes)):
+    strangers: list[Floats] = []
+    foreign_logits: list[Floats] = []
+    for left in np.array_split(dice.permutation(lesson.classes), min(_ROUNDS, lesson.classes)):
         is_left = np.isin(lesson.labels[rows], left)
         known = dice.permutation(rows[~is_left])
         held, learnt = np.split(known, [len(known) // _HELD_OUT])
@@ -121,33 +180,29 @@ def _left_out(lesson: Lesson) -> tuple[Floats, _Seen]:
         if len(intents) < 2 or not len(held):
             continue
         asked = np.concatenate([held, rows[is_left]])
-        seen = _look(lesson.part(learnt, labels.astype(np.intp)), lesson.copies[0][asked], len(intents))
-        friends.append(seen.evidence[: len(held)])
-        pad = np.full((len(asked) - len(held), classes - len(intents)), -np.inf, np.float32)
-        strangers.append(_Seen(logits=np.hstack([seen.logits[len(held) :], pad]), evidence=seen.evidence[len(held) :]))
+        seen, _ = _look(lesson.part(learnt, labels.astype(np.intp)), lesson.copies[0][asked], len(intents))
+        logits = seen.with_kin(kinship)
+        evidence = gather(logits, seen.likeness)
+        friends.append(evidence[: len(held)])
+        strangers.append(evidence[len(held) :])
+        foreign_logits.append(logits[len(held) :])
     width = 4 if lesson.dense else 2
-    return _stacked(friends, width), _Seen(
-        logits=_stacked([part.logits for part in strangers], classes),
-        evidence=_stacked([part.evidence for part in strangers], width),
-    )
+    return _stacked(friends, width), _stacked(strangers, width), foreign_logits
 
 
 def _stacked(parts: list[Floats], width: int) -> Floats:
     return np.concatenate([np.zeros((0, width), np.float32), *parts])
 
 
-def _look(lesson: Lesson, unseen: Floats, classes: int) -> _Seen:
-    """Return what a classifier trained on the lesson sees of messages; intents it does not know get no logit."""
+def _look(lesson: Lesson, unseen: Floats, classes: int) -> tuple[_Seen, Head]:
+    """Return what a classifier trained on the lesson sees of messages, and its head."""
     features, labels = np.concatenate(lesson.copies), np.tile(lesson.labels, len(lesson.copies))
-    logits = fit_head(features, labels, lesson.l2, lesson.steps).logits(unseen)
-    # The last intents may have no message in this part.
-    lowest = logits.min(1, keepdims=True)
-    logits = np.hstack([logits, np.repeat(lowest, classes - logits.shape[1], axis=1)])
+    head = fit_head(features, labels, blank_head(features.shape[1], classes), lesson.l2, lesson.steps)
     likeness = None
     if lesson.dense:
         memory = remember(lesson.copies[0][:, : lesson.dense], lesson.labels, lesson.seed)
         likeness = memory.likeness(unseen[:, : lesson.dense], classes)
-    return _Seen(logits=logits, evidence=gather(logits, likeness))
+    return _Seen(logits=head.logits(unseen), likeness=likeness), head
 
 
 def _weigh(friends: Floats, strangers: Floats) -> tuple[Floats, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from bot.engine.components.softmax import Floats
 
 #: Vectors kept at most, those of the last training first.
 MOST = 50_000
+#: From so many unknown texts on, time counts for more than the last digit of a vector.
+MANY = 6_000
 
 
 class VectorCache:
@@ -25,13 +28,20 @@ class VectorCache:
         self._old = _read(self._file)
         self._used: dict[bytes, Floats] = {}
 
+    def learn(self, texts: Iterable[str]) -> None:
+        """Have the vectors of these texts ready: the very ones that the encoder gives, unless very many are new."""
+        keyed = {key: text for text in texts if (key := _key(text)) not in self._used}
+        fresh = [key for key in keyed if key not in self._old]
+        self._used |= {key: self._old[key] for key in keyed if key in self._old}
+        if len(fresh) < MANY:
+            self._used |= {key: self._encoder.encode(keyed[key]) for key in fresh}
+        else:
+            self._used |= zip(fresh, self._encoder.encode_many([keyed[key] for key in fresh]), strict=True)
+
     def encode(self, text: str) -> Floats:
-        """Return the vector of one text, the very one that the encoder gives."""
-        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if key not in self._used:
-            known = self._old.get(key)
-            self._used[key] = self._encoder.encode(text) if known is None else known
-        return self._used[key]
+        """Return the vector of one text."""
+        self.learn([text])
+        return self._used[_key(text)]
 
     def save(self) -> None:
         """Write down what was asked for, and of what was there before as much as fits."""
@@ -44,6 +54,10 @@ class VectorCache:
         np.savez(fresh, keys=keys, vectors=np.stack([vector for _, vector in kept]))
         # In one step: whoever reads it, reads a whole one.
         fresh.replace(self._file)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _read(file: Path) -> dict[bytes, Floats]:

@@ -1,0 +1,188 @@
+"""Writes a sentence encoder as an ONNX graph by hand, from the weights of a BERT or of an MPNet.
+
+Both are stacks of layers that look at all pieces of a text at once; an MPNet has no token types, and adds to each look
+a bias by the distance between two pieces. The vectors of a text's pieces are averaged and made length one. The graph
+takes texts of one length (`input_ids`, shape (texts, pieces)), so it needs neither an attention mask nor padding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.engine.components.sentence_encoder import MAX_PIECES
+
+#: Distances between pieces are told apart in so many groups, and are all alike from so many pieces on.
+_GROUPS, _FAR = 32, 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The measures of an encoder, and what its weights are called."""
+
+    width: int
+    heads: int
+    layers: int
+    #: kept from zero when a spread is divided by
+    epsilon: float
+    #: the row of the first piece in the table of positions
+    first_position: int
+    #: a layer's part that looks at the other pieces, and in it: query, key, value, and what mixes the outcome
+    attention: str
+    looks: tuple[str, str, str]
+    mixed: str
+    #: the norm after it
+    norm: str
+    #: the table of biases by distance; empty where there is none
+    distances: str
+
+
+BERT = Architecture(
+    width=384, heads=12, layers=6, epsilon=1e-12, first_position=0,
+    attention="attention", looks=("self.query", "self.key", "self.value"), mixed="output.dense",
+    norm="attention.output.LayerNorm", distances="",
+)  # fmt: skip
+MPNET = Architecture(
+    width=768, heads=12, layers=12, epsilon=1e-5, first_position=2,
+    attention="attention.attn", looks=("q", "k", "v"), mixed="o",
+    norm="attention.LayerNorm", distances="encoder.relative_attention_bias.weight",
+)  # fmt: skip
+
+
+def write_graph(weights: dict[str, Any], architecture: Architecture, target: Path) -> None:
+    """Write the encoder of these weights in full precision."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    graph = _Graph(weights, architecture)
+    vectors = _sentence_vectors(graph)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "sentence_encoder",
+            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "pieces"])],
+            [helper.make_tensor_value_info(vectors, TensorProto.FLOAT, ["texts", architecture.width])],
+            list(graph.constants.values()),
+        ),
+        opset_imports=[helper.make_opsetid("", 20)],
+        ir_version=9,
+    )
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, target)
+
+
+class _Graph:
+    """An ONNX graph while it is being written: each method adds one operation and returns the name of its output."""
+
+    def __init__(self, weights: dict[str, Any], architecture: Architecture) -> None:
+        self._weights = weights
+        self.architecture = architecture
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+
+    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:
+        from onnx import helper
+
+        output = f"{operation}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, value: Any) -> str:
+        from onnx import numpy_helper
+
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
+        return name
+
+    def weight(self, name: str) -> str:
+        return self.constant(name, self._weights[name])
+
+    def integers(self, *values: int) -> str:
+        return self.constant("integers_" + "_".join(map(str, values)), np.asarray(values, np.int64))
+
+    def linear(self, x: str, *names: str) -> str:
+        """Multiply by these layers' weights side by side: one product is faster than several."""
+        joined = "+".join(names)
+        weight = np.concatenate([self._weights[f"{name}.weight"] for name in names]).T
+        bias = np.concatenate([self._weights[f"{name}.bias"] for name in names])
+        product = self.add("MatMul", x, self.constant(f"{joined}.weight", weight))
+        return self.add("Add", product, self.constant(f"{joined}.bias", bias))
+
+    def normalised(self, x: str, name: str) -> str:
+        scale, shift = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        return self.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=self.architecture.epsilon)
+
+    def biases_by_distance(self) -> str:
+        """Add the bias of each look at each place for texts of this length: (heads, pieces, pieces)."""
+        table = self._weights[self.architecture.distances]
+        whole = self.constant("biases", table[groups_of_distances(MAX_PIECES)].transpose(2, 0, 1).astype(np.float32))
+        length = self.add("Shape", "input_ids", start=1, end=2)
+        ends = self.add("Concat", length, length, axis=0)
+        return self.add("Slice", whole, self.integers(0, 0), ends, self.integers(1, 2))
+
+
+def groups_of_distances(pieces: int) -> npt.NDArray[np.intp]:
+    """Return the group of each distance, (from, to): near ones singly, far ones together, those behind apart."""
+    half = _GROUPS // 2
+    near = half // 2
+    places = np.arange(pieces)
+    distance = places[None, :] - places[:, None]
+    away = np.abs(distance)
+    scale = np.log(np.maximum(away, near) / near) / np.log(_FAR / near)
+    far = np.minimum(near + (scale * (half - near)).astype(np.intp), half - 1)
+    groups: npt.NDArray[np.intp] = np.where(distance > 0, half, 0) + np.where(away < near, away, far)
+    return groups
+
+
+def _sentence_vectors(graph: _Graph) -> str:
+    hidden = _embedded(graph)
+    biases = graph.biases_by_distance() if graph.architecture.distances else ""
+    for number in range(graph.architecture.layers):
+        hidden = _layer(graph, hidden, f"encoder.layer.{number}", biases)
+    mean = graph.add("ReduceMean", hidden, graph.integers(1), keepdims=0)
+    return graph.add("LpNormalization", mean, axis=-1, p=2)
+
+
+def _embedded(graph: _Graph) -> str:
+    words = graph.add("Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids")
+    first = graph.architecture.first_position
+    length = graph.add("Shape", "input_ids", start=1, end=2)
+    end = graph.add("Add", length, graph.integers(first)) if first else length
+    positions = graph.weight("embeddings.position_embeddings.weight")
+    places = graph.add("Slice", positions, graph.integers(first), end, graph.integers(0))
+    summed = graph.add("Add", words, places)
+    if not graph.architecture.distances:
+        # All pieces belong to the first and only sentence.
+        types = graph.weight("embeddings.token_type_embeddings.weight")
+        summed = graph.add("Add", summed, graph.add("Slice", types, *map(graph.integers, (0, 1, 0))))
+    return graph.normalised(summed, "embeddings.LayerNorm")
+
+
+def _layer(graph: _Graph, hidden: str, name: str, biases: str) -> str:
+    part = f"{name}.{graph.architecture.attention}"
+    attended = graph.linear(_attention(graph, hidden, part, biases), f"{part}.{graph.architecture.mixed}")
+    hidden = graph.normalised(graph.add("Add", attended, hidden), f"{name}.{graph.architecture.norm}")
+    inner = graph.add("Gelu", graph.linear(hidden, f"{name}.intermediate.dense"))
+    outer = graph.add("Add", graph.linear(inner, f"{name}.output.dense"), hidden)
+    return graph.normalised(outer, f"{name}.output.LayerNorm")
+
+
+def _attention(graph: _Graph, hidden: str, name: str, biases: str) -> str:
+    width, heads = graph.architecture.width, graph.architecture.heads
+    joined = graph.linear(hidden, *(f"{name}.{look}" for look in graph.architecture.looks))
+    # (texts, pieces, 3 x width) -> (3, texts, heads, pieces, width of a head) -> one (texts, heads, ...) each
+    split = graph.add("Reshape", joined, graph.integers(0, 0, 3, heads, width // heads))
+    turned = graph.add("Transpose", split, perm=[2, 0, 3, 1, 4])
+    query, key, value = (
+        graph.add("Gather", turned, graph.constant(f"index_{i}", np.int64(i)), axis=0) for i in range(3)
+    )
+    scores = graph.add("MatMul", query, graph.add("Transpose", key, perm=[0, 1, 3, 2]))
+    looks = graph.add("Mul", scores, graph.constant("scale", np.float32((width // heads) ** -0.5)))
+    if biases:
+        looks = graph.add("Add", looks, biases)
+    mixed = graph.add("MatMul", graph.add("Softmax", looks, axis=-1), value)
+    return graph.add("Reshape", graph.add("Transpose", mixed, perm=[0, 2, 1, 3]), graph.integers(0, 0, width))
