@@ -7,10 +7,11 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.connecting import SITE, connectors_of
-from bot.domain.connectors import Challenging, Connector, FetchesMedia, Registering, ShowsTyping
+from bot.domain.connectors import Challenging, Checking, Connector, FetchesMedia, Registering, ShowsTyping
 from bot.domain.errors import SettingsError
 from bot.settings import Settings, load
 from connectors.meta.settings import InstagramSettings
+from connectors.registry import SECTIONS
 from connectors.setup import Facilities
 from connectors.webchat.connector import VisitorKeys, WebChatConnector
 from tests.fakes.cursors import MemoryCursors
@@ -97,6 +98,17 @@ def test_powers_of_meta(channel: str) -> None:
 
     assert all(isinstance(made, power) for power in (Challenging, Registering, FetchesMedia, ShowsTyping))
     assert not hasattr(made, "poll")
+
+
+def test_every_account_says_how_it_is() -> None:
+    """The first connector of each account tells `doctor` how that is; some have nobody to register with."""
+    made = connected(*ACCOUNTS)
+    first = [made[next(iter(section.titles))] for section in SECTIONS.values()]
+
+    assert all(isinstance(each, Checking) for each in first)
+    assert {str(each.channel) for each in first if not isinstance(each, Registering)} == {
+        *("app", "email", "mastodon", "wordpress-comments", "youtube-comments")
+    }
 
 
 def test_windows_follow_the_settings() -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bot.clock import SystemClock
 from bot.connecting import lone_connectors
-from bot.domain.connectors import Closing, Connector, KnowsExpiry, Polling, Registering
+from bot.domain.connectors import Checking, Closing, Connector, KnowsExpiry, Polling
 from bot.domain.errors import SettingsError
 from bot.opening import open_database
 from bot.settings import Settings
@@ -105,7 +105,7 @@ def way_of(connector: Connector) -> str:
 
 async def _ask(connector: Connector) -> tuple[str, str, datetime | None]:
     """Return state, detail and the token's end as the channel tells them."""
-    if not isinstance(connector, Registering):
+    if not isinstance(connector, Checking):
         return "reachable" if connector.channel == "webchat" else "set", "", None
     try:
         async with asyncio.timeout(_ANSWERS_WITHIN):

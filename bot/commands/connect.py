@@ -19,7 +19,7 @@ from bot.commands.hello import Ear, answer, listening
 from bot.commands.questions import Question, from_environment, questions, section_of, steps
 from bot.commands.settings_file import put_account, put_public_url, write
 from bot.connecting import lone_facilities
-from bot.domain.connectors import Closing, Connector, ConnectorRegistry, Registering, Sent
+from bot.domain.connectors import Checking, Closing, Connector, ConnectorRegistry, Registering, Sent
 from bot.domain.errors import SettingsError
 from bot.instance import only_instance, only_user
 from bot.opening import open_database
@@ -121,8 +121,7 @@ class Connecting:
         ear = Ear(registry=registry, receiver=Receiver(database, SystemClock(), Hint()), code=self._order.code)
         async with listening(self._settings, ear):
             for each in registry.connectors:
-                if isinstance(each, Registering):
-                    await self._register(each, each)
+                await self._register(each)
             await self._write(account)
             return await self._listen(ear) if self._order.waits_for else 0
 
@@ -179,17 +178,22 @@ class Connecting:
             self._settings = self._settings.model_copy(update={"service": service})
             self._is_url_new = True
 
-    async def _register(self, connector: Connector, registering: Registering) -> None:
+    async def _register(self, connector: Connector) -> None:
+        """Tell the channel where we are, if it wants to know, and say how the account is."""
+        line = ""
         try:
             async with asyncio.timeout(_REGISTERS_WITHIN):
-                await registering.register()
-                line = await registering.check()
+                if isinstance(connector, Registering):
+                    await connector.register()
+                if isinstance(connector, Checking):
+                    line = await connector.check()
         except TimeoutError:
             raise SettingsError(
                 f"{connector.channel} takes us not in within {_REGISTERS_WITHIN:.0f} seconds; check the network"
             ) from None
-        self._console.print("[green]✓[/green] ", end="")
-        self._console.print(f"{connector.channel}: {line}", markup=False, soft_wrap=True)
+        if line:
+            self._console.print("[green]✓[/green] ", end="")
+            self._console.print(f"{connector.channel}: {line}", markup=False, soft_wrap=True)
 
     async def _write(self, account: ChannelSettings) -> None:
         """Write the account to the settings file, if that is wanted."""

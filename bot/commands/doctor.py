@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bot.clock import SystemClock
 from bot.commands.models import find_model
-from bot.domain.connectors import Registering
+from bot.domain.connectors import Checking
 from bot.domain.errors import DirectoryUnavailableError, SettingsError
 from bot.opening import open_database, open_records
 from bot.service import Role, Service
@@ -149,7 +149,7 @@ class _Doctor:
                 self._say("records", "the sample shop" if brand.sample_shop else "the mapping fits the database")
                 service = Service(self._settings, Role.WEB | Role.WORKER, database, brand)
                 for connector in service.connectors.connectors:
-                    if isinstance(connector, Registering):
+                    if isinstance(connector, Checking):
                         await self._check(connector.channel, connector.check)
                 if service.slack is not None:
                     await self._check("slack", service.slack.check)

@@ -368,6 +368,11 @@ class Registering(Protocol):
         """Make the channel call us (or stop calling, when polling); safe to repeat."""
         ...
 
+
+@runtime_checkable
+class Checking(Protocol):
+    """A connector that can say how its account is."""
+
     async def check(self) -> str:
         """Return one line on the account's health for `doctor`; raise `SettingsError` that says what to fix."""
         ...

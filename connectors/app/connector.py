@@ -242,9 +242,6 @@ class AppConnector:
             raise MediaError("app.file_hosts names no server that files are fetched from")
         return await self._downloads.get(attachment.reference)
 
-    async def register(self) -> None:
-        """Do nothing: the app is told our address by whoever writes it."""
-
     async def check(self) -> str:
         """Return one line on the app; raises `SettingsError` when it does not answer a signed call."""
         nobody = ChannelAddress(channel=CHANNEL, account=self.account, external_id="doctor")

@@ -33,7 +33,7 @@ from bot.domain.connectors import (
     TextUnit,
     WebhookRequest,
 )
-from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
+from bot.domain.errors import MalformedWebhookError, SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, OutboundMessage
 from bot.domain.planning import measure, plan
 from bot.domain.ports import Cursors, MediaStore
@@ -57,6 +57,7 @@ from connectors.bluesky.text import facets_of, record_key, stamped
 from connectors.downloads import Downloads, origin_of
 from connectors.fields import Fields, load, storable
 from connectors.setup import ChannelSettings, Facilities, shown
+from connectors.uncalled import Uncalled
 
 log = structlog.get_logger()
 
@@ -150,7 +151,7 @@ class Office:
         await self.downloads.close()
 
 
-class _Speaker(ABC):
+class _Speaker(Uncalled, ABC):
     """What is common to messages and posts."""
 
     #: of one text
@@ -174,10 +175,6 @@ class _Speaker(ABC):
     def account(self) -> AccountId:
         """The account's handle."""
         return AccountId(self._office.account.handle)
-
-    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002
-        """Refuse every call: Bluesky makes none."""
-        raise WebhookRejectedError("Bluesky calls nobody")
 
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return every event of a page as it was put together, those of the account's other channel as well."""

@@ -34,7 +34,7 @@ from bot.domain.connectors import (
     TextUnit,
     WebhookRequest,
 )
-from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
+from bot.domain.errors import MalformedWebhookError, SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, InboundMessage, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import MediaStore
@@ -51,6 +51,7 @@ from connectors.fields import Fields
 from connectors.files import File
 from connectors.setup import ChannelSettings, Facilities, Words, shown
 from connectors.titles import explain
+from connectors.uncalled import Uncalled
 
 log = structlog.get_logger()
 
@@ -112,7 +113,7 @@ class DiscordSettings(ChannelSettings):
         return (private, DiscordChannelsConnector(self, facilities, api)) if self.channels else (private,)
 
 
-class _DiscordConnector(ABC):
+class _DiscordConnector(Uncalled, ABC):
     """Speaks for one bot. `sleep` waits between attempts of its own, `clock` is in seconds since 1970."""
 
     name: ClassVar[ChannelName]
@@ -163,10 +164,6 @@ class _DiscordConnector(ABC):
             has_edits=True,
             has_quotes=True,
         )
-
-    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002 - whatever it is
-        """Refuse: Discord's events come over the gateway, and nobody calls us for it."""
-        raise WebhookRejectedError("Discord does not call us: leave its Interactions Endpoint URL empty")
 
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return every event of what the gateway brought, written as JSON."""

@@ -28,7 +28,7 @@ from bot.domain.connectors import (
     Sink,
     WebhookRequest,
 )
-from bot.domain.errors import MediaError, SettingsError, WebhookRejectedError
+from bot.domain.errors import MediaError, SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors, MediaStore
@@ -40,6 +40,7 @@ from connectors.email.names import message_id_of
 from connectors.email.poll import Place, PollParts, Reader
 from connectors.email.senders import mailbox_of, normal_address
 from connectors.email.smtp import Postman
+from connectors.uncalled import Uncalled
 
 log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ class EmailAccount:
         return Ourselves(addresses=self.aliases | {self.address}, account=self.id, authserv_id=self.authserv_id)
 
 
-class EmailConnector:
+class EmailConnector(Uncalled):
     """Speaks for one mailbox. `media` holds the files to send; `cursors` up to where was read."""
 
     def __init__(
@@ -145,10 +146,6 @@ class EmailConnector:
             has_reply_context=True,
             debounce=timedelta(),
         )
-
-    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002 - no request can be genuine
-        """Refuse: nobody calls us with mail."""
-        raise WebhookRejectedError("mail is fetched, not brought")
 
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return what a batch of mails means, written as `load_batch` reads it."""
@@ -223,9 +220,6 @@ class EmailConnector:
     async def poll(self, sink: Sink) -> None:
         """Fetch mails for ever."""
         await self._reader.poll(sink)
-
-    async def register(self) -> None:
-        """Do nothing: there is nobody to tell where we are."""
 
     async def check(self) -> str:
         """Return one line on the mailbox and on the way out of it."""

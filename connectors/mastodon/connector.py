@@ -33,7 +33,7 @@ from bot.domain.connectors import (
     Sink,
     WebhookRequest,
 )
-from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
+from bot.domain.errors import MalformedWebhookError, SettingsError
 from bot.domain.messages import Attachment, InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors, MediaStore
@@ -54,6 +54,7 @@ from connectors.mastodon.events import (
 from connectors.mastodon.media import FILE_KINDS, FILE_MAX_BYTES, Uploads, uncertain_is_later
 from connectors.mastodon.poll import MastodonPoll, PollParts
 from connectors.setup import ChannelSettings, Facilities, shown
+from connectors.uncalled import Uncalled
 
 _STATUSES = "/api/v1/statuses"
 #: Whatever its length, an address counts as so many characters.
@@ -144,7 +145,7 @@ class Office:
         await self.downloads.close()
 
 
-class _Speaker(ABC):
+class _Speaker(Uncalled, ABC):
     """What is common to what is said in private and in public."""
 
     #: who reads what answers nothing
@@ -177,10 +178,6 @@ class _Speaker(ABC):
             has_reply_context=True,
             is_public=self.channel == MENTIONS,
         )
-
-    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002
-        """Refuse every call: Mastodon makes none."""
-        raise WebhookRejectedError("Mastodon calls nobody")
 
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return every event of a page as it was put together, those of the account's other channel as well."""
@@ -319,9 +316,6 @@ class MastodonConnector(_Speaker):
     async def poll(self, sink: Sink) -> None:
         """Fetch notifications until cancelled."""
         await self._office.poll.run(sink)
-
-    async def register(self) -> None:
-        """Do nothing: there is nobody to tell where we are."""
 
     async def check(self) -> str:
         """Return one line on the account and its server; raises `SettingsError` that says what to fix."""

@@ -33,13 +33,14 @@ from bot.domain.connectors import (
     Sink,
     WebhookRequest,
 )
-from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
+from bot.domain.errors import MalformedWebhookError, SettingsError
 from bot.domain.messages import InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors
 from connectors.fields import Fields, load, storable
 from connectors.looking import Known, look_for_ever
 from connectors.setup import ChannelSettings, Facilities, shown
+from connectors.uncalled import Uncalled
 from connectors.wordpress.api import DUPLICATE, GONE, Failure, WordPressApi
 from connectors.wordpress.comments import CHANNEL, Comments, comments_in, page_of
 
@@ -94,7 +95,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class WordPressConnector:
+class WordPressConnector(Uncalled):
     """Speaks on one site. `sleep` waits between looks, `now` is the moment."""
 
     def __init__(
@@ -132,10 +133,6 @@ class WordPressConnector:
         return Capabilities(
             text_max=_TEXT_MAX, is_send_idempotent=True, has_edits=True, is_public=True, has_reply_context=True
         )
-
-    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002
-        """Refuse every call: WordPress makes none."""
-        raise WebhookRejectedError("WordPress calls nobody")
 
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return every comment of a page as it was fetched."""
@@ -263,9 +260,6 @@ class WordPressConnector:
         except MalformedWebhookError:
             return Ambiguous(reason="the site's answer cannot be read")
         return me
-
-    async def register(self) -> None:
-        """Do nothing: there is nobody to tell where we are."""
 
     async def check(self) -> str:
         """Return one line on the site and its user; raises `SettingsError` that says what to fix."""

@@ -29,12 +29,13 @@ from bot.domain.connectors import (
     TextUnit,
     WebhookRequest,
 )
-from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejectedError
+from bot.domain.errors import MalformedWebhookError, SettingsError
 from bot.domain.messages import InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors
 from connectors.fields import Fields, load, storable
 from connectors.setup import ChannelSettings, Facilities, shown
+from connectors.uncalled import Uncalled
 from connectors.youtube.api import Access, Units, YouTubeApi
 from connectors.youtube.comments import CHANNEL, Comments, thread_of
 from connectors.youtube.poll import CommentPoll, PollParts
@@ -91,7 +92,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class YouTubeConnector:
+class YouTubeConnector(Uncalled):
     """Speaks for one channel. `sleep` waits between looks, `now` is the moment."""
 
     def __init__(
@@ -137,10 +138,6 @@ class YouTubeConnector:
             has_reply_context=True,
         )
 
-    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002
-        """Refuse every call: YouTube makes none."""
-        raise WebhookRejectedError("YouTube calls nobody")
-
     def parse(self, request: WebhookRequest) -> list[InboundEvent]:
         """Return every comment of a page as it was fetched."""
         return self._comments.read(request.body)
@@ -180,9 +177,6 @@ class YouTubeConnector:
     async def poll(self, sink: Sink) -> None:
         """Fetch comments until cancelled."""
         await self._poll.run(sink)
-
-    async def register(self) -> None:
-        """Do nothing: there is nobody to tell where we are."""
 
     async def check(self) -> str:
         """Return one line on the account and its units; raises `SettingsError` that says what to fix."""

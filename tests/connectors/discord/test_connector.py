@@ -69,7 +69,7 @@ def test_powers(stand: Bench) -> None:
 def test_nobody_calls(stand: Bench) -> None:
     """Whoever calls a webhook of Discord's is refused."""
     for connector in (stand.connector, stand.public):
-        with pytest.raises(WebhookRejectedError, match="Interactions Endpoint"):
+        with pytest.raises(WebhookRejectedError):
             connector.verify(WebhookRequest(method="POST", headers={}, query={}, body=b"{}"))
 
 

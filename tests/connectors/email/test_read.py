@@ -234,7 +234,6 @@ async def test_check(dovecot: Dovecot, user: str) -> None:
             f"{ADDRESS}, INBOX (0 mails) is read at once, 127.0.0.1 lets us send, nobody proves (email.authserv_id) "
             "who writes"
         )
-        await connector.register()
         await connector.close()
 
 
