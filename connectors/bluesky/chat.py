@@ -27,10 +27,11 @@ class Chat:
         self._now = now
         self._written: OrderedDict[str, None] = OrderedDict()
 
-    async def write(self, convo: str, text: str) -> SendResult:
-        """Write a message into a conversation, once."""
+    async def write(self, convo: str, text: str, answered: str = "") -> SendResult:
+        """Write a message into a conversation, once; `answered` is the message that it answers."""
         began = self._now()
-        body = {"convoId": convo, "message": {"text": text, "facets": facets_of(text)}}
+        quote = {"replyTo": {"messageId": answered}} if answered else {}
+        body = {"convoId": convo, "message": {"text": text, "facets": facets_of(text), **quote}}
         answer = await self._api.post("chat.bsky.convo.sendMessage", body)
         result = answer if not isinstance(answer, bytes) else _sent(answer)
         if isinstance(result, Ambiguous):

@@ -213,7 +213,9 @@ class BlueskyConnector(_Speaker):
     @property
     def capabilities(self) -> Capabilities:
         """What a message carries: words, which nobody can take back from the other's sight."""
-        return Capabilities(text_max=_MESSAGE_MAX, text_unit=TextUnit.GRAPHEMES, has_reply_context=True)
+        return Capabilities(
+            text_max=_MESSAGE_MAX, text_unit=TextUnit.GRAPHEMES, has_quotes=True, has_reply_context=True
+        )
 
     async def send(self, operation: SendOperation, key: str) -> SendResult:
         """Write one message."""
@@ -223,7 +225,7 @@ class BlueskyConnector(_Speaker):
         convo = operation.reply_context.get(CONVO, "") or await self._office.chat.convo_with(customer)
         if not isinstance(convo, str):
             return convo
-        result = await self._office.chat.write(convo, text)
+        result = await self._office.chat.write(convo, text, operation.quotes)
         if isinstance(result, Ambiguous):
             self._office.poll.doubt(customer, text, key)
         return result

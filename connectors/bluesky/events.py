@@ -196,6 +196,7 @@ class Timeline:
             address=self._private(sender),
             external_id=message.text("id"),
             text=text,
+            quotes=message.aside("replyTo", "id"),
             display_name=profile.text("displayName", "") or profile.text("handle", "") or None,
             sent_at=sent_at,
             reply_context={CONVO: convo},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -29,9 +31,12 @@ from bot.domain.errors import MalformedWebhookError, MediaError
 from connectors.downloads import NotNowError
 from connectors.fields import Fields, load
 from connectors.http import Call, CallError, Line, classify
+from connectors.pace import Pace
 
 #: Stands for the token everywhere above the `Line`.
 _PLACEHOLDER = "hidden-token"
+#: Of one bot to all its customers: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+_MESSAGES_A_SECOND = 30
 _CONNECTIONS_MAX = 64
 #: Seconds without a byte of an answer.
 _READ_TIMEOUT = 20.0
@@ -166,6 +171,7 @@ class _Request(BaseRequest):
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._pace = Pace(_MESSAGES_A_SECOND, 1 / _MESSAGES_A_SECOND, asyncio.sleep, time.monotonic)
 
     @property
     def read_timeout(self) -> float:
@@ -182,6 +188,8 @@ class _Request(BaseRequest):
         """Make the request; raises `TelegramError`."""
         asked = given.get("read_timeout")
         headers, body = _encoded(given["url"], given.get("request_data"))
+        if (name := given["url"].rpartition("/")[2]).startswith("send") and name != "sendChatAction":
+            await self._pace.wait()
         call = Call(
             method=given["method"],
             url=given["url"],

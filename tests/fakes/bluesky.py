@@ -241,7 +241,8 @@ class FakeBluesky:
         text = body["message"]["text"]
         if len(regex.findall(r"\X", text)) > 1_000 or len(text.encode()) > 10_000:
             return _refusal(400, "InvalidRequest", "message too long")
-        return web.json_response(self.says(body["convoId"], OURS, text, facets=body["message"]["facets"]))
+        told = {name: body["message"][name] for name in ("facets", "replyTo") if name in body["message"]}
+        return web.json_response(self.says(body["convoId"], OURS, text, **told))
 
 
 def _reference(uri: str) -> dict[str, str]:

@@ -54,6 +54,16 @@ async def test_a_message_is_answered_in_its_conversation(stand: Bench) -> None:
     assert link["features"][0]["uri"] == "https://copperleaf.example/tea"
 
 
+async def test_an_answer_shows_what_it_answers(stand: Bench) -> None:
+    """Bluesky is told which message of the conversation is answered."""
+    said = stand.bluesky.says("convo0", JANE, "Where is it?")
+    (event,) = await stand.look()
+    assert isinstance(event, InboundMessage)
+    answer = SendText(address=event.address, text="Here.", quotes=said["id"], reply_context=event.reply_context)
+    assert isinstance(await stand.private.send(answer, "k1"), Sent)
+    assert stand.bluesky.logs[-1]["message"]["replyTo"] == {"messageId": said["id"]}
+
+
 async def test_a_stranger_is_taken_up(stand: Bench) -> None:
     """A conversation that waits to be accepted is, once its message is durable."""
     convo = stand.bluesky.talks(JOE, status="request")
