@@ -19,6 +19,14 @@ from bot.domain.messages import AttachmentKind
 from connectors.meta.messaging import MessagingAccount, MessagingConnector
 
 CHANNEL = ChannelName("instagram")
+#: https://developers.facebook.com/docs/messenger-platform/instagram/features/send-message
+_SHOWN = frozenset(
+    {
+        *("image/png", "image/jpeg", "image/gif"),
+        *("audio/aac", "audio/mp4", "audio/x-m4a", "audio/wav", "audio/x-wav"),
+        *("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +92,7 @@ class InstagramConnector(MessagingConnector):
             choices_max=13,
             choice_title_max=20,
             attachments=frozenset({AttachmentKind.IMAGE, AttachmentKind.AUDIO, AttachmentKind.VIDEO}),
+            attachment_types=_SHOWN,
             attachment_max_bytes=8_000_000,
             fetches_files=not self._account.can_upload,
             has_edits=True,

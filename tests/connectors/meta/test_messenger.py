@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -42,12 +43,15 @@ def _planned(stand: Bench, *attachments: Attachment) -> tuple[list[AttachmentKin
 
 
 async def test_instagram_names_what_it_cannot_show() -> None:
-    """Instagram shows pictures, sound and film; other files are named, and all are without a page to upload to."""
-    picture = Attachment(kind=AttachmentKind.IMAGE, name="tea.png", size=10, media_id=MediaId("a" * 32))
+    """Instagram shows pictures, sound and film of some types; without a page it has to be able to fetch them."""
+    picture = Attachment(
+        kind=AttachmentKind.IMAGE, name="tea.png", media_type="image/png", size=10, media_id=MediaId("a" * 32)
+    )
+    modern = replace(picture, name="tea.webp", media_type="image/webp")
     paper = Attachment(kind=AttachmentKind.FILE, name="label.pdf", size=10, media_id=MediaId("b" * 32))
     async with bench("instagram") as stand:
-        files, text = _planned(stand, picture, paper)
-        assert (files, "label.pdf" in text) == ([AttachmentKind.IMAGE], True)
+        files, text = _planned(stand, picture, paper, modern)
+        assert (files, "label.pdf" in text, "tea.webp" in text) == ([AttachmentKind.IMAGE], True, True)
     async with bench("instagram", page=None) as stand:
         files, text = _planned(stand, picture, paper)
         assert files == []

@@ -152,7 +152,9 @@ async def test_file_by_link() -> None:
     """By Instagram's own log-in nothing is uploaded: a file that we keep is fetched from its link."""
     async with bench("instagram", page=None) as stand:
         link = "https://care.example.com/files/x"
-        kept = Attachment(kind=AttachmentKind.IMAGE, name="tea.png", media_id=MediaId("f" * 32), link=link)
+        kept = Attachment(
+            kind=AttachmentKind.IMAGE, name="tea.png", media_type="image/png", media_id=MediaId("f" * 32), link=link
+        )
         assert await shown(stand, attachments=(kept,)) == [link]
         assert stand.jane.seen[0].kind == "image"
 
