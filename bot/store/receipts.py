@@ -10,6 +10,7 @@ from bot.domain.channels import ChannelAddress
 from bot.domain.conversations import ConversationId
 from bot.domain.messages import Author, DeliveryState, Echo, MessageId, Receipt, ReceiptKind, TranscriptLine
 from bot.store import conversations, transcript
+from bot.store.schema import conversations as conversations_table
 from bot.store.schema import messages, outbox
 
 #: One of our messages, and the conversation it belongs to.
@@ -78,6 +79,8 @@ def is_ours(connection: Connection, echo: Echo) -> bool:
 
     Some channels repeat everything that is sent for the brand, and say of nothing by whom.
     """
+    if _asked_privately(connection, echo):
+        return True
     conversation = conversations.find_by_address(connection, echo.address)
     if conversation is None:
         return False
@@ -93,6 +96,27 @@ def is_ours(connection: Connection, echo: Echo) -> bool:
         outbox.c.address == str(echo.address), outbox.c.state == "claimed", outbox.c.kind == "message"
     )
     return any(_says(body, echo.text) for body in connection.scalars(leaving))
+
+
+def _asked_privately(connection: Connection, echo: Echo) -> bool:
+    """Whether it is what we asked in private about something public, whose conversation is the one that knows it."""
+    told = (
+        select(conversations_table.c.address)
+        .join(messages, messages.c.conversation_id == conversations_table.c.id)
+        .where(messages.c.external_id == echo.external_id, messages.c.author != Author.CUSTOMER.value)
+    )
+    if any(_is_public_side(address, echo) for address in connection.scalars(told)):
+        return True
+    asking = select(outbox.c.address, outbox.c.body).where(outbox.c.state == "claimed", outbox.c.kind == "message")
+    return any(
+        row.body.get("invitation") and _is_public_side(row.address, echo) and _says(row.body, echo.text)
+        for row in connection.execute(asking)
+    )
+
+
+def _is_public_side(address: str, echo: Echo) -> bool:
+    public = ChannelAddress.parse(address)
+    return public.account == echo.address.account and public.channel.startswith(f"{echo.address.channel}-")
 
 
 def _says(body: dict[str, object], text: str) -> bool:

@@ -36,7 +36,7 @@ from connectors.downloads import NotNowError, attempt
 from connectors.fields import Fields, storable
 from connectors.meta import account as meta
 from connectors.meta import files as meta_files
-from connectors.meta.account import MetaAccount
+from connectors.meta.account import KEY_MARK, MetaAccount
 from connectors.meta.api import Failure, GraphApi
 from connectors.meta.comments import COMMENT, ID, MEDIA, MENTION, PAGE
 
@@ -116,15 +116,17 @@ class CommentsConnector:
             return Permanent(reason="it is not known any more which comment this answers")
         return _sent(await self._api.post(path, body), "id")
 
-    async def reply_privately(self, operation: SendText, key: str) -> SendResult:  # noqa: ARG002
+    async def reply_privately(self, operation: SendText, key: str) -> SendResult:
         """Send the comment's author a private message: one for each comment, and within seven days of it."""
         comment = operation.reply_context.get(COMMENT, "")
         if not ID.fullmatch(comment):
             return Permanent(reason="only comments can be answered in private")
+        # So that the echo is known to be ours; Instagram takes none.
+        metadata = {"metadata": KEY_MARK + key} if self._channel == PAGE else {}
         body = {
             "recipient": {"comment_id": comment},
             "messaging_type": "RESPONSE",
-            "message": {"text": storable(operation.text)},
+            "message": {"text": storable(operation.text), **metadata},
         }
         answer = await self._api.post(f"{self._node}/messages", body)
         result = _sent(answer, "message_id")

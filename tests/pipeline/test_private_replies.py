@@ -11,9 +11,11 @@ from bot.domain.acts import Claim
 from bot.domain.channels import ChannelName
 from bot.domain.connectors import Ambiguous, Permanent, SendResult, SendText, Sent
 from bot.domain.desk import DeskPostKind
+from bot.domain.messages import Echo
 from bot.domain.public import PublicText
 from bot.domain.rules import Rules
 from bot.pipeline import notices, phrases
+from bot.store import transcript
 from tests.fakes.connector import FakeConnector
 from tests.pipeline.rig import SAM, Rig
 from tests.pipeline.square import LINK, TEXTS, meaning, rules, says, ticket_at
@@ -90,6 +92,29 @@ async def test_asked_where_only_they_read(asking: Rig, public: Answering) -> Non
     view = await asking.desk.view(ticket.id)
     assert view is not None
     assert [joined.address for joined in view.joined] == [asking.connector.address("ann")]
+
+
+async def test_our_own_words_come_back(asking: Rig, public: Answering) -> None:
+    """What the network repeats of what we asked, also while it is being asked, is no answer of a person's."""
+
+    def echo(external_id: str) -> Echo:
+        return Echo(address=asking.connector.address("ann"), external_id=external_id, text=PRIVATE)
+
+    async def echoes(operation: SendText, key: str) -> SendResult:
+        await asking.bring(echo(f"private-{key}"))
+        return await Answering.reply_privately(public, operation, key)
+
+    public.reply_privately = echoes  # type: ignore[method-assign]
+    await says(asking, public, "where is my order?")
+    ticket = await ticket_at(asking, public)
+    assert ticket is not None
+    view = await asking.desk.view(ticket.id)
+    assert view is not None
+    name = await asking.database.read(lambda connection: transcript.pieces(connection, view.transcript[-1].id))
+    await asking.bring(echo(name[0]))
+    await asking.settle()
+    await asking.writes("hi")
+    assert asking.seen()[-1] == "Which order?"
 
 
 async def test_refused_in_private_is_said_in_public(asking: Rig, public: Answering) -> None:
