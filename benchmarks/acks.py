@@ -122,6 +122,7 @@ async def _service(store: Store, model: Path) -> AsyncIterator[str]:
         "TANDEM_TELEGRAM__TOKEN": TOKEN,
         "TANDEM_TELEGRAM__WEBHOOK_SECRET": SECRET,
         "TANDEM_TELEGRAM__BASE_URL": f"http://127.0.0.1:{telegram_port}",
+        "TANDEM_TELEGRAM__MESSAGES_PER_SECOND": "0",
         "TANDEM_ENGINE__MODEL": str(model),
         "TANDEM_LOG__FORMAT": "json",
         "TANDEM_LOG__LEVEL": "warning",

@@ -75,6 +75,7 @@ async def tandem(models: Models, folder: Path, database: str) -> AsyncIterator[S
         "TANDEM_TELEGRAM__TOKEN": TOKEN,
         "TANDEM_TELEGRAM__WEBHOOK_SECRET": SECRET,
         "TANDEM_TELEGRAM__BASE_URL": f"http://127.0.0.1:{telegram_port}",
+        "TANDEM_TELEGRAM__MESSAGES_PER_SECOND": "0",
         "TANDEM_ENGINE__MODEL": str(models.tandem),
         "TANDEM_LOG__FORMAT": "json",
         # The stock Rasa waits for nobody's next words, so neither do we: what is measured is work.

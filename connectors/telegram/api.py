@@ -35,8 +35,6 @@ from connectors.pace import Pace
 
 #: Stands for the token everywhere above the `Line`.
 _PLACEHOLDER = "hidden-token"
-#: Of one bot to all its customers: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-_MESSAGES_A_SECOND = 30
 _CONNECTIONS_MAX = 64
 #: Seconds without a byte of an answer.
 _READ_TIMEOUT = 20.0
@@ -102,9 +100,12 @@ def _in_plain_words(refusal: TelegramError) -> str:
 class BotApi:
     """The calls of one bot. Nothing it holds, logs or raises contains the token."""
 
-    def __init__(self, token: str, base_url: str, proxy_url: str | None) -> None:
+    def __init__(self, token: str, base_url: str, proxy_url: str | None, messages_per_second: int = 0) -> None:
         self._line = Line(_CONNECTIONS_MAX, proxy_url, _PLACEHOLDER, token)
-        self._request = _Request(self._line)
+        pace = None
+        if messages_per_second:
+            pace = Pace(messages_per_second, 1 / messages_per_second, asyncio.sleep, time.monotonic)
+        self._request = _Request(self._line, pace)
         self.bot: Bot = _SilentBot(
             _PLACEHOLDER,
             base_url=f"{base_url}/bot",
@@ -169,9 +170,9 @@ class _SilentBot(Bot):
 class _Request(BaseRequest):
     """The library's way to HTTP. It keeps what the library's own would drop: pauses to the second, what is certain."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, pace: Pace | None) -> None:
         self._line = line
-        self._pace = Pace(_MESSAGES_A_SECOND, 1 / _MESSAGES_A_SECOND, asyncio.sleep, time.monotonic)
+        self._pace = pace
 
     @property
     def read_timeout(self) -> float:
@@ -188,7 +189,8 @@ class _Request(BaseRequest):
         """Make the request; raises `TelegramError`."""
         asked = given.get("read_timeout")
         headers, body = _encoded(given["url"], given.get("request_data"))
-        if (name := given["url"].rpartition("/")[2]).startswith("send") and name != "sendChatAction":
+        name = given["url"].rpartition("/")[2]
+        if self._pace is not None and name.startswith("send") and name != "sendChatAction":
             await self._pace.wait()
         call = Call(
             method=given["method"],

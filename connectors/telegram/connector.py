@@ -89,6 +89,8 @@ class TelegramAccount:
     proxy_url: str | None = field(default=None, repr=False)
     #: what people find the bot by, without @; none: no link leads to it
     username: str | None = None
+    #: that all its customers get together, so that Telegram need not ask for a pause; 0: as many as there are
+    messages_per_second: int = 30
     #: how long one request for updates waits for the first
     poll_for: timedelta = timedelta(seconds=25)
 
@@ -119,7 +121,8 @@ class TelegramConnector:
         self._account = account
         self._media = media
         self._sleep = sleep
-        self._api = BotApi(account.token, account.base_url.rstrip("/"), account.proxy_url)
+        base_url, proxy_url = account.base_url.rstrip("/"), account.proxy_url
+        self._api = BotApi(account.token, base_url, proxy_url, account.messages_per_second)
 
     @property
     def channel(self) -> ChannelName:
@@ -163,7 +166,6 @@ class TelegramConnector:
 
     def plan(self, message: OutboundMessage, address: ChannelAddress) -> tuple[SendOperation, ...] | Refusal:
         """Return the calls; a piece of nothing but white space, which Telegram refuses, is left out."""
-        # A tap on a button is no message.
         asked = quoting(message, lambda quote: "" if callback_query_id(quote.external_id) else quote.external_id)
         operations = plan(asked, address, self.capabilities)
         return tuple(each for each in operations if not isinstance(each, SendText) or each.text.strip())
@@ -202,12 +204,14 @@ class TelegramConnector:
         return await _change(call, external_id, "message to delete not found")
 
     async def _send_text(self, operation: SendText) -> Message:
+        answered = message_of(operation.quotes)[1] if operation.quotes else 0
+        quoted = ReplyParameters(answered, allow_sending_without_reply=True) if answered else None
         return await self._api.bot.send_message(
             operation.address.external_id,
             storable(operation.text),
             reply_markup=keyboard(operation.choices) if operation.choices else None,
             link_preview_options=LinkPreviewOptions(is_disabled=True),
-            reply_parameters=_answering(operation.quotes) if operation.quotes else None,
+            reply_parameters=quoted,
         )
 
     async def _load(self, attachment: Attachment) -> tuple[Attachment, bytes | str]:
@@ -377,11 +381,6 @@ class TelegramConnector:
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
-
-
-def _answering(external_id: str) -> ReplyParameters:
-    """Return what shows which message is answered; one that is gone is no reason not to send."""
-    return ReplyParameters(message_of(external_id)[1], allow_sending_without_reply=True)
 
 
 async def _change(call: Awaitable[object], external_id: str, is_so_already: str) -> SendResult:

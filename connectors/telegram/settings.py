@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from bot.domain.connectors import Connector
 from connectors.setup import ChannelSettings, Facilities, shown
@@ -26,6 +26,8 @@ class TelegramSettings(ChannelSettings):
     webhook_secret: SecretStr | None = None
     #: what people find the bot by, without @: for links that lead to it
     username: str | None = None
+    #: to all customers together; Telegram gives a bot thirty, and more for money. 0: as many as there are
+    messages_per_second: int = Field(default=30, ge=0)
     base_url: str = "https://api.telegram.org"
     #: HTTP proxy on the way there
     proxy_url: SecretStr | None = None
@@ -45,6 +47,7 @@ class TelegramSettings(ChannelSettings):
             webhook_url=facilities.webhook_url(CHANNEL, token.partition(":")[0]),
             webhook_secret=shown(self.webhook_secret),
             username=self.username,
+            messages_per_second=self.messages_per_second,
             base_url=self.base_url,
             proxy_url=shown(self.proxy_url) or None,
         )

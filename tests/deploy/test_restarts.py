@@ -67,6 +67,7 @@ class Keeper:
             "TANDEM_TELEGRAM__TOKEN": TOKEN,
             "TANDEM_TELEGRAM__WEBHOOK_SECRET": SECRET,
             "TANDEM_TELEGRAM__BASE_URL": self.telegram_url,
+            "TANDEM_TELEGRAM__MESSAGES_PER_SECOND": "0",
             "LISTEN_FDS": "1",
         }
         # The service has to see its own number, and the socket as its descriptor 3, as sd_listen_fds(3) says.

@@ -321,6 +321,7 @@ def environment(stage: Stage, telegram_url: str, telegram_token: str) -> dict[st
         "TANDEM_SERVICE__DEBOUNCE": "0",
         "TANDEM_TELEGRAM__TOKEN": telegram_token,
         "TANDEM_TELEGRAM__BASE_URL": telegram_url,
+        "TANDEM_TELEGRAM__MESSAGES_PER_SECOND": "0",
         **({"TANDEM_ENGINE__MODEL": str(stage.model)} if stage.model else {}),
         **stage.environ,
     }

@@ -12,6 +12,7 @@ import pytest
 from bot.domain.connectors import Ambiguous, Permanent, Retry, SendAttachment, Sent
 from bot.domain.messages import Attachment, AttachmentKind, Author, Choice, MediaId, MessageId, OutboundMessage, Quote
 from connectors import http
+from connectors.pace import Pace
 from connectors.telegram import api as telegram_api
 from connectors.telegram.connector import TelegramAccount, TelegramConnector
 from simulator.telegram_values import Fault
@@ -51,6 +52,21 @@ async def test_quote(stand: Bench) -> None:
     assert json.loads(first["reply_parameters"]) == {"message_id": 1201, "allow_sending_without_reply": True}
     assert "reply_parameters" not in second
     assert [each.text for each in stand.jane.seen] == ["Yes", "> is it here\nYes"]
+
+
+async def test_pace(stand: Bench) -> None:
+    """Messages keep to what Telegram gives a bot each second; "typing" is none."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    stand.connector._api._request._pace = Pace(2, 0.5, sleep, lambda: 7.0)
+    for _ in range(3):
+        await stand.connector.send(stand.text("hi"), "key")
+        await stand.connector.show_typing(stand.address)
+
+    assert pauses == [0.5]
 
 
 async def test_choices(stand: Bench) -> None:
