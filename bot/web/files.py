@@ -23,6 +23,8 @@ from bot.web.limits import Limiter, Rate
 
 #: Of one link, whoever asks: a channel fetches a file a few times, and shows its own copy from then on.
 _LOOKS = Rate(burst=60, every=1.0)
+#: Each is drawn anew.
+_PREVIEWS = Rate(burst=6, every=10.0)
 _HEADERS = {
     # What is erased must not live on in a cache of others, nor the link in their logs.
     "cache-control": "private, no-store",
@@ -60,7 +62,7 @@ class _Files:
 
     def __init__(self, parts: FilesParts) -> None:
         self._parts = parts
-        self._limiter = Limiter(_LOOKS)
+        self._looks, self._previews = Limiter(_LOOKS), Limiter(_PREVIEWS)
         self._thumbnails = Thumbnails()
 
     async def file(self, request: Request, token: str) -> HTTPResponse | None:
@@ -68,7 +70,7 @@ class _Files:
         media_id = self._parts.links.read(token, self._parts.now())
         if media_id is None:
             return _gone()
-        if (refused := self._refused(media_id)) is not None:
+        if (refused := _refused(self._looks, media_id)) is not None:
             return refused
         found = await self._parts.media.pieces(media_id)
         if found is None:
@@ -90,7 +92,7 @@ class _Files:
         media_id = self._parts.links.read(token, self._parts.now())
         if media_id is None:
             return _gone()
-        if (refused := self._refused(media_id)) is not None:
+        if (refused := _refused(self._previews, media_id)) is not None:
             return refused
         found = await self._parts.media.get(media_id)
         if found is None or found[0].media_type not in RASTER:
@@ -102,10 +104,11 @@ class _Files:
         headers = _HEADERS | {"content-length": str(len(small))}
         return response.raw(b"" if request.method == "HEAD" else small, headers=headers, content_type="image/jpeg")
 
-    def _refused(self, media_id: MediaId) -> HTTPResponse | None:
-        seconds = self._limiter.wait_for(media_id, time.monotonic())
-        headers = {"retry-after": str(ceil(seconds))}
-        return response.text("That was a lot at once. Try again in a moment.", 429, headers) if seconds else None
+
+def _refused(limiter: Limiter, media_id: MediaId) -> HTTPResponse | None:
+    seconds = limiter.wait_for(media_id, time.monotonic())
+    headers = {"retry-after": str(ceil(seconds))}
+    return response.text("That was a lot at once. Try again in a moment.", 429, headers) if seconds else None
 
 
 def _gone() -> HTTPResponse:

@@ -119,7 +119,9 @@ async def test_void(door: Door) -> None:
 
 
 async def test_often(door: Door) -> None:
-    """One link cannot be used to keep the door busy."""
+    """One link cannot be used to keep the door busy, least of all with what has to be drawn."""
+    picture = preview(door.link(await door.keep(photo(40, 40), "tea.png")))
+    assert [(await door.http.get(picture)).status_code for _ in range(7)] == [200] * 6 + [429]
     link = door.link(await door.keep(b"hello", "a.txt"))
     answers = [await door.http.head(link) for _ in range(70)]
 
