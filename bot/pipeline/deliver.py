@@ -302,7 +302,8 @@ class Delivering:
         )
         match result:
             case Permanent(reason=reason):
-                await self._give_up(row, reason, "dead")
+                # What may have arrived before it was refused has not been refused.
+                await self._give_up(row, reason, "held" if was_in_doubt else "dead")
             case Ambiguous(reason=reason, is_repeatable=True):
                 await self._defer(row, reason, None, in_the_end="held")
             case Ambiguous(reason=reason) if not can_repeat:

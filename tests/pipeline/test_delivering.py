@@ -57,6 +57,16 @@ async def test_a_busy_channel_gets_the_message_later(rig: Rig) -> None:
     assert rig.seen() == ["re: hello"]
 
 
+async def test_what_may_have_arrived_is_not_refused_later(rig: Rig) -> None:
+    """A refusal of a repeat says nothing about the call before it that may have arrived: it is held."""
+    rig.connector.is_idempotent = True
+    rig.connector.script += (LOST_ANSWER, refused(BLOCKED))
+    await rig.writes("hello")
+    await rig.wait_out(minutes=0.5)
+    (letter,) = await rig.database.read(lanes.dead_letters, outbox_table, 10)
+    assert (rig.seen(), letter.state) == (["re: hello"], "held")
+
+
 async def test_nothing_overtakes_a_message_that_waits(rig: Rig) -> None:
     """Later messages to a customer wait for the one before; other customers do not."""
     rig.connector.script.append(refused(BUSY))
