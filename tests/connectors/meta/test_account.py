@@ -39,6 +39,12 @@ VECTORS = [
         b"Hello, World!",
         "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
     ),
+    # Viber signs in the same way.
+    (
+        "44dafb7e0f40021e-61a47a1e6778d187-f2c5a676a07050b3",
+        b'{"event":"webhook","timestamp":4977069964384421269,"message_token":1478683725125}',
+        "d21b343448c8aee33b8e93768ef6ceb64a6ba6163099973a2b8bd028fea510ef",
+    ),
 ]
 
 
