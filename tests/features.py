@@ -17,6 +17,7 @@ from bot.domain.connectors import (
     TextUnit,
     Unsending,
 )
+from bot.store.media import SIZE_MAX
 from connectors.registry import SECTIONS, TITLES
 from tests.test_connecting import ACCOUNTS, connected
 
@@ -89,7 +90,8 @@ def _files(can: Capabilities) -> str:
     if not can.attachments:
         return "named" if can.is_public else "linked"
     kinds = "all" if len(can.attachments) == 4 else ", ".join(sorted(can.attachments))
-    return f"{kinds}, {can.attachment_max_bytes // 1_000_000} MB"
+    # Larger ones are not kept, so nobody can send them.
+    return f"{kinds}, {min(can.attachment_max_bytes, SIZE_MAX) // 1_000_000} MB"
 
 
 def _either(*powers: tuple[str, bool]) -> str:
