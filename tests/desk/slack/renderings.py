@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from bot.desk.slack.blocks import Block, Post
 from bot.desk.slack.card import card
 from bot.desk.slack.home import Home
 from bot.desk.slack.modals import Draft
-from bot.domain.messages import Author
+from bot.domain.messages import Author, Quote
 from bot.domain.shifts import AgentLoad, Numbers, TeamLoad
 from bot.domain.suggestions import SuggestionState
 from bot.domain.tickets import Agent, AgentId, TeamName, TicketId, TicketState, TicketView
@@ -21,11 +22,14 @@ from tests.desk.slack.views import line_of, macro_of, suggestion_of, view_of
 def posts(text: str, count: int = 39) -> list[Post]:
     """Return every kind of post, each full of `text`; with so many lines where there can be many."""
     entry, view = line_of(text), view_of(text, lines=count)
+    quote = Quote(id=entry.id, author=Author.CUSTOMER, text=text)
     return [
         *(card(view_of(text, state, lines=count)) for state in TicketState),
         card(view_of(text, is_known=False, lines=count)),
         thread.line(entry, view, remark=text),
         thread.lines([line_of(text, author=Author.AGENT), *[entry] * (count // 2)], view, remark=text),
+        thread.lines([replace(entry, quotes=quote)] * max(1, count // 2), view, remark=text),
+        thread.line(replace(entry, quotes=quote), view, remark=text),
         thread.transcript(view),
         *(thread.suggestion(suggestion_of(text, state), view) for state in SuggestionState),
         thread.notice(text),
@@ -43,6 +47,7 @@ def all_modals(view: TicketView, text: str, count: int = 120) -> list[Block]:
         modals.reply(view, Draft(text=text), "1"),
         modals.reply(view, Draft(text=text, shown=modals.digest(text)), "1", [text[:3_000]] * 3, text),
         modals.reply(view, Draft(text=text, elsewhere="1" * 32), "1"),
+        modals.reply(view, Draft(text=text, quotes=view.transcript[0].id if view.transcript else None), "1"),
         modals.note(view, text),
         modals.pick_macro(view, [macro_of(f"{number} {text}") for number in range(count)]),
         modals.pick_macro(view, []),
