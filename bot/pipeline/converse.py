@@ -134,7 +134,7 @@ class Conversing:
 
     async def _take_up(self, row: InboxRow, message: InboundMessage) -> None:
         pause = self._pauses.at(message.address)
-        burst = await self._parts.database.read(read_burst, row, message, pause)
+        burst = await self._parts.database.read_together(read_burst, row, message, pause)
         row, situation, message = burst.row, burst.situation, burst.whole
         self._acknowledge(burst)
         if self._parts.rules.public.covers(message.address):
@@ -204,7 +204,8 @@ class Conversing:
         if bursts.may_go_on(text, turn) and await self._hold(row):
             return
         decision = replace(await self._decide(turn, situation), text=text)
-        await self._parts.database.write(commit_turn, self._writer(), row, situation.conversation, decision)
+        turn_of = (self._writer(), row, situation.conversation, decision)
+        await self._parts.database.write_together(row.address, commit_turn, *turn_of)
 
     async def _try_later(self, row: InboxRow, situation: Situation, error: EngineError) -> None:
         now = self._parts.clock.now()

@@ -131,7 +131,7 @@ class Delivering:
             return
         external_id = await self._send_all(row, connector, await self._with_doubts(row, planned))
         if external_id is not None:
-            await self._write(record_sent, row, external_id)
+            await self._parts.database.write_together(row.address, record_sent, self._writer(), row, external_id)
             metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _ask_privately(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> None:
@@ -342,11 +342,6 @@ class Delivering:
 
     def _writer(self) -> Writer:
         return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
-
-    async def _write(
-        self, body: Callable[[Connection, Writer, OutboxRow, str], None], row: OutboxRow, text: str
-    ) -> None:
-        await self._parts.database.write(body, self._writer(), row, text)
 
 
 def account_of(address: str) -> str:

@@ -91,7 +91,7 @@ class Receiver:
         began = tracing.now()
         with self.rush:
             bringing = _Bringing(connector=connector, named=named, doubtful=doubtful, body=body)
-            new = await self._database.write_first(_keep, bringing, self._clock.now())
+            new = await self._database.write_first(_lane(events[0]), _keep, bringing, self._clock.now())
         for event in events:
             metrics.RECEIVED.labels(connector.channel, type(event).__name__.lower()).inc()
             if isinstance(event, Unsupported):
@@ -119,6 +119,10 @@ class _Bringing:
     doubtful: frozenset[MessageId]
     #: the call that brought them; empty where they were fetched
     body: bytes
+
+
+def _lane(event: InboundEvent) -> str:
+    return "" if isinstance(event, Unsupported) else str(event.address)
 
 
 def _check_address(event: InboundEvent) -> None:

@@ -214,7 +214,7 @@ class Worker:
         if ready_by is None:
             return 0
         claiming = asyncio.create_task(
-            self._parts.database.write(box.claim, ready_by, LEASE_FOR + (now - ready_by), limit)
+            self._parts.database.write_together("", box.claim, ready_by, LEASE_FOR + (now - ready_by), limit)
         )
         try:
             return begin(await asyncio.shield(claiming))

@@ -194,7 +194,9 @@ class Database:
         self.guard = Guard()
         self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
         self._writer: GroupWriter | None = None
-        self._gatherer = Gatherer(self._run_in_thread)
+        self._urgent = Gatherer(self._run_in_thread, at_once=1)
+        self._writing = Gatherer(self._run_in_thread, at_once=2)
+        self._reading = Gatherer(self._run_in_thread, at_once=2)
         self._sender = signals.Sender(engine, self.name)
         if self.is_sqlite:
             self._writer = GroupWriter(engine)
@@ -215,8 +217,26 @@ class Database:
                 return await self._writer.write(bound, is_urgent=False)
         return await self._run_in_thread(bound)
 
-    async def write_first(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what `write` does, ahead of what waits there: for what a channel waits for, which has to be short."""
+    async def write_together(
+        self, lane: str, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do what `write` does, in one transaction with what waits at the same moment: for what is done in every turn.
+
+        It has to be short, and to lock but what belongs to its lane.
+        """
+
+        def bound(connection: Connection) -> T:
+            return body(connection, *args, **kwargs)
+
+        if self._writer is not None:
+            with self.guard:
+                return await self._writer.write(bound, is_urgent=False)
+        return await self._writing.run(bound, lane)
+
+    async def write_first(
+        self, lane: str, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do what `write_together` does, ahead of what waits there: for what a channel waits for."""
 
         def bound(connection: Connection) -> T:
             return body(connection, *args, **kwargs)
@@ -224,7 +244,7 @@ class Database:
         if self._writer is not None:
             with self.guard:
                 return await self._writer.write(bound, is_urgent=True)
-        return await self._gatherer.write(bound)
+        return await self._urgent.run(bound, lane)
 
     async def _run_in_thread(self, bound: Callable[[Connection], T]) -> T:
         # A SQLite file can be read though it cannot be written.
@@ -242,6 +262,16 @@ class Database:
             return body(connection, *args, **kwargs)
 
         return await self._run_in_thread(bound)
+
+    async def read_together(
+        self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do what `read` does, in one transaction with what waits at the same moment; it has to be short."""
+
+        def bound(connection: Connection) -> T:
+            return body(connection, *args, **kwargs)
+
+        return await self._reading.run(bound)
 
     def _run_again_if_raced(self, bound: Callable[[Connection], T]) -> tuple[T, tuple[str, ...]]:
         """Return what `bound` returns, and what its commit has to say to other processes."""
@@ -261,9 +291,14 @@ class Database:
 
     async def close(self) -> None:
         """Finish what was handed in and let go of the database."""
-        await self._gatherer.close()
-        await self._sender.close()
+        for gatherer in (self._urgent, self._writing, self._reading):
+            await gatherer.close()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
         self._threads.shutdown(wait=True)
+        await self.disconnect()
+
+    async def disconnect(self) -> None:
+        """Let go of all connections that nobody uses; who goes on makes new ones."""
+        await self._sender.close()
         self.engine.dispose()

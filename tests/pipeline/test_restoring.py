@@ -235,7 +235,7 @@ async def test_a_database_brought_back_by_other_means_is_settled_too(
     database = rig.database
     if not database.is_sqlite:
         assert _run(monkeypatch, migrated_url, tmp_path, "restore", "--in-place") == 1
-    database.engine.dispose()
+    await database.disconnect()
     assert _run(monkeypatch, migrated_url, tmp_path, "restore", "--in-place") == 0
     await rig.recover()
     assert rig.seen() == []

@@ -263,7 +263,7 @@ async def test_urgent_bodies_go_first(notebook: Database) -> None:
     await asyncio.to_thread(begun.wait, 10)
     others = [asyncio.create_task(notebook.write(tell, n)) for n in range(20)]
     await asyncio.sleep(0)
-    urgent = [asyncio.create_task(notebook.write_first(tell, n)) for n in range(100, 105)]
+    urgent = [asyncio.create_task(notebook.write_first("", tell, n)) for n in range(100, 105)]
     await asyncio.sleep(0)
     go_on.set()
     assert await asyncio.gather(holding, *others, *urgent) == [1000, *range(20), *range(100, 105)]
@@ -289,7 +289,7 @@ async def test_bodies_make_way_in_the_middle_of_a_group(notebook: Database) -> N
 
     others = [asyncio.create_task(notebook.write(tell, n)) for n in range(10)]
     await asyncio.to_thread(begun.wait, 10)
-    urgent = asyncio.create_task(notebook.write_first(tell, 100))
+    urgent = asyncio.create_task(notebook.write_first("", tell, 100))
     await asyncio.sleep(0)
     go_on.set()
     assert await asyncio.gather(*others, urgent) == [*range(10), 100]
@@ -310,7 +310,7 @@ async def test_whoever_left_is_not_run(notebook: Database) -> None:
 
     holding = asyncio.create_task(notebook.write(hold))
     await asyncio.to_thread(begun.wait, 10)
-    left = [asyncio.create_task(notebook.write(note, 1)), asyncio.create_task(notebook.write_first(note, 2))]
+    left = [asyncio.create_task(notebook.write(note, 1)), asyncio.create_task(notebook.write_first("", note, 2))]
     stays = asyncio.create_task(notebook.write(note, 3))
     await asyncio.sleep(0)
     for task in left:
@@ -355,7 +355,7 @@ async def test_a_failing_urgent_body_undoes_only_itself(notebook: Database) -> N
         note(connection, number)
         raise RuntimeError("no")
 
-    bodies = [notebook.write_first(fail_after_writing if n % 20 == 0 else note, n) for n in range(1, 101)]
+    bodies = [notebook.write_first("", fail_after_writing if n % 20 == 0 else note, n) for n in range(1, 101)]
     results = await asyncio.gather(*bodies, return_exceptions=True)
     assert [n for n in results if isinstance(n, int)] == [n for n in range(1, 101) if n % 20]
     assert sum(isinstance(result, RuntimeError) for result in results) == 5
@@ -369,14 +369,14 @@ async def test_urgent_bodies_share_a_commit(notebook: Database) -> None:
     def tell(connection: Connection, number: int) -> None:
         order.append((number, connection.get_transaction()))
 
-    await asyncio.gather(*(notebook.write_first(tell, n) for n in range(30)))
+    await asyncio.gather(*(notebook.write_first("", tell, n) for n in range(30)))
     assert [number for number, _ in order] == list(range(30))
     assert len({id(transaction) for _, transaction in order}) < 30
 
 
 async def test_urgent_bodies_after_one_left(notebook: Database) -> None:
     """Whoever stops waiting for an urgent write takes nobody else's write with them; closing waits for the rest."""
-    waiting = [asyncio.ensure_future(notebook.write_first(note, n)) for n in range(10)]
+    waiting = [asyncio.ensure_future(notebook.write_first("", note, n)) for n in range(10)]
     await asyncio.sleep(0)
     for task in waiting[::2]:
         task.cancel()
