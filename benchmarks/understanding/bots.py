@@ -22,8 +22,7 @@ from benchmarks.understanding.tasks import Row
 _ROOT = Path(__file__).parents[2]
 #: The intent of messages that are not answered, and what config.yml says is to be done then.
 _FALLBACK, _LOST = "nlu_fallback", "action_not_understood"
-#: What of config.yml has to do with intents: these data have neither entities nor articles.
-_PARTS = ("WhitespaceTokenizer", "SentenceEmbeddingFeaturizer", "LinearIntentClassifier")
+_CLASSIFIER = "bot.engine.components.intent_classifier.LinearIntentClassifier"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +79,16 @@ def _stock(train: Sequence[Row], texts: Sequence[str], python: Path, models: Pat
 
 
 def _pipeline(seed: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return config.yml with only what has to do with intents: these data are in one language, without articles."""
     config: dict[str, Any] = yaml.safe_load((_ROOT / "config.yml").read_text("utf-8"))
-    config["pipeline"] = [part for part in config["pipeline"] if part["name"].rpartition(".")[2] in _PARTS]
-    for part in config["pipeline"]:
-        if part["name"].startswith("bot."):
-            part["seed"] = seed
-        if part["name"].endswith("LinearIntentClassifier"):
-            part.update({"asides": []} | settings)
+    parts = {part["name"].rpartition(".")[2]: part for part in config["pipeline"]}
+    (classifier,) = (part for name, part in parts.items() if "IntentClassifier" in name)
+    classifier = {key: value for key, value in classifier.items() if key not in {"languages", "expected"}}
+    config["pipeline"] = [
+        parts["WhitespaceTokenizer"],
+        parts["SentenceEmbeddingFeaturizer"] | {"seed": seed},
+        classifier | {"name": _CLASSIFIER, "seed": seed, "asides": []} | settings,
+    ]
     return config
 
 

@@ -59,7 +59,7 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
             # How many times likelier intents are while a conversation is somebody's: {owner: {intent: times}}.
             "expected": {},
             # Weight and width of the n-gram features beside the sentence vector.
-            "ngram_weight": 0.5,
+            "ngram_weight": 0.65,
             "ngram_width": 512,
             "ranking_length": 10,
             "fallback_intent": "nlu_fallback",
