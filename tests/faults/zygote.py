@@ -1,7 +1,7 @@
 """A supervisor whose programs start at once: it has imported all they need, and forks each new life.
 
-`python -m tests.faults.zygote COMMAND`; a life is the real program in a process of its own, with an engine that is there
-at once. The process id of each life is appended to `lives` in the state folder.
+`python -m tests.faults.zygote COMMAND`; a life is the real program in a process of its own, with an engine that is
+there at once. The process id of each life is appended to `lives` in the state folder.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import importlib
 import os
 import random
 import sys
+from functools import partial
 from pathlib import Path
 
 import bot.commands.run
-import bot.dialogue.process
 import bot.opening
 import bot.service
 from bot.__main__ import main
+from bot.dialogue.process import EngineOptions
 
 #: The file with the process ids of all lives.
 LIVES = "lives"
@@ -25,7 +26,7 @@ LIVES = "lives"
 _LATE = ("alembic.command", "bot.store.migrating", "httpx", "uvloop", "sanic.server", "aiohttp")
 
 
-def supervise(command: str, folder: Path) -> None:
+def supervise(folder: Path) -> None:
     """Run the program again and again; returns in each life, whose parent never does."""
     while True:
         life = os.fork()
@@ -39,10 +40,9 @@ def supervise(command: str, folder: Path) -> None:
 if __name__ == "__main__":
     for name in _LATE:
         importlib.import_module(name)
-    bot.dialogue.process.EngineOptions.__dataclass_fields__["module"].default = "tests.faults.quick_engine"
-    bot.dialogue.process.EngineOptions.__init__.__kwdefaults__["module"] = "tests.faults.quick_engine"
+    bot.service.EngineOptions = partial(EngineOptions, module="tests.faults.quick_engine")  # type: ignore[attr-defined,assignment]
     gc.freeze()
-    supervise(sys.argv[1], Path(os.environ["TANDEM_SERVICE__STATE_DIR"]))
+    supervise(Path(os.environ["TANDEM_SERVICE__STATE_DIR"]))
     # All lives would throw the same dice.
     random.seed()
     sys.exit(main([sys.argv[1]]))
