@@ -97,7 +97,7 @@ class HttpEngine:
         """Return the turn; raises `EngineUnavailableError`, `EngineDiedError` or `TurnFailedError`."""
         line = self._line
         if line is None or not self.breaker.admit():
-            raise self._away(self.breaker.reason)
+            raise self._away(f"no engine is asked: {self.breaker.reason}")
         line.turn_count += 1
         try:
             with tracing.span("engine", request.message_id):

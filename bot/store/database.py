@@ -52,7 +52,8 @@ T = TypeVar("T")
 #: The first SQLite whose write-ahead log survives two connections racing at a checkpoint
 #: (https://sqlite.org/wal.html#walreset).
 SQLITE_MIN = (3, 51, 3)
-SQLITE_BUSY_MS = 15_000
+#: Channels wait for what waits for another writer of the file, and have to hear that they are refused.
+SQLITE_BUSY_MS = 5_000
 #: PostgreSQL: serialization failure, deadlock, and "the server goes away" (class 57P, 08): the whole body runs again.
 RETRIED_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "08")
 RETRIES_MAX = 5
