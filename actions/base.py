@@ -12,6 +12,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import ActiveLoop, FollowupAction, SlotSet
 
 from actions.context import TurnContext, read_context
+from actions.tongues import ENGLISH, TONGUES, speaking
 from bot.domain.conversations import Owner
 from bot.domain.errors import DirectoryUnavailableError
 from bot.domain.handoff import HandoffRequest, Reason
@@ -215,6 +216,7 @@ class TandemAction(Action):
     ) -> list[dict[str, object]]:
         """Answer the turn that the tracker describes."""
         context = read_context(tracker, domain, self.sources.clock.now(), self.sources.directory.order_numbers)
+        speaking.set(TONGUES.get(str(tracker.slots.get("language")), ENGLISH))
         try:
             result = await self.answer(context)
         except DirectoryUnavailableError:

@@ -58,8 +58,12 @@ class TurnContext:
     form: str | None = None
     #: what ran before in this conversation, oldest first
     actions: tuple[str, ...] = ()
-    #: what intents are called on buttons
+    #: what intents are called, for agents
     titles: Mapping[str, str] = field(default_factory=dict)
+    #: the same on buttons, in the customer's language; empty: as for agents
+    labels: Mapping[str, str] = field(default_factory=dict)
+    #: code of the language that the message is in; empty: nobody could tell
+    language: str = ""
     #: what the pipeline put on the message
     metadata: Mapping[str, object] = field(default_factory=dict)
     #: how the brand writes its order numbers
@@ -93,6 +97,10 @@ class TurnContext:
         """What the message asks, by intent, where that is more than one thing; the intent alone is one of them."""
         asked = self.metadata.get("questions")
         return tuple(str(intent) for intent in asked) if isinstance(asked, list) else ()
+
+    def label(self, intent: str) -> str:
+        """Return what an intent is called on a button."""
+        return self.labels.get(intent) or self.titles.get(intent, intent)
 
     def about(self, number: OrderNumber | None) -> TurnContext:
         """Return the same turn with another order in question, or with none."""
@@ -145,6 +153,8 @@ def read_context(
         form=str(loop) if loop else None,
         actions=tuple(str(event.get("name")) for event in tracker.events if event.get("event") == "action"),
         titles=_titles(domain),
+        labels=_titles(domain, str(tracker.slots.get("language") or "")),
+        language=str(message.get("language") or ""),
         metadata=metadata,
         order_numbers=order_numbers,
     )
@@ -170,10 +180,11 @@ def _entities(found: object) -> dict[str, tuple[str, ...]]:
     return {name: tuple(several) for name, several in values.items()}
 
 
-def _titles(domain: Mapping[str, object]) -> dict[str, str]:
+def _titles(domain: Mapping[str, object], language: str = "") -> dict[str, str]:
     responses = domain.get("responses")
+    prefix = f"{language}.{TITLE_PREFIX}" if language else TITLE_PREFIX
     titles = {}
     for name, variations in responses.items() if isinstance(responses, dict) else ():
-        if name.startswith(TITLE_PREFIX) and variations:
-            titles[name.removeprefix(TITLE_PREFIX)] = str(variations[0].get("text") or "")
+        if name.startswith(prefix) and variations:
+            titles[name.removeprefix(prefix)] = str(variations[0].get("text") or "")
     return titles

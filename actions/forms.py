@@ -12,6 +12,7 @@ from actions.access import Granted, access
 from actions.base import Button, Result, Say, Sources, TandemAction
 from actions.choosing import by_name, by_position
 from actions.context import KNOWLEDGE, TurnContext, read_context
+from actions.tongues import ENGLISH, TONGUES, speaking
 from actions.wishes import CHOICES_MAX, WISHES, chosen_order, order_button
 from actions.wording import item
 from bot.domain.assurance import Act
@@ -101,7 +102,8 @@ class Form(FormValidationAction):
         return slots
 
     def context(self, tracker: Tracker, domain: dict[str, object]) -> TurnContext:
-        """Return the turn in typed form."""
+        """Return the turn in typed form, and speak its language."""
+        speaking.set(TONGUES.get(str(tracker.slots.get("language")), ENGLISH))
         return read_context(tracker, domain, self.sources.clock.now(), self.sources.directory.order_numbers)
 
     def taken(self, context: TurnContext, slot: str, value: object) -> Slots:

@@ -52,6 +52,12 @@ PEOPLE_ONLY: dict[str, PeopleOnly] = {
         response="say_anger",
         summary="Is angry; needs a person who reads the conversation first.",
     ),
+    "self_harm": PeopleOnly(
+        reason=Reason.PEOPLE_ONLY,
+        topic="somebody in danger",
+        response="say_crisis",
+        summary="May be about to harm themselves: answer at once, with care.",
+    ),
     "legal_threat": PeopleOnly(
         reason=Reason.PEOPLE_ONLY,
         topic="legal matter",
@@ -118,7 +124,7 @@ class Complaint(TandemAction):
 
 def _yes_no(context: TurnContext) -> tuple[Button, ...]:
     names = ("affirm", "deny")
-    return tuple(Button(title=context.titles[name], intent=name) for name in names if name in context.titles)
+    return tuple(Button(title=context.label(name), intent=name) for name in names if name in context.titles)
 
 
 class Affirm(TandemAction):
@@ -194,7 +200,7 @@ def _guesses(context: TurnContext) -> tuple[Button, ...]:
     names = [name for name, _ in likely if name != "talk_to_person"]
     if "talk_to_person" in context.titles:
         names.append("talk_to_person")
-    return tuple(Button(title=context.titles[name], intent=name) for name in names)
+    return tuple(Button(title=context.label(name), intent=name) for name in names)
 
 
 def _lost(context: TurnContext) -> HandoffRequest:

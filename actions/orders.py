@@ -152,7 +152,7 @@ def cancel(case: Case) -> Result:
         return start_form("cancel_form", order)
     if order.status is OrderStatus.CANCELLED:
         return say("say_order_cancelled", number=order.number, things=items(order))
-    button = Button(title=case.context.titles.get("return_start", ""), intent="return_start")
+    button = Button(title=case.context.label("return_start"), intent="return_start")
     is_there = order.status is OrderStatus.DELIVERED
     late = Say(
         response="say_cancel_delivered" if is_there else "say_cancel_too_late",

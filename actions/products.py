@@ -12,13 +12,14 @@ from actions.base import Button, Result, Say, TandemAction, say
 from actions.choosing import by_name, is_named
 from actions.context import TurnContext
 from actions.knowledge import cited
+from actions.tongues import speaking
 from actions.wording import LOCAL_ZONE, clock, listing, money, on_day
 from bot.domain.customers import OpeningHours, Product, Store
 
 _OFFERED_MAX = 3
 #: Products of one message that are answered on.
 _NAMED_MAX = 2
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEK = 7
 
 
 #: How long "it" means the product that was talked about.
@@ -176,7 +177,7 @@ class OpeningHoursAction(StoreAction):
         buttons = tuple(
             Button(title=store.city, intent="opening_hours", entities={"store": store.city}) for store in stores
         )
-        fields = {"weekday": f"{context.today:%A}", "lines": "; ".join(lines)}
+        fields = {"weekday": speaking.get().weekdays[weekday], "lines": "; ".join(lines)}
         return Result(says=(Say(response="say_hours_today", fields=fields, buttons=buttons),))
 
     def about(self, context: TurnContext, store: Store) -> Say:
@@ -218,24 +219,25 @@ def _hours(store: Store, weekday: int) -> OpeningHours | None:
 
 def _span(hours: OpeningHours | None) -> str:
     if hours is None or hours.opens is None or hours.closes is None:
-        return "closed"
+        return speaking.get().closed
     return f"{clock(hours.opens)}–{clock(hours.closes)}"
 
 
 def _week(store: Store) -> str:
-    spans = [(weekday, _span(_hours(store, weekday))) for weekday in range(len(_DAYS))]
+    names = speaking.get().short_weekdays
+    spans = [(weekday, _span(_hours(store, weekday))) for weekday in range(len(names))]
     parts = []
     for span, group in groupby(spans, key=lambda entry: entry[1]):
-        days = [_DAYS[weekday] for weekday, _ in group]
+        days = [names[weekday] for weekday, _ in group]
         parts.append(f"{days[0]}–{days[-1]} {span}" if len(days) > 1 else f"{days[0]} {span}")
     return ", ".join(parts)
 
 
 def _shut(store: Store, now: datetime, fields: dict[str, str]) -> Say:
-    for ahead in range(1, len(_DAYS) + 1):
+    for ahead in range(1, _WEEK + 1):
         when = now.date() + timedelta(days=ahead)
         hours = _hours(store, when.weekday())
         if hours is not None and hours.opens is not None:
-            opens = f"{on_day(when, now.date())} at {clock(hours.opens)}"
+            opens = speaking.get().at.format(day=on_day(when, now.date()), time=clock(hours.opens))
             return Say(response="say_store_shut", fields={"opens": opens, **fields})
     return Say(response="say_store_no_hours", fields=fields)

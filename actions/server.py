@@ -10,7 +10,7 @@ from rasa_sdk import Action
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
 
-from actions import flow, forms, handoff, knowledge, products
+from actions import flow, foreign, forms, handoff, knowledge, products
 from actions.base import LiveSources, TandemAction
 from actions.wishes import WISHES
 from bot.domain.ports import Assurances, Clock, CustomerDirectory
@@ -29,6 +29,7 @@ _ACTIONS: dict[str, type[TandemAction]] = {
     "action_complaint": handoff.Complaint,
     "action_continue": flow.Continue,
     "action_deny": handoff.Deny,
+    "action_foreign_language": foreign.ForeignLanguage,
     "action_handed_back": handoff.HandedBack,
     "action_knowledge": knowledge.Knowledge,
     "action_nevermind": handoff.NeverMind,

@@ -120,7 +120,7 @@ def asked_with(context: TurnContext, wish: str) -> list[str]:
 
 def leave(context: TurnContext, names: Sequence[str]) -> Result:
     """Return what the customer hears of things that have to wait until the one at hand is done."""
-    says = [Say(response="say_left", fields={"left": context.titles.get(name, name)}) for name in names]
+    says = [Say(response="say_left", fields={"left": context.label(name)}) for name in names]
     return Result(says=tuple(says))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from actions.tongues import speaking
 from bot.domain.customers import Money, Order, OrderItem
 
 #: The brand's clock on the wall.
@@ -20,7 +21,8 @@ def money(amount: Money) -> str:
     """Return an amount as a price tag shows it: `£12.50`."""
     symbol = _SYMBOLS.get(amount.currency, f"{amount.currency} ")
     sign = "-" if amount.minor < 0 else ""
-    return f"{sign}{symbol}{abs(amount.minor) // 100}.{abs(amount.minor) % 100:02d}"
+    whole, part = abs(amount.minor) // 100, f"{abs(amount.minor) % 100:02d}"
+    return sign + speaking.get().money.format(symbol=symbol, whole=whole, part=part).strip()
 
 
 def local_day(moment: datetime) -> date:
@@ -30,31 +32,34 @@ def local_day(moment: datetime) -> date:
 
 def day(when: date, today: date) -> str:
     """Return a day as people say it: `tomorrow, Tuesday 24 November`; the year only when it is another one."""
-    name = f"{when:%A} {when.day} {when:%B}"
+    tongue = speaking.get()
+    name = tongue.day.format(weekday=tongue.weekdays[when.weekday()], day=when.day, month=tongue.months[when.month - 1])
     if abs((when - today).days) >= _WEEK and when.year != today.year:
         name += f" {when.year}"
-    nearby = {0: "today", 1: "tomorrow", -1: "yesterday"}.get((when - today).days)
+    nearby = tongue.nearby.get((when - today).days)
     return f"{nearby}, {name}" if nearby else name
 
 
 def on_day(when: date, today: date) -> str:
     """Return a day as it follows a verb: `today, Monday 23 November` or `on Friday 27 November`."""
     text = day(when, today)
-    return text if abs((when - today) / timedelta(days=1)) <= 1 else f"on {text}"
+    return text if abs((when - today) / timedelta(days=1)) <= 1 else speaking.get().on.format(day=text)
 
 
 def clock(at: time) -> str:
     """Return a time of day: `8am`, `5:30pm`."""
+    if hours := speaking.get().hours:
+        return f"{at.hour}:{at.minute:02d} {hours}" if at.minute else f"{at.hour} {hours}"
     hour = at.hour % 12 or 12
     half = "am" if at.hour < 12 else "pm"
     return f"{hour}:{at.minute:02d}{half}" if at.minute else f"{hour}{half}"
 
 
-def listing(parts: Sequence[str], last: str = "and") -> str:
+def listing(parts: Sequence[str]) -> str:
     """Return `a, b and c`."""
     if len(parts) <= 1:
         return "".join(parts)
-    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+    return f"{', '.join(parts[:-1])} {speaking.get().and_} {parts[-1]}"
 
 
 def item(line: OrderItem) -> str:

@@ -81,8 +81,16 @@ class StepProcessor(MessageProcessor):
     def understand(
         self, text: str, tracker: DialogueStateTracker, metadata: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what the understanding makes of a text: intent, ranking, entities and what else its components say."""
-        message = UserMessage(text, sender_id=tracker.sender_id, metadata=metadata)
+        """Return what the understanding makes of a text: intent, ranking, entities and what else its components say.
+
+        The components are told, in the metadata, the language of the conversation and whether it has begun.
+        """
+        language = tracker.slots.get("language")
+        situation = {
+            "language": language.value if language is not None else None,
+            "has_begun": tracker.latest_message is not None and bool(tracker.latest_message.text),
+        }
+        message = UserMessage(text, sender_id=tracker.sender_id, metadata={**(metadata or {}), **situation})
         inputs = {PLACEHOLDER_MESSAGE: [message], PLACEHOLDER_TRACKER: tracker}
         parsed = self.graph_runner.run(inputs, targets=[self._understanding])[self._understanding][0]
         found = {"text": "", "intent": {"name": None, "confidence": 0.0}, "entities": []}
@@ -150,7 +158,10 @@ class StepProcessor(MessageProcessor):
 
 
 class RepeatableResponses(TemplatedNaturalLanguageGenerator):
-    """Chooses among the variations of a response by the message it answers, so that a repeated turn says the same."""
+    """Chooses among the variations of a response by the message it answers, so that a repeated turn says the same.
+
+    A response `de.utter_greet` takes the place of `utter_greet` where the slot `language` is `de`.
+    """
 
     async def generate(
         self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
@@ -159,5 +170,8 @@ class RepeatableResponses(TemplatedNaturalLanguageGenerator):
         message = tracker.latest_message.message_id if tracker.latest_message else ""
         # Rasa draws from numpy's global dice at once, before anything else can.
         np.random.seed(zlib.crc32(f"{message}/{utter_action}".encode()))  # noqa: NPY002
-        response: dict[str, Any] | None = await super().generate(utter_action, tracker, output_channel, **kwargs)
+        language = tracker.slots.get("language")
+        translated = f"{language.value}.{utter_action}" if language is not None and language.value else ""
+        name = translated if translated in self.responses else utter_action
+        response: dict[str, Any] | None = await super().generate(name, tracker, output_channel, **kwargs)
         return response

@@ -16,11 +16,19 @@ _OPENERS = (
     "also|can|could|do|does|did|how|i|i'd|is|are|please|pls|when|where|what|what's|whats|wheres|which|who|why|will"
     "|would|you|my|tell|cancel|change"
 )
+_GERMAN_OPENERS = (
+    "bitte|geht|gibt|habt|haben|hat|ich|ihr|ist|kann|könnt|können|kommt|liefert|sind|wann|warum|was|welche|wer|wie|wo"
+    "|wohin|wurde"
+)
 # Gaps are narrowed first: at a wide one the border below would be looked for from each of its spaces.
 _GAP = re.compile(r"[^\S\r\n]+")
 # The end of a sentence (a full stop inside a number or an e-mail address has no space after it), a line break, or an
 # "and" before words that begin a request.
-_BORDER = re.compile(rf"(?<=[.?!…])\s+|[\r\n;]+|,?\s(?:and|also|plus|oh and|&)\s+(?=(?:{_OPENERS})\b)", re.IGNORECASE)
+_BORDER = re.compile(
+    rf"(?<=[.?!…])\s+|[\r\n;]+|,?\s(?:and|also|plus|oh and|&)\s+(?=(?:{_OPENERS})\b)"
+    rf"|,?\s(?:und|sowie|außerdem|&)\s+(?=(?:{_GERMAN_OPENERS})\b)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ SURE = 0.7
 #: Guesses told to the caller, and kept in the event of the message for actions to read.
 RANKING_TOLD, RANKING_KEPT = 10, 4
 #: What the event of a message keeps of its understanding, beside the ranking; actions read it.
-_KEPT = ("text", "intent", "entities", "in_scope", "certainty", "decision", "article")
+_KEPT = ("text", "intent", "entities", "in_scope", "certainty", "decision", "article", "language", "is_foreign")
 
 
 class RequestError(Exception):

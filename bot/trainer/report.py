@@ -87,7 +87,9 @@ def read_findings(model: Path) -> Findings:
 
 def _kept(archive: tarfile.TarFile, name: str) -> Any:
     """Return the JSON of this name, wherever in the archive it stands; none where there is none."""
-    member = next((entry for entry in archive if Path(entry.name).name == name), None)
+    found = [entry for entry in archive if Path(entry.name).name == name]
+    # Further languages keep theirs one folder deeper.
+    member = min(found, key=lambda entry: entry.name.count("/"), default=None)
     file = archive.extractfile(member) if member is not None else None
     return json.loads(file.read()) if file is not None else None
 

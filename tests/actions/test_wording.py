@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
+from actions.tongues import GERMAN, speaking
 from actions.wording import clock, day, listing, local_day, money, on_day
 from bot.domain.customers import Money
 
@@ -57,9 +58,23 @@ def test_the_brands_day_is_that_of_its_clock() -> None:
 
 def test_lists_end_with_and() -> None:
     """Two things are joined by a word, more by commas too."""
-    assert [listing([]), listing(["a"]), listing(["a", "b"]), listing(["a", "b", "c"], "or")] == [
+    assert [listing([]), listing(["a"]), listing(["a", "b"]), listing(["a", "b", "c"])] == [
         "",
         "a",
         "a and b",
-        "a, b or c",
+        "a, b and c",
     ]
+
+
+def test_in_german_all_of_it_is_said_as_germans_do() -> None:
+    """Days, times, amounts and lists follow the language that is spoken."""
+    before = speaking.set(GERMAN)
+    said = [
+        on_day(date(2026, 11, 24), MONDAY), on_day(date(2025, 12, 24), MONDAY), clock(time(17, 30)), clock(time(8)),
+        money(Money(minor=-1250)), listing(["a", "b", "c"]),
+    ]  # fmt: skip
+    speaking.reset(before)
+    assert said == [
+        "morgen, Dienstag, 24. November", "am Mittwoch, 24. Dezember 2025", "17:30 Uhr", "8 Uhr", "-12,50 £",
+        "a, b und c",
+    ]  # fmt: skip

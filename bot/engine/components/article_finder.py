@@ -60,6 +60,8 @@ class ArticleFinder(IntentClassifier, GraphComponent):
             # Of questions that no article answers, the share that may be answered all the same.
             "strangers_answered_max": 0.05,
             "intent": "knowledge",
+            # Of the articles that stand in no folder of a language's name.
+            "language": "en",
             # As of the featurizer.
             "encoder": "var/encoder",
             "cache": "var/cache",
@@ -157,8 +159,10 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         return messages
 
     def _look_up(self, message: Message) -> None:
-        shelf = self._shelves.get("")
-        if shelf is None:
+        language = message.get("language")
+        # Articles of the first language stand in the folder itself.
+        shelf = self._shelves.get("" if language in {None, self._config["language"]} else language)
+        if shelf is None or message.get("is_foreign"):
             return
         text = str(message.get(TEXT))
         matches = shelf.find(text, sentence_vector(message, TEXT, self._encoder), _NEAREST)

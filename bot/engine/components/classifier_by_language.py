@@ -1,0 +1,158 @@
+"""`IntentClassifierByLanguage`: one classifier for each language that the bot speaks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.exceptions import InvalidConfigException
+from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.engine.components.intent_classifier import LinearIntentClassifier
+from bot.engine.components.knowledge import Knowledge, read_knowledge, write_knowledge
+from bot.engine.components.learning import learn
+
+#: In a model's folder: the regexes that decide.
+PATTERNS_FILE = "patterns.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Besides:
+    """What a model holds besides its first language."""
+
+    #: of the other languages
+    languages: dict[str, Knowledge] = field(default_factory=dict)
+    #: by intent
+    patterns: dict[str, list[str]] = field(default_factory=dict)
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class IntentClassifierByLanguage(LinearIntentClassifier):
+    """Does as `LinearIntentClassifier`, with examples and bars of each language by themselves.
+
+    Together they would be worse: what is certain in one language is not in another. A message in a language that is not
+    spoken here (see `LanguageIdentifier`) gets the intent `foreign_intent`.
+
+    A regex of the training data with the name of an intent decides by itself, in any language and wherever in a message
+    it is found: for what must not be missed.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        storage: ModelStorage,
+        resource: Resource,
+        knowledge: Knowledge | None,
+        besides: Besides | None = None,
+    ) -> None:
+        super().__init__(config, storage, resource, knowledge)
+        besides = besides or Besides()
+        self._others = besides.languages
+        self._patterns = {
+            intent: re.compile("|".join(f"(?:{part})" for part in parts), re.IGNORECASE)
+            for intent, parts in besides.patterns.items()
+        }
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the settings that `config.yml` may change."""
+        return {
+            **LinearIntentClassifier.get_default_config(),
+            # As of the `LanguageIdentifier`. Examples that say nothing (metadata: {language: de}) are in the first.
+            "languages": ["en"],
+            "foreign_intent": "foreign_language",
+        }
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+        **_: Any,
+    ) -> IntentClassifierByLanguage:
+        """Make the component from what training kept."""
+        with model_storage.read_from(resource) as folder:
+            others = {part.name: read_knowledge(part) for part in sorted(folder.iterdir()) if part.is_dir()}
+            patterns = json.loads((folder / PATTERNS_FILE).read_text("utf-8"))
+            besides = Besides(languages=others, patterns=patterns)
+            return cls(config, model_storage, resource, read_knowledge(folder), besides)
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Learn each language from its examples, and keep what was learnt.
+
+        Raises:
+            InvalidConfigException: there are too few intents in one.
+        """
+        first, *others = self._config["languages"]
+        examples: dict[str, list[Message]] = defaultdict(list)
+        for example in training_data.intent_examples:
+            if example.get(INTENT) and example.get(TEXT):
+                examples[_language(example) or first].append(example)
+        self._knowledge = self._learn(first, examples[first])
+        self._others = {language: self._learn(language, examples[language]) for language in others}
+        with self._storage.write_to(self._resource) as folder:
+            write_knowledge(self._knowledge, folder)
+            (folder / PATTERNS_FILE).write_text(json.dumps(_patterns(training_data)), "utf-8")
+            for language, knowledge in self._others.items():
+                part = Path(folder) / language
+                part.mkdir()
+                write_knowledge(knowledge, part)
+        return self._resource
+
+    def _learn(self, language: str, examples: list[Message]) -> Knowledge:
+        if len({example.get(INTENT) for example in examples}) < 2:
+            raise InvalidConfigException(
+                f"The training data has examples of fewer than two intents in the language “{language}”: add some, or"
+                " take it from `languages` in config.yml."
+            )
+        return learn(examples, self._config)
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Set the intent of each message, by what is known of its language."""
+        for message in messages:
+            if (intent := self._surely(message)) is not None:
+                self._decide(message, intent)
+            elif message.get("is_foreign"):
+                self._decide(message, self._config["foreign_intent"])
+            elif knowledge := self._others.get(message.get("language") or "", self._knowledge):
+                self._set_intent(message, self._judge(message, knowledge), knowledge.intents)
+        return messages
+
+    def _surely(self, message: Message) -> str | None:
+        """Return the intent whose pattern is found in a message."""
+        text = str(message.get(TEXT) or "").replace("’", "'")
+        return next((intent for intent, pattern in self._patterns.items() if pattern.search(text)), None)
+
+    def _decide(self, message: Message, name: str) -> None:
+        intent = {"name": name, "confidence": 1.0}
+        message.set(INTENT, intent, add_to_output=True)
+        message.set("intent_ranking", [intent], add_to_output=True)
+        message.set("decision", "answer", add_to_output=True)
+        message.set("is_request", False, add_to_output=True)
+
+
+def _patterns(training_data: TrainingData) -> dict[str, list[str]]:
+    """Return the regexes that have the names of intents."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for feature in training_data.regex_features:
+        if feature["name"] in training_data.intents:
+            found[feature["name"]].append(feature["pattern"])
+    return found
+
+
+def _language(example: Message) -> str | None:
+    """Return the language that the file of an example names, if it names one."""
+    marks = (example.get("metadata") or {}).get("intent")
+    return marks.get("language") if isinstance(marks, dict) else None

@@ -1,0 +1,119 @@
+"""`LanguageIdentifier`: what language a message is in, and whether it is one that the bot speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.exceptions import InvalidConfigException
+from rasa.shared.nlu.constants import ENTITIES, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.engine.components.languages import KNOWN, Languages, read_languages, write_languages
+
+#: The entity that tells a change of language, and the slot that keeps it.
+LANGUAGE = "language"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class LanguageIdentifier(GraphComponent):
+    """Sets `language` (a code) and `is_foreign` of each message, before anything else reads it.
+
+    A language that is spoken here but not the one of the conversation so far, which the metadata tell, is an entity
+    `language` as well, for a slot. What is foreign is for the classifier behind this to say.
+    """
+
+    @classmethod
+    def required_components(cls) -> list[type]:
+        """Name what must stand before this in the pipeline: nothing."""
+        return []
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        """Name the packages whose versions make a trained model stale."""
+        return ["numpy", "py3langid"]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """Return the settings that `config.yml` may change."""
+        # The languages that the bot speaks; the first is that of conversations that do not tell.
+        return {"languages": ["en"]}
+
+    def __init__(
+        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, languages: Languages | None
+    ) -> None:
+        self._served: list[str] = {**self.get_default_config(), **config}["languages"]
+        self._storage = storage
+        self._resource = resource
+        self._languages = languages
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+    ) -> LanguageIdentifier:
+        """Make a component that is yet to be trained."""
+        return cls(config, model_storage, resource, None)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,  # noqa: ARG003
+        **_: Any,
+    ) -> LanguageIdentifier:
+        """Make the component from what training kept."""
+        with model_storage.read_from(resource) as folder:
+            return cls(config, model_storage, resource, read_languages(folder))
+
+    @classmethod
+    def validate_config(cls, config: dict[str, Any]) -> None:
+        """Refuse languages that cannot be told.
+
+        Raises:
+            InvalidConfigException: names them.
+        """
+        served = config.get("languages", ["en"])
+        unknown = [language for language in served if language not in KNOWN]
+        if unknown or not served:
+            raise InvalidConfigException(
+                f"LanguageIdentifier: languages must be of {', '.join(KNOWN)}; {unknown or 'none'} cannot be told."
+            )
+
+    def train(self, training_data: TrainingData) -> Resource:  # noqa: ARG002
+        """Keep what tells languages; it is learnt elsewhere and the same for every bot."""
+        with self._storage.write_to(self._resource) as folder:
+            write_languages(folder)
+        return self._resource
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Pass the data on: they say themselves what language they are in."""
+        return training_data
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Tell the language of each message."""
+        if self._languages is not None:
+            for message in messages:
+                self._tell(message, self._languages)
+        return messages
+
+    def _tell(self, message: Message, languages: Languages) -> None:
+        situation = message.get("metadata") or {}
+        known = situation.get(LANGUAGE)
+        current = known if known in self._served else self._served[0]
+        has_begun = bool(known or situation.get("has_begun"))
+        guess = languages.guess(str(message.get(TEXT) or ""), self._served, current if has_begun else None)
+        message.set("language", guess.language, add_to_output=True)
+        message.set("is_foreign", guess.is_foreign, add_to_output=True)
+        if not guess.is_foreign and guess.language != current:
+            changed = {"entity": LANGUAGE, "value": guess.language, "extractor": type(self).__name__}
+            message.set(ENTITIES, [*message.get(ENTITIES, []), changed], add_to_output=True)
