@@ -47,8 +47,8 @@ readme: test-setup  ## Bring the README's table of channels up to date
 pictures: test-setup peers  ## Draw the pictures of docs/agents.md from what Slack gets
 	@$(PYTHON) -m tests.pictures.draw
 
-faults: test-setup  ## Kill the service and the engine at random moments under load, and throw strings at the desk
-	@$(PYTHON) -m pytest tests/faults -m "" -p no:xdist $(PYTEST)
+faults: test-setup peers  ## Kill the service and the engine under load, cut the power, search the model, throw strings at the desk
+	@$(PYTHON) -m pytest tests/faults tests/model tests/power -m "" -p no:xdist $(PYTEST)
 
 # There is no uv.lock: it would record the address that each file was downloaded from, which differs from place to place.
 # requirements.txt records names, versions and hashes, which do not.

@@ -162,15 +162,26 @@ class StoredMedia:
 
     def _write(self, digest: str, content: bytes) -> None:
         path = self._path(digest)
-        if path.exists():
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{digest}.{secrets.token_hex(8)}")
-        with unfinished.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_name(f"{digest}.{secrets.token_hex(8)}")
+            with unfinished.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        # A power cut takes names away that their folders do not keep yet, also those that others have just given.
+        for folder in (path.parent, self._folder, self._folder.parent):
+            _make_safe(folder)
+
+
+def _make_safe(folder: Path) -> None:
+    """Return when the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:

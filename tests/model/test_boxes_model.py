@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_model_makes_the_moves_of_the_code() -> None:
 @needs_spin
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_what_is_promised_holds_in_every_state(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+def test_what_is_promised_holds_in_every_state(tmp_path: Path, tell: Callable[[str], None]) -> None:
     """Whatever dies, lapses, is lost or undone: no message is lost, doubled, out of order, or the bot's after a claim.
 
     And what was said is about what can happen: each step of the model is made in one of the searches.
@@ -46,7 +47,7 @@ def test_what_is_promised_holds_in_every_state(tmp_path: Path, record_property: 
     made = frozenset[int]().union(*(proof.lines for proof in proofs.values()))
     never = {line: text for line, text in lines_of_moves().items() if line not in made}
     assert not never, f"no search makes these steps: {never}"
-    record_property("figures", f"{sum(proof.state_count for proof in proofs.values())} states")
+    tell(f"{sum(proof.state_count for proof in proofs.values())} states of {len(proofs)} searches")
 
 
 @needs_spin
@@ -64,6 +65,6 @@ def test_a_wrong_model_is_found_out(name: str, tmp_path: Path) -> None:
 @pytest.mark.faults
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", LONG)
-def test_what_is_promised_holds_when_more_goes_wrong(name: str, tmp_path: Path) -> None:
+def test_what_is_promised_holds_when_more_goes_wrong(name: str, tmp_path: Path, tell: Callable[[str], None]) -> None:
     """The same with a crash and a lapse, two of either, or a restore after a crash."""
-    proved(name, tmp_path, _LONG)
+    tell(f"{name}: {proved(name, tmp_path, _LONG).state_count} states")
