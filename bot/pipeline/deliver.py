@@ -135,17 +135,23 @@ class Delivering:
             metrics.SENT.labels(row.kind, "sent").inc()
 
     async def _ask_privately(self, row: OutboxRow, connector: Connector, message: OutboundMessage) -> None:
-        """Ask somebody who wrote in public where only they read it; in public, where the channel does not let us."""
-        can_repeat = connector.capabilities.is_send_idempotent
-        if row.is_ambiguous and not can_repeat:
+        """Ask somebody who wrote in public where only they read it; in public, where the channel does not let us.
+
+        What channels promise of repeats they promise of what is public: this is made once.
+        """
+        if row.is_ambiguous:
             await self._give_up(row, "it may or may not have arrived", "held")
             return
-        address = ChannelAddress.parse(row.address)
+        address, account = ChannelAddress.parse(row.address), account_of(row.address)
+        if not self._parts.breakers.of(account).admit():
+            await self._hold_back(row, account, is_ambiguous=False)
+            return
         asked = SendText(address=address, text=message.text, author=message.author, reply_context=message.reply_context)
         result: SendResult = Permanent(reason="the channel is not answered in private any more")
         if isinstance(connector, RepliesPrivately):
             result = await connector.reply_privately(asked, f"{row.key}:0")
         self._parts.accounts.note(connector, result)
+        self._note(row, account, result)
         match result:
             case Sent():
                 await self._parts.database.write(record_asked, self._writer(), row, message, result)
@@ -154,7 +160,7 @@ class Delivering:
                 log.info("not_asked_privately", row=row.lease.row_id, reason=reason)
                 await self._parts.database.write(ask_in_public, self._writer(), row, message, reason)
             case _:
-                await self._not_sent(row, result, can_repeat=can_repeat, was_in_doubt=row.is_ambiguous)
+                await self._not_sent(row, result, can_repeat=False, was_in_doubt=False)
 
     def _linked(self, files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
         """Return files with their links: the same at each attempt of a day, and of one length always."""

@@ -146,7 +146,11 @@ async def test_an_agent_came_first(asking: Rig, public: Answering) -> None:
 
 
 async def test_what_may_have_arrived_is_not_repeated(asking: Rig, public: Answering) -> None:
-    """A private answer whose own answer was lost is made once, and a person is told; nothing is said in public."""
+    """A private answer whose own answer was lost is made once, and a person is told; nothing is said in public.
+
+    That is so also where what is said in public may be repeated.
+    """
+    public.is_idempotent = True
     public.replies.append(Ambiguous(reason="the connection broke"))
     await says(asking, public, "where is my order?")
     await asking.wait_out(minutes=5)
