@@ -332,8 +332,9 @@ class Worker:
             try:
                 await self._renew()
                 await self._release(is_alone=False)
-                fired = await self._parts.database.write(fire_timers, self._parts.clock.now())
-                if fired:
+                now, boxes = self._parts.clock.now(), (inbox_table, outbox_table)
+                await self._parts.database.write(lanes.bring_forward, boxes, now)
+                if await self._parts.database.write(fire_timers, now):
                     self._parts.hints.inbox.give()
                 if self._parts.watch is not None:
                     await self._parts.watch.look(self._writer())

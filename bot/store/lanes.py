@@ -13,7 +13,7 @@ with crash number `CRASHES_MAX` people get it. What goes through a gate is slow 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -44,6 +44,8 @@ from bot.store.prepared import Prepared
 R = TypeVar("R")
 
 OPEN = ("pending", "claimed")
+#: No row is deferred for longer: a channel may ask for a pause of a day.
+WAITS_AT_MOST = timedelta(hours=25)
 #: Given up on, kept for a person to look at. `held` ones may or may not have been sent.
 DEAD_LETTER = ("dead", "held")
 # Written into the SQL as they are: only so does a planner see that the partial indexes fit.
@@ -183,6 +185,18 @@ def defer(connection: Connection, table: Table, lease: Lease, until: datetime, e
     """Make the claimed row pending again, not before `until`; its lane waits with it. Raises `StaleLeaseError`."""
     state = boxes.end(Box(table.name), Move.DEFER).value
     write(connection, table, lease, {"state": state, "ready_at": until, "error": error} | _UNLEASED)
+
+
+def bring_forward(connection: Connection, tables: Iterable[Table], now: datetime) -> None:
+    """Let what waits for longer than anything does be tried now: a clock that was wrong has put it down."""
+    for table in tables:
+        connection.execute(_bringing_forward(table), {"now": now, "never": now + WAITS_AT_MOST})
+
+
+@cache
+def _bringing_forward(table: Table) -> Update:
+    is_misdated = (table.c.state == _PENDING) & (table.c.ready_at > bindparam("never"))
+    return update(table).where(is_misdated).values(ready_at=bindparam("now"))
 
 
 def renew(connection: Connection, table: Table, leases: Collection[Lease], until: datetime) -> None:

@@ -26,7 +26,11 @@ _COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SharedClock:
-    """`bot.domain.ports.Clock` that goes as the database's; on SQLite, which has one process, as our own."""
+    """`bot.domain.ports.Clock` that goes as the database's; on SQLite, which has one process, on from our own.
+
+    There a life goes by the time it began at, whoever sets the machine's clock meanwhile: set back, it would leave what
+    was just put down alone for as long; set forward, nothing would have its time any more.
+    """
 
     def __init__(self, database: Database, own: Clock) -> None:
         """Go as `own` until it is set."""
@@ -45,6 +49,8 @@ class SharedClock:
         """Set it by the database's clock; raises `SQLAlchemyError`, and goes on as before, when that cannot be read."""
         if not self._database.is_sqlite:
             self._known = await self._database.read(_look)
+        elif self._known is None:
+            self._known = self._own.now(), _count()
 
     async def run(self) -> None:
         """Keep it set until cancelled."""

@@ -198,6 +198,16 @@ async def test_a_row_that_lets_its_worker_live_is_clear(database: Database) -> N
     assert [(row.message_id, row.crash_count) for row in suspects] == [("b1", 1), ("c1", 2)]
 
 
+async def test_what_a_wrong_clock_put_down_is_brought_forward(database: Database) -> None:
+    """What is not due for longer than a channel can ask us to wait was dated by a clock that has been set back."""
+    await fill(database, "a1", "b1", "c1")
+    a1, b1, _ = await claim(database)
+    await database.write(inbox.defer, a1.lease, NOW + timedelta(days=2), "failed")
+    await database.write(inbox.defer, b1.lease, NOW + timedelta(days=1), "it asks for a day")
+    await database.write(lanes.bring_forward, [inbox_table], NOW)
+    assert names(await claim(database)) == ["a1"]
+
+
 async def test_dead_letters_can_be_tried_again(database: Database) -> None:
     """A revived dead letter is pending again with a clean record; what is alive cannot be revived."""
     await fill(database, "a1", "b1")

@@ -66,6 +66,17 @@ async def test_every_host_goes_by_the_databases_clock(database: Database, ahead:
     assert before - CLOSE < now < after + CLOSE
 
 
+@pytest.mark.parametrize("jump", [MINUTE, -MINUTE])
+async def test_a_clock_that_is_set_leaves_a_life_alone(database: Database, jump: timedelta) -> None:
+    """Whoever sets the machine's clock, nothing is due earlier or later for that."""
+    own = WrongClock(timedelta())
+    clock = SharedClock(database, own)
+    await clock.set()
+    own._ahead = jump
+    await clock.set()
+    assert abs(clock.now() - datetime.now(UTC)) < CLOSE
+
+
 @pytest.mark.parametrize("ahead", [MINUTE, -MINUTE])
 async def test_a_host_with_a_wrong_clock_steals_no_lease(database: Database, ahead: timedelta) -> None:
     """What one host puts down another can take at once, and keeps for as long as its lease lasts."""
