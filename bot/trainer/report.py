@@ -16,6 +16,12 @@ _FILE, _ARTICLES_FILE = "report.json", "articles.json"
 #: Pairs of intents that the report lists.
 _LISTED = 25
 
+#: Why these figures are not those that customers will see.
+_HARDER = (
+    "Training messages are chosen to differ, and strangers here are the bot's neighbours: both are harder than what"
+    " customers write. What customers see is measured on messages written apart: `tests/corpus/measure.py`."
+)
+
 
 class ReportError(TandemError):
     """A model has nothing to report; the message says what to do."""
@@ -63,6 +69,8 @@ class Findings:
     wrong: float
     #: what the trainer allows `wrong` to be
     wrong_answers_max: float
+    #: of all answers, the wrong ones, if the expected share of messages had topics next to the bot's; none if unknown
+    wrong_with_strangers: float | None
     #: of intents that were left out of a training, the messages not answered; none with too few intents
     strangers_turned_away: float | None
     #: (share answered, share of them wrong, certainty needed)
@@ -104,7 +112,6 @@ def _articles(language: str, shelf: dict[str, Any]) -> Articles:
 
 
 def _findings(told: dict[str, Any], articles: tuple[Articles, ...]) -> Findings:
-    away = told["strangers_turned_away"]
     return Findings(
         intents=tuple(map(str, told["intents"])),
         messages=tuple(map(int, told["messages"])),
@@ -113,7 +120,8 @@ def _findings(told: dict[str, Any], articles: tuple[Articles, ...]) -> Findings:
         answered=float(told["answered"]),
         wrong=float(told["wrong"]),
         wrong_answers_max=float(told["wrong_answers_max"]),
-        strangers_turned_away=None if away is None else float(away),
+        wrong_with_strangers=_share(told.get("wrong_with_strangers")),
+        strangers_turned_away=_share(told["strangers_turned_away"]),
         curve=tuple((float(shown), float(bad), float(limit)) for shown, bad, limit in told["curve"]),
         confusions=tuple(
             Confusion(intent=str(intent), taken_for=str(other), count=int(count), example=str(example))
@@ -121,6 +129,10 @@ def _findings(told: dict[str, Any], articles: tuple[Articles, ...]) -> Findings:
         ),
         articles=articles,
     )
+
+
+def _share(told: Any) -> float | None:
+    return None if told is None else float(told)
 
 
 def write_report(model: Path, folder: Path) -> Path:
@@ -154,6 +166,11 @@ def _page(name: str, found: Findings) -> str:
     ]
     if found.strangers_turned_away is not None:
         lines.append(f"| of intents left out, not answered | {found.strangers_turned_away:.1%} |")
+    if found.wrong_with_strangers is not None:
+        lines.append(
+            f"| of all answers, wrong, with such strangers among the messages | {found.wrong_with_strangers:.1%} |"
+        )
+    lines += ["", _HARDER]
     lines += ["", "![What caution costs](coverage.svg)", ""]
     lines += ["| of the answers, wrong | answered | certainty needed |", "|---:|---:|---:|"]
     for allowed in (0.005, 0.01, 0.02, 0.03, 0.05, 0.08):

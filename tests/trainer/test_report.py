@@ -38,7 +38,9 @@ def archive(path: Path, **files: object) -> Path:
 
 def test_the_report_has_figures_pictures_and_mistakes(tmp_path: Path) -> None:
     """The page tells the point in use and the mistakes with an example, and its pictures are whole."""
-    page = write_report(archive(tmp_path / "m.tar.gz", report=TOLD), tmp_path / "report")
+    page = write_report(
+        archive(tmp_path / "m.tar.gz", report=TOLD | {"wrong_with_strangers": 0.123}), tmp_path / "report"
+    )
     text = page.read_text("utf-8")
     assert "| of the answers, wrong (allowed: 2%) | 1.9% |" in text
     assert "| 2.0% | 80% | 0.70 |" in text
@@ -48,6 +50,7 @@ def test_the_report_has_figures_pictures_and_mistakes(tmp_path: Path) -> None:
         picture = etree.fromstring((tmp_path / "report" / name).read_bytes())
         assert picture.tag.endswith("svg")
     assert "cancel taken for greet: 5" in (tmp_path / "report" / "confusions.svg").read_text("utf-8")
+    assert "| of all answers, wrong, with such strangers among the messages | 12.3% |" in text
 
 
 def test_the_report_lists_what_articles_and_intents_both_answer(tmp_path: Path) -> None:

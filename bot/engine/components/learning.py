@@ -43,6 +43,7 @@ def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
         both = [np.hstack([vectors, ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
         full, found = _sight(_lesson(both, labels, config, dense=dense[0].shape[1]), projection, config)
     told = report(texts[0], labels, intents, found)
+    told |= {"wrong_with_strangers": wrong_with_strangers(found, config["strangers"])}
     logger.info(
         "Learnt %d intents from %d examples, %.3f right when held out", len(intents), len(labels), told["accuracy"]
     )
@@ -78,6 +79,18 @@ def report(texts: list[str], labels: Labels, intents: list[str], found: Findings
             ((*pair, len(told), told[0]) for pair, told in confusions.items()), key=lambda entry: -entry[2]
         )[:_MISTAKES],
     }
+
+
+def wrong_with_strangers(found: Findings, share: float) -> float:
+    """Return the share of wrong ones among all answers where so many messages have no topic of the bot's.
+
+    All answers to strangers are wrong. Those that were tried have topics next to the bot's, which is the hardest kind.
+    """
+    limit = found.bar.limit
+    shown = found.trial.certainty >= limit
+    wrong = (1 - share) * float((shown & ~found.trial.is_right).mean())
+    let_in = share * float((found.strangers >= limit).mean()) if len(found.strangers) else 0.0
+    return (wrong + let_in) / max((1 - share) * float(shown.mean()) + let_in, 1e-9)
 
 
 def _calibration_error(probabilities: Floats, labels: Labels) -> float:
