@@ -12,6 +12,8 @@ from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_
 BINS = 15
 #: In-scope accuracy that is kept where the recall of strangers is read.
 KEPT = 0.94
+#: Standard deviations of a share that make "very likely": 19 times of 20.
+LIKELY = 1.64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +70,15 @@ def kept_apart(asked: Asked, said: Sequence[Said], limit: float) -> dict[str, fl
 
 
 def limit_for(asked: Asked, said: Sequence[Said], accuracy: float) -> float:
-    """Return the highest limit of the scope score that keeps this in-scope accuracy, or none at all."""
+    """Return the highest limit of the scope score that very likely keeps this in-scope accuracy, or none at all.
+
+    On the messages given it keeps a little more, as another sample of them may have a little less.
+    """
     known = [(one.scope, one.guess == intent) for one, (_, intent) in _pairs(asked, said) if intent is not None]
     known.sort(reverse=True)
     kept = np.cumsum([is_right for _, is_right in known]) / len(known)
-    reached = np.flatnonzero(kept >= accuracy)
+    margin = LIKELY * np.sqrt(accuracy * (1 - accuracy) / max(1, len(known)))
+    reached = np.flatnonzero(kept >= accuracy + margin)
     return known[int(reached[0])][0] if len(reached) else -np.inf
 
 
