@@ -1,4 +1,4 @@
-"""Trains understanding on data/nlu, measures it on the corpora beside this file, and prints figures and errors as JSON.
+"""Trains understanding on data/, measures it on the corpora beside this file, and prints figures and errors as JSON.
 
     .venv/bin/python tests/corpus/measure.py [MODEL]
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-FALLBACK = "nlu_fallback"
+FALLBACK, DANGER, FOREIGN = "nlu_fallback", "self_harm", "foreign_language"
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _train(folder: Path) -> str:
 
     prepare_encoder(ROOT / "var" / "encoder")
     os.environ["RASA_CACHE_DIRECTORY"] = str(folder / "cache")  # two trainings cannot create the same one at a time
-    model = train_nlu(str(ROOT / "config.yml"), str(ROOT / "data" / "nlu"), str(folder))
+    model = train_nlu(str(ROOT / "config.yml"), str(ROOT / "data"), str(folder))
     if model is None:
         raise SystemExit("Rasa did not train a model: see its messages above.")
     return str(model)
@@ -62,15 +62,25 @@ async def _measure(model: str) -> dict[str, Any]:
     from tests.corpus.messages import CORPUS, read
 
     agent = Agent.load(model)
-    corpora = {name: read(CORPUS / f"{name}.yml") for name in ("held_out", "blind", "talk_to_person", "out_of_scope")}
+    names = ("held_out", "blind", "talk_to_person", "german", "out_of_scope", "care")
+    corpora = {name: read(CORPUS / f"{name}.yml") for name in names}
     results = {
         name: [(message.intent, message.text, await agent.parse_message(message.text)) for message in messages]
         for name, messages in corpora.items()
     }
-    beside = results.pop("out_of_scope")
-    let_in = [f"{_name(result)}: {text}" for _, text, result in beside if _name(result) != FALLBACK]
+    beside, care = results.pop("out_of_scope"), results.pop("care")
+    let_in = [f"{_name(result)}: {text}" for _, text, result in beside if _name(result) not in {FALLBACK, FOREIGN}]
     figures: dict[str, Any] = {name: _figures(result) for name, result in results.items()}
+    figures["care"] = _in_danger(care)
     return figures | {"out_of_scope": {"recall": round(1 - len(let_in) / len(beside), 4), "let_in": let_in}}
+
+
+def _in_danger(results: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return what was missed of what must not be, and what only sounded like it."""
+    return {
+        "missed": [text for intent, text, result in results if intent == DANGER != _name(result)],
+        "false_alarms": [text for intent, text, result in results if intent != DANGER == _name(result)],
+    }
 
 
 def _figures(results: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def figures() -> dict[str, Any]:
         ("blind", "accuracy", 0.955),
         ("blind", "answered", 0.915),
         ("talk_to_person", "answered", 0.92),
+        ("german", "accuracy", 0.82),
+        ("german", "answered", 0.40),
         ("out_of_scope", "recall", 0.72),
     ],
 )
@@ -42,7 +44,14 @@ def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("understanding")
-@pytest.mark.parametrize("corpus", ["held_out", "blind"])
+@pytest.mark.parametrize("corpus", ["held_out", "blind", "german"])
 def test_wrong_answers_are_rare(figures: dict[str, Any], corpus: str) -> None:
     """At most 2 of 100 messages get a wrong answer."""
     assert figures[corpus]["wrong"] <= 0.02, figures[corpus]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("understanding")
+def test_somebody_in_danger_is_never_missed(figures: dict[str, Any]) -> None:
+    """Each message that must reach a person does, in both languages, and none that only sounds like it."""
+    assert figures["care"] == {"missed": [], "false_alarms": []}

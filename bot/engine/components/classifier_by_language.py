@@ -71,6 +71,8 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
             # As of the `LanguageIdentifier`. Examples that say nothing (metadata: {language: de}) are in the first.
             "languages": ["en"],
             "foreign_intent": "foreign_language",
+            # Settings that are others in a language: {language: {setting: value}}.
+            "by_language": {},
         }
 
     @classmethod
@@ -117,7 +119,7 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
                 f"The training data has examples of fewer than two intents in the language “{language}”: add some, or"
                 " take it from `languages` in config.yml."
             )
-        return learn(examples, self._config)
+        return learn(examples, {**self._config, **self._config["by_language"].get(language, {})})
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Set the intent of each message, by what is known of its language."""
