@@ -15,6 +15,7 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, Meaning, OutboundMessage
 from bot.domain.tickets import Ticket, TicketEvent, TicketId
 from bot.pipeline import notices, phrases
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.waiting import outlook
 from bot.store import choices, conversations, inbox, tickets, transcript, turns
@@ -138,7 +139,7 @@ def _open_again(connection: Connection, writer: Writer, row: InboxRow, conversat
     request = HandoffRequest(
         reason=Reason.EXPLICIT_WISH, topic="an answer that did not help", summary="It did not help the customer."
     )
-    conversation, ticket = writer.hand_off(connection, conversation, request)
+    conversation, ticket = hand_off(connection, writer, conversation, request)
     place = tickets.place_in_queue(connection, ticket) or 1
     waits = phrases.place_in_queue(place, outlook(connection, writer, ticket))
     message = OutboundMessage(author=Author.SYSTEM, text=f"{phrases.REOPENED} {waits}")

@@ -45,6 +45,7 @@ from bot.pipeline.background import Background
 from bot.pipeline.bursts import Burst, Pauses, read_burst
 from bot.pipeline.elsewhere import record_withdrawal, withdrawn_files
 from bot.pipeline.giving_up import give_up_message
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.inviting import expected, join
 from bot.pipeline.naming import Naming
 from bot.pipeline.outgoing import DeskAddress, Writer
@@ -332,7 +333,7 @@ def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situa
     bursts.check(connection, row)
     request = HandoffRequest(reason=Reason.OTHER, topic="a file", summary="The customer sent a file without any words.")
     is_new = tickets.open_of(connection, conversation.id) is None
-    conversation, ticket = writer.hand_off(connection, conversation, request)
+    conversation, ticket = hand_off(connection, writer, conversation, request)
     if is_new:
         place = tickets.place_in_queue(connection, ticket) or 1
         waits = phrases.place_in_queue(place, outlook(connection, writer, ticket))

@@ -107,11 +107,11 @@ class Delivering:
         address = ChannelAddress.parse(row.address)
         connector = self._parts.connectors.find(address.channel, address.account)
         if connector is None:
-            await self._give_up(row, f"{address.channel}/{address.account} is not connected any more", "dead")
+            await self._refuse(row, f"{address.channel}/{address.account} is not connected any more")
             return
         message: OutboundMessage = OUTBOUND.validate_python(row.body)
         if connector.capabilities.is_public and not self._parts.rules.public.allows(message):
-            await self._give_up(row, phrases.NOT_FOR_PUBLIC, "dead")
+            await self._refuse(row, phrases.NOT_FOR_PUBLIC)
             return
         if message.invitation:
             await self._ask_privately(row, connector, message)
@@ -123,7 +123,7 @@ class Delivering:
             return
         planned = connector.plan(admitted, await self._reached_at(connector, address))
         if isinstance(planned, Refusal):
-            await self._give_up(row, planned.reason, "dead")
+            await self._refuse(row, planned.reason)
             return
         can_repeat = connector.capabilities.is_send_idempotent or address.channel in self._parts.resending
         if row.is_ambiguous and not can_repeat:
@@ -345,6 +345,10 @@ class Delivering:
         log.error("dead_letter", box="outbox", row=row.lease.row_id, kind=row.kind, state=state, reason=reason)
         await self._parts.database.write(give_up_outgoing, self._writer(), row, reason, state)
         metrics.SENT.labels(row.kind, state).inc()
+
+    async def _refuse(self, row: OutboxRow, reason: str) -> None:
+        """Give up on a row before its call; what may have left in an earlier life has not been refused by that."""
+        await self._give_up(row, reason, "held" if row.is_ambiguous else "dead")
 
     def _writer(self) -> Writer:
         return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)

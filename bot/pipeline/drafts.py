@@ -17,9 +17,12 @@ from bot.store.outbox import OutboxRow
 def leave_to_people(
     connection: Connection, writer: Writer, row: OutboxRow, message: OutboundMessage, reason: str
 ) -> None:
-    """Give up on a claimed row that the channel's window refuses; what the bot wanted to say is offered to agents."""
-    give_up_outgoing(connection, writer, row, reason, "dead")
-    if message.author is not Author.BOT or not message.text or row.conversation_id is None:
+    """Give up on a claimed row that the channel's window refuses; what the bot wanted to say is offered to agents.
+
+    What may have arrived before the window shut is not offered: the customer might read it twice.
+    """
+    give_up_outgoing(connection, writer, row, reason, "held" if row.is_ambiguous else "dead")
+    if row.is_ambiguous or message.author is not Author.BOT or not message.text or row.conversation_id is None:
         return
     ticket = tickets.open_of(connection, row.conversation_id)
     answered = transcript.newest(connection, row.conversation_id, {Author.CUSTOMER})

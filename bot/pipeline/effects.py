@@ -21,6 +21,7 @@ from bot.domain.messages import (
 from bot.domain.ports import CommandResult
 from bot.domain.tickets import TicketEvent
 from bot.pipeline import phrases
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, receipts, tickets, transcript
 from bot.store.codec import DESK_POST, RECEIPT
@@ -76,7 +77,7 @@ def record_command_result(connection: Connection, writer: Writer, row: OutboxRow
         return
     conversation = conversations.lock(connection, row.conversation_id)
     if not result.is_done:
-        conversation, _ = writer.hand_off(connection, conversation, _refused(row, result))
+        conversation, _ = hand_off(connection, writer, conversation, _refused(row, result))
     text = phrases.command_ended(str(row.body["name"]), row.body["arguments"].get("order_number"), result)
     writer.say(connection, conversation, OutboundMessage(author=Author.BOT, text=text), f"{row.key}:result")
 
@@ -132,7 +133,7 @@ def tell_undelivered(
         writer.post(connection, notice, f"notice:undelivered:{line.id}:{new_message_id()}")
     elif line.author is not Author.SYSTEM:
         request = HandoffRequest(reason=Reason.FAILED_ACTION, topic="an answer that did not arrive", summary=text)
-        writer.hand_off(connection, conversation, request)
+        hand_off(connection, writer, conversation, request)
 
 
 def show_receipt(

@@ -13,6 +13,7 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, Echo, InboundMessage, MediaId, Reaction, Revision, RevisionState, Withdrawal
 from bot.domain.tickets import Agent, Ticket, TicketEvent, TicketState
 from bot.pipeline import notices, promises
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, erasing, inbox, revisions, tickets, transcript
 from bot.store.codec import ECHO, INBOUND, REACTION, WITHDRAWAL
@@ -93,7 +94,7 @@ def _take(connection: Connection, writer: Writer, conversation: Conversation, ec
     request = HandoffRequest(
         reason=Reason.OTHER, topic="answered on the channel", summary="A colleague answered on the channel itself."
     )
-    conversation, ticket = writer.hand_off(connection, conversation, request)
+    conversation, ticket = hand_off(connection, writer, conversation, request)
     conversations.give_to(connection, conversation, Owner.AGENT)
     agent = Agent.elsewhere(str(conversation.address.channel), str(conversation.address.account), echo.author_name)
     claimed = {"agent_id": agent.id, "agent_name": agent.name, "claimed_at": writer.now}

@@ -16,6 +16,7 @@ from bot.domain.ports import CommandResult
 from bot.pipeline import phrases
 from bot.pipeline.amending import record_refused
 from bot.pipeline.effects import record_command_result, show_receipt, tell_undelivered
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, inbox, outbox, transcript
 from bot.store.inbox import InboxKind, InboxRow
@@ -33,7 +34,7 @@ def give_up_message(connection: Connection, writer: Writer, row: InboxRow, conve
         summary="The bot failed on this customer's last message; see the transcript.",
         tried=(f"{row.attempt_count} attempts to answer",),
     )
-    conversation, ticket = writer.hand_off(connection, conversation, request)
+    conversation, ticket = hand_off(connection, writer, conversation, request)
     writer.post_line(connection, ticket.id, row.message_id)
     if conversation.owner is not Owner.AGENT:
         message = OutboundMessage(author=Author.SYSTEM, text=phrases.ENGINE_FAILED)

@@ -22,6 +22,7 @@ from bot.domain.tickets import Ticket, TicketState
 from bot.domain.triage import Kind, bare
 from bot.pipeline import bursts, notices, phrases
 from bot.pipeline.effects import record_sent
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give
 from bot.pipeline.public import invite
@@ -137,7 +138,7 @@ def _welcome(
     if ticket is None or not is_new or not _is_for_people(ticket, kind):
         _say(connection, writer, conversation, quoted, f"{row.message_id}:invitation")
         return bare(asked) if kind is Kind.QUESTION else ""
-    conversation, own = writer.hand_off(connection, conversation, _request(ticket))
+    conversation, own = hand_off(connection, writer, conversation, _request(ticket))
     if ticket.agent is not None and ticket.state is TicketState.CLAIMED and not ticket.agent.is_elsewhere:
         give(connection, writer, own, ticket.agent)
         conversation = conversations.get(connection, conversation.id)

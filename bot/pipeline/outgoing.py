@@ -11,11 +11,9 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection, select
 
-from bot import metrics
 from bot.domain.channels import AccountId, ChannelAddress, ChannelName
-from bot.domain.conversations import Conversation, Owner
+from bot.domain.conversations import Conversation
 from bot.domain.desk import DeskPost, DeskPostKind
-from bot.domain.handoff import HandoffRequest
 from bot.domain.messages import (
     Author,
     DeliveryState,
@@ -24,12 +22,9 @@ from bot.domain.messages import (
     TranscriptLine,
     message_id_of,
 )
-from bot.domain.routing import Asker, route
 from bot.domain.rules import Rules
 from bot.domain.tickets import Ticket, TicketId
-from bot.pipeline import promises
-from bot.pipeline.reopening import closed_lately, reopen
-from bot.store import conversations, outbox, quotes, tickets, transcript
+from bot.store import outbox, quotes, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND, to_json
 from bot.store.ids import new_message_id
 from bot.store.outbox import OutboxKind, Outgoing
@@ -187,26 +182,3 @@ class Writer:
     def post_notice(self, connection: Connection, ticket_id: TicketId, text: str, key: str) -> None:
         """Show a remark of the pipeline in the ticket's thread."""
         self.post(connection, DeskPost(ticket_id=ticket_id, kind=DeskPostKind.NOTICE, text=text), f"notice:{key}")
-
-    def hand_off(
-        self, connection: Connection, conversation: Conversation, request: HandoffRequest, tier: str = ""
-    ) -> tuple[Conversation, Ticket]:
-        """Give a locked conversation of the bot's to its team's queue and open its ticket; an open ticket is kept.
-
-        A ticket that was closed lately is opened again instead, see `closed_lately`.
-        `tier` is the brand's word for the customer's value, where it is known.
-        """
-        known = tickets.last_of(connection, conversation.id)
-        if known is not None and known.state.is_open:
-            return conversation, known
-        if known is not None and closed_lately(self, known, request.topic):
-            return reopen(connection, self, conversation, known, request)
-        conversations.give_to(connection, conversation, Owner.QUEUE)
-        asker = Asker(channel=conversation.address.channel, language=conversation.language, tier=tier)
-        chosen = route(self.rules, request, asker)
-        ticket = tickets.open_ticket(connection, conversation.id, request, self.now, chosen)
-        promises.ticket_opened(connection, self, ticket)
-        metrics.TICKETS.labels(request.reason.value).inc()
-        self.post_card(connection, ticket.id)
-        self.post(connection, DeskPost(ticket_id=ticket.id, kind=DeskPostKind.TRANSCRIPT), f"transcript:{ticket.id}")
-        return conversations.get(connection, conversation.id), tickets.get(connection, ticket.id) or ticket

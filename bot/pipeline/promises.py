@@ -8,17 +8,14 @@ and has already written what happened.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.promises import PROMISED
 from bot.domain.tickets import Ticket, TicketState
+from bot.pipeline.outgoing import Writer
 from bot.pipeline.watch import Watch
-
-if TYPE_CHECKING:
-    from bot.pipeline.outgoing import Writer
 
 #: A promised date is recalled at most this long before.
 RECALLED_BEFORE = timedelta(hours=4)

@@ -24,6 +24,7 @@ from bot.domain.public import pick
 from bot.domain.triage import ANSWER_FROM, Heard, Kind, Means, Treatment, Verdict, bare, is_spam, treat, triage
 from bot.pipeline import promises
 from bot.pipeline.elsewhere import show_edit
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.situation import Situation
@@ -172,7 +173,7 @@ def _give_to_people(
     connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, request: HandoffRequest
 ) -> None:
     known = tickets.open_of(connection, conversation.id)
-    conversation, ticket = writer.hand_off(connection, conversation, request)
+    conversation, ticket = hand_off(connection, writer, conversation, request)
     if known is None:
         give_to_last_agent(connection, writer, ticket)
         conversation = conversations.get(connection, conversation.id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import Connection
 
 from bot.domain.acts import Closing
@@ -12,11 +10,9 @@ from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.handoff import HandoffRequest
 from bot.domain.tickets import Ticket, TicketEvent, TicketState
 from bot.pipeline import notices, promises
+from bot.pipeline.outgoing import Writer
 from bot.store import conversations, tickets, transcript
 from bot.store.ids import new_message_id
-
-if TYPE_CHECKING:
-    from bot.pipeline.outgoing import Writer
 
 #: Lines since the ticket was closed that are shown in its thread.
 _LINES_MAX = 20

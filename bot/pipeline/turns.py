@@ -17,6 +17,7 @@ from bot.domain.tickets import Ticket, TicketId
 from bot.pipeline import bursts, phrases, promises
 from bot.pipeline.aftercare import is_courtesy
 from bot.pipeline.elsewhere import show_edit
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.reopening import closed_lately
@@ -77,7 +78,7 @@ def _as_owner(
     if turn.handoff is None:
         _say_answers(connection, writer, row, conversation, turn)
         return "fallback" if turn.is_fallback else "answered"
-    conversation, ticket = writer.hand_off(connection, conversation, turn.handoff, decision.tier)
+    conversation, ticket = hand_off(connection, writer, conversation, turn.handoff, decision.tier)
     if not give_to_last_agent(connection, writer, ticket):
         _say_answers(connection, writer, row, conversation, turn)
         _tell_place(connection, writer, row, conversation, ticket)
@@ -106,7 +107,7 @@ def _left_to_people(
         words = phrases.REOPENED
     else:
         return None
-    conversation, ticket = writer.hand_off(connection, conversation, request)
+    conversation, ticket = hand_off(connection, writer, conversation, request)
     if not give_to_last_agent(connection, writer, ticket):
         message = OutboundMessage(author=Author.SYSTEM, text=words)
         writer.say(connection, conversation, message, f"{row.message_id}:left")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from bot.domain.tickets import Ticket
 from bot.domain.waiting import Wait, estimate, looked_back
+from bot.pipeline.outgoing import Writer
 from bot.pipeline.phrases import CANNOT_SAY
 from bot.store import agents, numbers, tickets
-
-if TYPE_CHECKING:
-    from bot.pipeline.outgoing import Writer
 
 #: Who claimed something is there so long, whatever they said about it.
 HERE_FOR = timedelta(minutes=30)

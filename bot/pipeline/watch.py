@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -13,11 +12,9 @@ from bot.domain.clocks import ClockKind, ClockState, TicketClock
 from bot.domain.hours import ALWAYS, BusinessHours
 from bot.domain.promises import PROMISED, meet, next_due, pause, resume, start, window
 from bot.domain.tickets import Ticket, TicketEvent, TicketState
+from bot.pipeline.outgoing import Writer
 from bot.store import clocks as store
 from bot.store import conversations, tickets
-
-if TYPE_CHECKING:
-    from bot.pipeline.outgoing import Writer
 
 #: `TicketClock.detail` of an unclaimed ticket: who is asked when it is due.
 ASK_GROUP = "group"

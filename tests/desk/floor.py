@@ -25,6 +25,7 @@ from bot.domain.tickets import TicketId, TicketView
 from bot.pipeline import effects
 from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.desk.views import read_one
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import conversations, outbox, suggestions, tickets, transcript
 from bot.store.codec import DESK_POST, OUTBOUND
@@ -132,7 +133,7 @@ class Floor(Desk):
             self._line(Author.BOT, "I am sorry. A colleague will answer here soon."),
         ):
             transcript.add(connection, conversation.id, line, None)
-        _, ticket = self._writer().hand_off(connection, conversation, request)
+        _, ticket = hand_off(connection, self._writer(), conversation, request)
         return ticket.id
 
     def customer_writes(self, ticket_id: TicketId, text: str, attachments: tuple[Attachment, ...] = ()) -> MessageId:

@@ -19,6 +19,7 @@ from bot.domain.rules import Rules
 from bot.domain.tickets import Priority, TicketId
 from bot.pipeline import promises
 from bot.pipeline.alarms import DeskWatch
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.store import conversations, inbox, joining, tickets, transcript
 from bot.store.ids import new_message_id
@@ -88,7 +89,7 @@ class Workplace:
             conversation = conversations.meet(connection, self.rig.connector.address(name), name, now)
             self._say(connection, conversation.id, f"It is about {name}")
             request = HandoffRequest(reason=Reason.EXPLICIT_WISH, topic=f"topic {name}", summary="They want a person.")
-            _, ticket = self._writer().hand_off(connection, conversation, request)
+            _, ticket = hand_off(connection, self._writer(), conversation, request)
             return ticket.id
 
         ticket_id = await self.rig.database.write(body)

@@ -19,6 +19,7 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import DeliveryState, MessageId
 from bot.domain.tickets import TicketId
 from bot.pipeline import phrases
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations
 from tests.fakes.connector import message
@@ -104,7 +105,7 @@ def _open_tickets(connection: Connection, rig: Rig, races: Mapping[str, Race]) -
     opened = {}
     for name in races:
         conversation = conversations.meet(connection, rig.connector.address(name), name, rig.clock.now())
-        opened[name] = writer.hand_off(connection, conversation, request)[1].id
+        opened[name] = hand_off(connection, writer, conversation, request)[1].id
     return opened
 
 

@@ -42,6 +42,7 @@ from bot.domain.ports import CustomerDirectory
 from bot.domain.rules import Rules, Team
 from bot.domain.tickets import EVERYBODY, Agent, AgentId, Priority, TeamName, Ticket, TicketId
 from bot.pipeline.desk.acts import Desk, DeskParts
+from bot.pipeline.handing_off import hand_off
 from bot.pipeline.outgoing import Writer
 from bot.store import conversations, tickets
 from bot.store.database import Database, open_engine
@@ -106,7 +107,7 @@ class Room:
         conversation = conversations.meet(connection, address, name, self.clock.now())
         request = HandoffRequest(reason=Reason.OTHER, topic="a question", summary="A question.")
         writer = Writer(now=self.clock.now(), desk=None, rules=RULES)
-        return writer.hand_off(connection, conversation, request)[1].id
+        return hand_off(connection, writer, conversation, request)[1].id
 
 
 def _look(connection: Connection, ticket_id: TicketId) -> tuple[Ticket, Conversation, list[str]]:

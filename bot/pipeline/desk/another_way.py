@@ -15,6 +15,7 @@ from bot.pipeline import notices
 from bot.pipeline.desk import undoing
 from bot.pipeline.desk.handling import Doing, Handlers, require_mine, require_text
 from bot.pipeline.desk.talking import reply
+from bot.pipeline.handing_off import hand_off
 from bot.store import acts, conversations, tickets, ways
 from bot.store.acts import State
 
@@ -44,7 +45,7 @@ def _there(doing: Doing, act: ReplyElsewhere) -> tuple[Doing, State]:
     other = conversations.lock(doing.connection, act.conversation_id)
     known = tickets.last_of(doing.connection, other.id)
     before = acts.state_of(doing.connection, known.id, other.owner) if known is not None else None
-    other, ticket = doing.writer.hand_off(doing.connection, other, _request(doing.ticket))
+    other, ticket = hand_off(doing.connection, doing.writer, other, _request(doing.ticket))
     if known is None or known.id != ticket.id or before is None:
         before = _never_needed(acts.state_of(doing.connection, ticket.id, other.owner), doing.writer.now)
     return replace(doing, ticket=ticket, conversation=other, key=undoing.there(doing.key)), before
