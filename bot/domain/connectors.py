@@ -83,14 +83,8 @@ class WebhookAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendText:
-    """One API call that shows a text, maybe with choices below it."""
-
+class _Sending:
     address: ChannelAddress
-    text: str
-    choices: tuple[Choice, ...] = ()
-    #: the message that it answers, as the channel wants to hear it; empty: it answers none
-    quotes: str = ""
     #: who speaks, where the channel shows names
     author_name: str | None = None
     #: one of `bot.domain.messages.Author`, as text
@@ -104,19 +98,20 @@ class SendText:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendAttachment:
+class SendText(_Sending):
+    """One API call that shows a text, maybe with choices below it."""
+
+    text: str
+    choices: tuple[Choice, ...] = ()
+    #: the message that it answers, as the channel wants to hear it; empty: it answers none
+    quotes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendAttachment(_Sending):
     """One API call that shows a file."""
 
-    address: ChannelAddress
     attachment: Attachment
-    author_name: str | None = None
-    author: str = "bot"
-    #: whether it leaves after the reply window, as only people may write
-    is_late: bool = False
-    #: the `reply_context` of the customer's last message when this was said
-    reply_context: Mapping[str, str] = field(default_factory=dict)
-    #: since when this very call may have been made before, by a process that did not live to tell; none: it was not
-    in_doubt_since: datetime | None = None
 
 
 SendOperation = SendText | SendAttachment
@@ -267,9 +262,9 @@ class Inviting(Protocol):
     """A connector of a private channel whose links can bring a referral."""
 
     def invitation_url(self, referral: str) -> str | None:
-        """Return the link that opens a conversation with us; the first message that follows has this `referral`.
+        """Return the link that opens a conversation with us, whose first message has this `referral`; none: no link.
 
-        `referral` is made of letters, digits and hyphens. None: this account has no such link.
+        `referral` is made of letters, digits and hyphens.
         """
         ...
 
@@ -281,8 +276,7 @@ class RepliesPrivately(Protocol):
     async def reply_privately(self, operation: SendText, key: str) -> SendResult:
         """Send a text to who wrote what `operation` answers, once for each such message: no retries of its own.
 
-        `Sent` says where they were reached, if that is known. `Permanent` says in plain words why the channel refuses:
-        it was done before, or it is too late.
+        `Sent` says where they were reached, if that is known; `Permanent`, in plain words, why the channel refuses.
         """
         ...
 
@@ -294,8 +288,7 @@ class Editing(Protocol):
     async def edit(self, operation: SendText, external_id: str, key: str) -> SendResult:
         """Show `operation` in place of the text the channel calls `external_id`, once: no retries of its own.
 
-        Whatever shows the new text already is `Sent`, so a repeat is harmless; `Permanent` says in plain words why the
-        channel refuses.
+        Whatever shows the new text already is `Sent`, so a repeat is harmless; `Permanent` says, in plain words, why not.
         """
         ...
 
@@ -395,17 +388,11 @@ class ConnectorRegistry:
 
     def find(self, channel: str, account: str) -> Connector | None:
         """Return the connector of that channel account, or none."""
-        for connector in self.connectors:
-            if connector.channel == channel and connector.account == account:
-                return connector
-        return None
+        found = (each for each in self.connectors if (each.channel, each.account) == (channel, account))
+        return next(found, None)
 
     def reply_windows(self) -> dict[str, timedelta]:
         """Return how long each channel account (`channel/account`) lets people answer, of those that limit it."""
-        windows = {}
-        for known in self.connectors:
-            can = known.capabilities
-            window = can.people_window or can.reply_window
-            if window is not None and window != timedelta.max:
-                windows[f"{known.channel}/{known.account}"] = window
-        return windows
+        known = [(each, each.capabilities.people_window or each.capabilities.reply_window) for each in self.connectors]
+        windows = {f"{each.channel}/{each.account}": window for each, window in known if window is not None}
+        return {account: window for account, window in windows.items() if window != timedelta.max}
