@@ -288,7 +288,7 @@ class Editing(Protocol):
     async def edit(self, operation: SendText, external_id: str, key: str) -> SendResult:
         """Show `operation` in place of the text the channel calls `external_id`, once: no retries of its own.
 
-        Whatever shows the new text already is `Sent`, so a repeat is harmless; `Permanent` says, in plain words, why not.
+        Whatever shows the new text already is `Sent`, so a repeat is harmless; `Permanent` says in words why not.
         """
         ...
 
