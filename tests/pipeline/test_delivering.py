@@ -67,6 +67,17 @@ async def test_what_may_have_arrived_is_not_refused_later(rig: Rig) -> None:
     assert (rig.seen(), letter.state) == (["re: hello"], "held")
 
 
+async def test_what_may_have_arrived_is_not_refused_before_its_repeat(rig: Rig) -> None:
+    """Where no call can be made any more, what may have left before is held, not called undelivered."""
+    rig.connector.is_idempotent = True
+    rig.connector.script.append(LOST_ANSWER)
+    await rig.writes("hello")
+    rig.connector.refusal = Refusal(reason="not of a kind that this channel takes")
+    await rig.wait_out(minutes=0.5)
+    (letter,) = await rig.database.read(lanes.dead_letters, outbox_table, 10)
+    assert (rig.seen(), letter.state) == (["re: hello"], "held")
+
+
 async def test_nothing_overtakes_a_message_that_waits(rig: Rig) -> None:
     """Later messages to a customer wait for the one before; other customers do not."""
     rig.connector.script.append(refused(BUSY))
