@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import Connection, select, text
 
 from bot.store.database import Database, open_engine
@@ -31,6 +33,10 @@ from tests.pipeline.rig import Rig
 CUSTOMERS = 100
 #: Webhook calls that are under way at once.
 CALLERS = 16
+#: Rows that are made with one statement.
+BATCH = 10_000
+#: Seconds for which a thread that computes keeps another waiting, as in the service.
+SWITCHES_EVERY = 0.001
 TARGETS = {"sqlite": 500.0, "postgresql": 300.0}
 
 
@@ -86,8 +92,9 @@ def _store_much(connection: Connection, count: int) -> None:
             row.pop(key, None)
         if table is outbox:
             row["state"] = "sent"
-        made = [row | {name: f"old-{number:028}"[:32]} for number in range(count)]
-        connection.execute(table.insert(), made)
+        for first in range(0, count, BATCH):
+            made = [row | {name: f"old-{number:028}"[:32]} for number in range(first, min(first + BATCH, count))]
+            connection.execute(table.insert(), made)
     connection.execute(text("ANALYZE"))
 
 
@@ -133,11 +140,12 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=2000)
     parser.add_argument("--much", type=int, default=200_000)
     chosen = parser.parse_args()
+    sys.setswitchinterval(SWITCHES_EVERY)
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
         folder = Path(name)
-        asyncio.run(_run(f"sqlite:///{folder / 'tandem.db'}", folder, chosen.turns, chosen.much))
+        uvloop.run(_run(f"sqlite:///{folder / 'tandem.db'}", folder, chosen.turns, chosen.much))
     with _postgres() as url, tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
-        asyncio.run(_run(url, Path(name), chosen.turns, chosen.much))
+        uvloop.run(_run(url, Path(name), chosen.turns, chosen.much))
 
 
 if __name__ == "__main__":

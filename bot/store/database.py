@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from zlib import crc32
 
 import pysqlite3.dbapi2
 from sqlalchemy import (
@@ -54,6 +55,9 @@ T = TypeVar("T")
 SQLITE_MIN = (3, 51, 3)
 #: Channels wait for what waits for another writer of the file, and have to hear that they are refused.
 SQLITE_BUSY_MS = 5_000
+#: Transactions of what channels wait for that are under way at once on PostgreSQL: it answers each statement on its
+#: own, and on a busy machine most of the time goes by until it is its turn.
+URGENT_AT_ONCE = 3
 #: PostgreSQL: serialization failure, deadlock, and "the server goes away" (class 57P, 08): the whole body runs again.
 RETRIED_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "08")
 RETRIES_MAX = 5
@@ -195,7 +199,7 @@ class Database:
         self.guard = Guard()
         self._threads = ThreadPoolExecutor(4 if self.is_sqlite else 10, thread_name_prefix="database")
         self._writer: GroupWriter | None = None
-        self._urgent = Gatherer(self._run_in_thread, at_once=1)
+        self._urgent = [Gatherer(self._run_in_thread, at_once=1) for _ in range(URGENT_AT_ONCE)]
         self._writing = Gatherer(self._run_in_thread, at_once=2)
         self._reading = Gatherer(self._run_in_thread, at_once=2)
         self._sender = signals.Sender(engine, self.name)
@@ -245,7 +249,8 @@ class Database:
         if self._writer is not None:
             with self.guard:
                 return await self._writer.write(bound, is_urgent=True)
-        return await self._urgent.run(bound, lane)
+        # What is of one lane goes one after the other, as it came.
+        return await self._urgent[crc32(lane.encode()) % URGENT_AT_ONCE].run(bound, lane)
 
     async def _run_in_thread(self, bound: Callable[[Connection], T]) -> T:
         # A SQLite file can be read though it cannot be written.
@@ -292,7 +297,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what was handed in and let go of the database."""
-        for gatherer in (self._urgent, self._writing, self._reading):
+        for gatherer in (*self._urgent, self._writing, self._reading):
             await gatherer.close()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
