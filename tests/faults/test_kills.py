@@ -11,8 +11,9 @@ from tests.faults.scene import Scene, Stage, playing
 
 #: Of the kills of a process that runs engines, those that strike the engine.
 ENGINES = 0.3
-#: Seconds between two kills at most; and after how many of them all has to go well before the next.
-MOMENT_WITHIN, RECOVERS_EVERY = 0.8, 10
+#: Seconds between two kills at most: of one program, which needs as long to start, and of one among several. After so
+#: many kills all has to go well before the next.
+ALONE_WITHIN, AMONG_OTHERS_WITHIN, RECOVERS_EVERY = 0.8, 0.4, 10
 #: Of the kills, those that do not wait until the one before is overcome.
 _HASTE = 0.2
 
@@ -59,9 +60,10 @@ def anybody(scene: Scene) -> tuple[Program, bool]:
 
 async def strike_fast(scene: Scene, times: int) -> None:
     """Kill so often, mostly without a look whether the kill before is overcome: many fall into a start."""
+    within = ALONE_WITHIN if len(scene.programs) == 1 else AMONG_OTHERS_WITHIN
     for number in range(1, times + 1):
         program, is_engine = anybody(scene)
-        blow = await scene.strike(program, is_engine=is_engine, within=MOMENT_WITHIN)
+        blow = await scene.strike(program, is_engine=is_engine, within=within)
         if number % RECOVERS_EVERY == 0:
             await scene.recover(blow)
 

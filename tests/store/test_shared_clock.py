@@ -85,10 +85,11 @@ async def test_a_host_with_a_wrong_clock_steals_no_lease(database: Database, ahe
     right, wrong = await host(database, timedelta()), await host(database, ahead)
     for one, other in ((right, wrong), (wrong, right)):
         await database.write(arrive, one.now())
-        (row,) = await database.write(inbox.claim, other.now(), LEASE_FOR, 1)
+        # Two clocks that were set by one differ by as much as asking it took.
+        (row,) = await database.write(inbox.claim, other.now() + CLOSE, LEASE_FOR, 1)
         released = await database.write(inbox.release, Release(now=one.now()))
         assert (released.pending, released.dead) == ([], [])
-        late = one.now() + LEASE_FOR + CLOSE
+        late = one.now() + LEASE_FOR + 2 * CLOSE
         assert len((await database.write(inbox.release, Release(now=late))).pending) == 1
         (again,) = await database.write(inbox.claim_suspects, one.now(), LEASE_FOR, 1)
         assert again.lease.row_id == row.lease.row_id
