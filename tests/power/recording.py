@@ -97,6 +97,7 @@ async def record(folder: Path, message_count: int, careless: str = "") -> Record
 def environment(state_dir: Path, telegram: FakeTelegram, careless: str = "") -> dict[str, str]:
     """Return the settings of the service whose state is kept there."""
     model = state_dir.with_name("no-model.tar.gz")
+    model.parent.mkdir(parents=True, exist_ok=True)
     model.touch()
     return {
         "TANDEM_SERVICE__DATABASE": f"sqlite:///{state_dir / 'tandem.db'}",
