@@ -20,6 +20,9 @@ from bot.store.database import Database
 from bot.store.inbox import Arrival, InboxKind
 from bot.store.restoring import Restore, settle
 from bot.store.schema import inbox as inbox_table
+from bot.web.internal import InternalParts, internal_app
+from bot.web.serving import bind, serve
+from tests.ports import free_port
 
 PUBLIC = {"TANDEM_SERVICE__PUBLIC_URL": "https://care.example.com"}
 
@@ -88,6 +91,28 @@ async def test_doctor_says_who_waits_for_how_long(database: Database, migrated_u
     _, printed = await _examined(migrated_url, tmp_path)
     assert "1 given up" in printed
     assert "! restored database" in printed
+
+
+async def test_what_no_call_comes_through_to_is_told(tmp_path: Path) -> None:
+    """Doctor asks what runs here how its breakers are, and names those that are not closed."""
+    states = {"database": "closed", "telegram/brand": "closed"}
+
+    async def run_nothing(_call: dict[str, object]) -> tuple[int, dict[str, object]]:
+        return 200, {}
+
+    async def find_none() -> dict[str, str]:
+        return {}
+
+    parts = InternalParts(run_action=run_nothing, actions_token="t", find_unready=find_none, breakers=lambda: states)
+    port = free_port()
+    environ = {"TANDEM_SERVICE__INTERNAL_PORT": str(port), "TANDEM_SERVICE__STATE_DIR": str(tmp_path)}
+    doctor = _Doctor(load(environ), Console(file=io.StringIO()))
+    async with serve(internal_app(parts), bind("127.0.0.1", port, "service.internal_port"), 0.1):
+        assert await doctor._breakers() == "calls go through to database, telegram/brand"
+        states["telegram/brand"] = "half open"
+        with pytest.raises(SettingsError, match=r"no call comes through to telegram/brand \(half open\)"):
+            await doctor._breakers()
+    assert await doctor._breakers() == "nothing runs here"
 
 
 async def test_a_clock_that_is_wrong_is_told() -> None:
