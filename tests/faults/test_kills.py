@@ -79,10 +79,10 @@ def stage_of(folder: Path, url: str, seed: int) -> Stage:
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
-async def test_twenty_quick_kills_on_postgresql(tmp_path: Path, postgres_url: str, seed: int, tell: Tell) -> None:
-    """Twenty kills in quick succession do no more harm than slow ones."""
+async def test_twelve_quick_kills_on_postgresql(tmp_path: Path, postgres_url: str, seed: int, tell: Tell) -> None:
+    """Twelve kills in quick succession do no more harm than slow ones."""
     async with playing(stage_of(tmp_path, postgres_url, seed)) as scene:
-        await strike_fast(scene, 20)
+        await strike_fast(scene, 12)
         await judge(scene, seed, tell)
 
 

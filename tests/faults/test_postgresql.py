@@ -29,7 +29,7 @@ def stage_of(folder: Path, url: str, seed: int) -> Stage:
 @pytest.mark.postgres
 @pytest.mark.parametrize(
     "crash_count",
-    [pytest.param(2, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.faults)],
+    [pytest.param(1, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.faults)],
 )
 @pytest.mark.timeout(900)
 async def test_the_server_crashes(tmp_path: Path, seed: int, tell: Tell, crash_count: int) -> None:
@@ -52,7 +52,7 @@ async def test_the_server_crashes(tmp_path: Path, seed: int, tell: Tell, crash_c
 @pytest.mark.postgres
 @pytest.mark.parametrize(
     "cut_count",
-    [pytest.param(30, marks=pytest.mark.slow), pytest.param(1_000, marks=pytest.mark.faults)],
+    [pytest.param(12, marks=pytest.mark.slow), pytest.param(1_000, marks=pytest.mark.faults)],
 )
 @pytest.mark.timeout(900)
 async def test_answers_to_commits_are_lost(
