@@ -6,10 +6,12 @@ there at once. The process id of each life is appended to `lives` in the state f
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
 import random
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,17 +22,26 @@ import bot.service
 from bot.__main__ import main
 from bot.dialogue.process import EngineOptions
 
+#: Of <linux/prctl.h>.
+_PR_SET_PDEATHSIG = 1
 #: The file with the process ids of all lives.
 LIVES = "lives"
 #: What the programs import only when they need it.
 _LATE = ("alembic.command", "bot.store.migrating", "httpx", "uvloop", "sanic.server", "aiohttp")
 
 
+def end_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it ends, however that does."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def supervise(folder: Path) -> None:
     """Run the program again and again; returns in each life, whose parent never does."""
+    end_with_parent()
     while True:
         life = os.fork()
         if not life:
+            end_with_parent()
             return
         with (folder / LIVES).open("a") as file:
             file.write(f"{life}\n")
