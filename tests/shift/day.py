@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,11 +16,13 @@ import httpx
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import service as composition
+from bot.clock import SystemClock
 from bot.opening import open_database, open_records
 from bot.pipeline import worker
 from bot.service import Role, Service
 from bot.settings import Settings, load
 from bot.store import clocks, gauging, lanes
+from bot.store.shared_clock import SharedClock
 from simulator.telegram import FakeTelegram
 from simulator.telegram_server import running as running_telegram
 from tests.fakes.slack import APP_TOKEN, SECRET
@@ -53,16 +55,14 @@ resolution = "2d"
 """
 
 
-class StoryClock:
-    """The time of day, which a story may hurry on."""
+class StoryClock(SharedClock):
+    """The service's clock, which a story may hurry on."""
 
-    def __init__(self) -> None:
-        """Go with everybody's clocks."""
-        self.ahead = timedelta()
+    ahead = timedelta()
 
     def now(self) -> datetime:
         """Return the moment in the story."""
-        return datetime.now(UTC) + self.ahead
+        return super().now() + self.ahead
 
 
 @dataclass(kw_only=True)
@@ -170,7 +170,6 @@ def _marked(post: Json) -> str:
 @asynccontextmanager
 async def open_day(folder: Path, model: Path, *, is_socket: bool) -> AsyncIterator[Day]:
     """Run Tandem with its desk in the emulator, Telegram and the web chat, until the shift is over."""
-    clock = StoryClock()
     async with AsyncExitStack() as stack:
         telegram = await stack.enter_async_context(running_telegram(FakeTelegram()))
         front = await stack.enter_async_context(Front())
@@ -178,10 +177,11 @@ async def open_day(folder: Path, model: Path, *, is_socket: bool) -> AsyncIterat
         front.emulator = await stack.enter_async_context(running_peer("slack", "server.mjs", events))
         cast = await _cast(front)
         settings = _settings(folder, front, telegram, cast, is_socket=is_socket)
-        stack.enter_context(patch.object(composition, "SystemClock", lambda: clock))
         stack.enter_context(patch.object(worker, "SWEEP_EVERY", 0.2))
         stack.enter_context(patch.object(worker, "LOOK_EVERY", 0.1))
         database = await stack.enter_async_context(open_database(settings))
+        clock = StoryClock(database, SystemClock())
+        stack.enter_context(patch.object(composition, "SharedClock", lambda *_: clock))
         brand = await stack.enter_async_context(open_records(settings, clock))
         service = Service(settings, Role.WEB | Role.WORKER, database, brand)
         await stack.enter_async_context(service.serving(model))

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
+from bot.domain.boxes import RowState
 from bot.domain.messages import MessageId
 from bot.store import inbox
 from bot.store.activity import Activity, activity
@@ -26,16 +27,19 @@ def arrival(account: str, number: int) -> Arrival:
     )
 
 
+def move(connection: Connection, external_id: str, to: RowState) -> None:
+    """Let a row of the shop's be in another state."""
+    row = (table.c.external_id == external_id) & (table.c.account == "fake/shop")
+    connection.execute(update(table).where(row).values(state=to))
+
+
 async def test_activity_of_an_account(database: Database) -> None:
     """Of each account alone: the newest event, how many wait and since when, and how many were given up."""
     for number in range(3):
         await database.write(inbox.add, arrival("fake/shop", number), NOW + timedelta(minutes=number))
     await database.write(inbox.add, arrival("fake/shop2", 9), NOW + timedelta(hours=5))
-    await database.write(
-        lambda connection: connection.execute(
-            update(table).where(table.c.external_id == "m0", table.c.account == "fake/shop").values(state="dead")
-        )
-    )
+    for state in (RowState.CLAIMED, RowState.DEAD):
+        await database.write(move, "m0", state)
 
     assert await database.read(activity, "fake", "shop") == Activity(
         last_received_at=NOW + timedelta(minutes=2),
