@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 # On two busy cores any single example is slow now and then: that is no finding.
-settings.register_profile("tandem", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("tandem", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tandem")
 
 
