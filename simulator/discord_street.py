@@ -56,19 +56,15 @@ class StormyDiscord(FakeDiscord):
         planned = super().fault_of(call)
         if planned is not None or call != "POST messages":
             return planned
-        chance, now = self.dice.random(), self.weather
+        chance = self.dice.random()
         busy = b'{"message": "You are being rate limited.", "retry_after": 1.0, "global": false}'
-        faults = (
-            (now.refuses_for_now, Fault(call=call, status=429, body=busy, headers={"Retry-After": "1"})),
-            (now.breaks, Fault(call=call, status=502)),
-            (now.cuts_before, Fault(call=call, cut_after=0)),
-            (now.cuts_after, Fault(call=call, is_done=True, cut_after=self.dice.choice((0, 20)))),
+        return self.weather.fault(
+            chance,
+            busy=Fault(call=call, status=429, body=busy, headers={"Retry-After": "1"}),
+            broken=Fault(call=call, status=502),
+            cut=Fault(call=call, cut_after=0),
+            cut_late=Fault(call=call, is_done=True, cut_after=self.dice.choice((0, 20))),
         )
-        for share, fault in faults:
-            if chance < share:
-                return fault
-            chance -= share
-        return None
 
     def noted(self, chat: Chat, external_id: str, text: str) -> None:
         """Note what a customer wrote, which Discord keeps until Tandem has it; maybe the connection ends now."""

@@ -50,19 +50,15 @@ class StormyGraph(FakeGraph):
         planned = super().fault_of(call)
         if planned is not None or call != "messages":
             return planned
-        chance, now = self.dice.random(), self.weather
+        chance = self.dice.random()
         busy = RefusedError(4, "Application request limit reached")
-        faults = (
-            (now.refuses_for_now, Fault(error=busy, headers={"Retry-After": "1"})),
-            (now.breaks, Fault(status=502, body=b"Bad Gateway")),
-            (now.cuts_before, Fault(cut_after=0)),
-            (now.cuts_after, Fault(is_done=True, cut_after=self.dice.choice((0, 20)))),
+        return self.weather.fault(
+            chance,
+            busy=Fault(error=busy, headers={"Retry-After": "1"}),
+            broken=Fault(status=502, body=b"Bad Gateway"),
+            cut=Fault(cut_after=0),
+            cut_late=Fault(is_done=True, cut_after=self.dice.choice((0, 20))),
         )
-        for share, fault in faults:
-            if chance < share:
-                return fault
-            chance -= share
-        return None
 
 
 @dataclass(kw_only=True)

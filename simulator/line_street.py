@@ -39,18 +39,14 @@ class StormyLine(FakeLine):
         planned = super().fault_of(call)
         if planned is not None or call not in {"reply", "push"}:
             return planned
-        chance, now = self.dice.random(), self.weather
-        faults = (
-            (now.refuses_for_now, Fault(call=call, status=429, headers={"Retry-After": "1"})),
-            (now.breaks, Fault(call=call, status=502)),
-            (now.cuts_before, Fault(call=call, cut_after=0)),
-            (now.cuts_after, Fault(call=call, is_done=True, cut_after=self.dice.choice((0, 20)))),
+        chance = self.dice.random()
+        return self.weather.fault(
+            chance,
+            busy=Fault(call=call, status=429, headers={"Retry-After": "1"}),
+            broken=Fault(call=call, status=502),
+            cut=Fault(call=call, cut_after=0),
+            cut_late=Fault(call=call, is_done=True, cut_after=self.dice.choice((0, 20))),
         )
-        for share, fault in faults:
-            if chance < share:
-                return fault
-            chance -= share
-        return None
 
 
 @dataclass(kw_only=True)

@@ -40,18 +40,14 @@ class StormyTwilio(FakeTwilio):
         planned = super().fault_of(call)
         if planned is not None or call != "Messages":
             return planned
-        chance, now = self.dice.random(), self.weather
-        faults = (
-            (now.refuses_for_now, Fault(status=429, code=20429, headers={"Retry-After": "1"})),
-            (now.breaks, Fault(status=502)),
-            (now.cuts_before, Fault(is_cut=True)),
-            (now.cuts_after, Fault(is_done=True, is_cut=True)),
+        chance = self.dice.random()
+        return self.weather.fault(
+            chance,
+            busy=Fault(status=429, code=20429, headers={"Retry-After": "1"}),
+            broken=Fault(status=502),
+            cut=Fault(is_cut=True),
+            cut_late=Fault(is_done=True, is_cut=True),
         )
-        for share, fault in faults:
-            if chance < share:
-                return fault
-            chance -= share
-        return None
 
 
 @dataclass(kw_only=True)

@@ -54,18 +54,14 @@ class StormyTelegram(FakeTelegram):
         planned = super().fault_of(method)
         if planned is not None or not method.startswith("send") or method == "sendChatAction":
             return planned
-        chance, now = self.dice.random(), self.weather
-        faults = (
-            (now.refuses_for_now, Fault(method=method, code=429, description="Too Many Requests", retry_after=1)),
-            (now.breaks, Fault(method=method, code=502, description="Bad Gateway")),
-            (now.cuts_before, Fault(method=method, cut_after=0)),
-            (now.cuts_after, Fault(method=method, is_done=True, cut_after=self.dice.choice((0, 20)))),
+        chance = self.dice.random()
+        return self.weather.fault(
+            chance,
+            busy=Fault(method=method, code=429, description="Too Many Requests", retry_after=1),
+            broken=Fault(method=method, code=502, description="Bad Gateway"),
+            cut=Fault(method=method, cut_after=0),
+            cut_late=Fault(method=method, is_done=True, cut_after=self.dice.choice((0, 20))),
         )
-        for share, fault in faults:
-            if chance < share:
-                return fault
-            chance -= share
-        return None
 
     def offer(self, update: Update) -> float | None:
         """Note that Tandem is told of an update now."""

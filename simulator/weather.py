@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,15 @@ class Weather:
     gathers: float = 0.0
     #: an event is on its way for long, and later ones overtake it
     dawdles: float = 0.0
+
+    def fault(self, chance: float, busy: T, broken: T, cut: T, cut_late: T) -> T | None:
+        """Return what goes wrong with a call to the channel, by what dice gave (0 to 1); none: nothing does."""
+        shares = (self.refuses_for_now, self.breaks, self.cuts_before, self.cuts_after)
+        for share, fault in zip(shares, (busy, broken, cut, cut_late), strict=True):
+            if chance < share:
+                return fault
+            chance -= share
+        return None
 
     @property
     def is_fair(self) -> bool:
