@@ -23,8 +23,9 @@ import psutil
 import psycopg
 
 from benchmarks.rig.channels import SECRET, TOKEN, telegram
-from benchmarks.rig.programs import Program, free_port, start
+from benchmarks.rig.programs import Program, start
 from bot.trainer.training import train
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parents[1]
 _FOLDER = _ROOT / "var" / "bench" / "acks"

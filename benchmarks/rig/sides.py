@@ -13,8 +13,9 @@ from pathlib import Path
 
 from benchmarks.rig.channels import SECRET, TOKEN, rest, telegram
 from benchmarks.rig.conversations import Channel
-from benchmarks.rig.programs import Program, Scale, free_port, seconds_until_answer, start
+from benchmarks.rig.programs import Program, Scale, seconds_until_answer, start
 from benchmarks.stock import environment
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _BOOTS_WITHIN = 300.0
