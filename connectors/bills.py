@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -13,11 +13,6 @@ from bot import metrics
 from bot.domain.ports import Cursors
 
 log = structlog.get_logger()
-
-
-def this_moment() -> datetime:
-    """Return the time of this machine."""
-    return datetime.now(UTC)
 
 
 class Bill:

@@ -37,7 +37,6 @@ from bot.domain.errors import MalformedWebhookError, SettingsError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, OutboundMessage
 from bot.domain.planning import measure, plan
 from bot.domain.ports import Cursors, MediaStore
-from connectors.bills import this_moment
 from connectors.bluesky.api import EXISTS, BlueskyApi, Failure, Login
 from connectors.bluesky.chat import Chat
 from connectors.bluesky.events import (
@@ -56,7 +55,8 @@ from connectors.bluesky.poll import BlueskyPoll, PollParts
 from connectors.bluesky.text import facets_of, record_key, stamped
 from connectors.downloads import Downloads, origin_of
 from connectors.fields import Fields, load, storable
-from connectors.setup import ChannelSettings, Facilities, shown
+from connectors.moments import this_moment
+from connectors.setup import SAFE_URL, ChannelSettings, Facilities, shown
 from connectors.uncalled import Uncalled
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ class BlueskySettings(ChannelSettings):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        if not re.match(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/]?", value):
+        if not SAFE_URL.match(value):
             raise ValueError("must start with https://, as a password goes there")
         return value.rstrip("/")
 

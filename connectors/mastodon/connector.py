@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -53,7 +53,8 @@ from connectors.mastodon.events import (
 )
 from connectors.mastodon.media import FILE_KINDS, FILE_MAX_BYTES, Uploads, uncertain_is_later
 from connectors.mastodon.poll import MastodonPoll, PollParts
-from connectors.setup import ChannelSettings, Facilities, shown
+from connectors.moments import this_moment
+from connectors.setup import SAFE_URL, ChannelSettings, Facilities, shown
 from connectors.uncalled import Uncalled
 
 _STATUSES = "/api/v1/statuses"
@@ -97,7 +98,7 @@ class MastodonSettings(ChannelSettings):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        if value and not re.match(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/]?", value):
+        if value and not SAFE_URL.match(value):
             raise ValueError("must start with https://, as a token goes there")
         return value.rstrip("/")
 
@@ -113,10 +114,6 @@ class MastodonSettings(ChannelSettings):
         return (private, MastodonMentionsConnector(office)) if self.has_mentions else (private,)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Office:
     """What the connectors of one account share. `sleep` waits between looks, `now` is the moment."""
 
@@ -126,7 +123,7 @@ class Office:
         media: MediaStore,
         cursors: Cursors,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = this_moment,
     ) -> None:
         """Connect to nothing before the first call."""
         self.account = account

@@ -32,10 +32,11 @@ from bot.domain.connectors import (
 from bot.domain.errors import MalformedWebhookError, MediaError, SettingsError, WebhookRejectedError
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, OutboundMessage
 from bot.domain.planning import plan
-from connectors.bills import Bill, this_moment
+from connectors.bills import Bill
 from connectors.downloads import Downloads, origin_of
 from connectors.fields import Fields, storable
 from connectors.insisting import insist
+from connectors.moments import this_moment
 from connectors.setup import ChannelSettings, Facilities, shown
 from connectors.sms.api import Failure, TwilioApi
 from connectors.sms.events import (

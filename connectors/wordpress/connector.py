@@ -39,6 +39,7 @@ from bot.domain.planning import plan
 from bot.domain.ports import Cursors
 from connectors.fields import Fields, load, storable
 from connectors.looking import Known, look_for_ever
+from connectors.moments import this_moment
 from connectors.setup import ChannelSettings, Facilities, shown
 from connectors.uncalled import Uncalled
 from connectors.wordpress.api import DUPLICATE, GONE, Failure, WordPressApi
@@ -91,10 +92,6 @@ class WordPressSettings(ChannelSettings):
         return (WordPressConnector(self, facilities.cursors),)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class WordPressConnector(Uncalled):
     """Speaks on one site. `sleep` waits between looks, `now` is the moment."""
 
@@ -103,7 +100,7 @@ class WordPressConnector(Uncalled):
         site: WordPressSettings,
         cursors: Cursors,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = this_moment,
     ) -> None:
         self._site = site
         self._cursors = cursors

@@ -34,9 +34,10 @@ from bot.domain.errors import MalformedWebhookError, SettingsError, WebhookRejec
 from bot.domain.messages import Attachment, AttachmentKind, InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors, MediaStore
-from connectors.bills import Bill, this_moment
+from connectors.bills import Bill
 from connectors.downloads import Downloads, origin_of
 from connectors.fields import Fields, storable
+from connectors.moments import this_moment
 from connectors.x.api import Failure, XApi
 from connectors.x.errors import DUPLICATE, NOT_SUMMONED
 from connectors.x.events import CHANNEL, IN_REPLY_TO, MENTIONS, MESSAGE_EVENTS, PUBLIC_EVENTS, SUMMONED, Timeline

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -34,6 +34,7 @@ from bot.domain.messages import InboundEvent, OutboundMessage
 from bot.domain.planning import plan
 from bot.domain.ports import Cursors
 from connectors.fields import Fields, load, storable
+from connectors.moments import this_moment
 from connectors.setup import ChannelSettings, Facilities, shown
 from connectors.uncalled import Uncalled
 from connectors.youtube.api import Access, Units, YouTubeApi
@@ -88,10 +89,6 @@ class YouTubeSettings(ChannelSettings):
         return (YouTubeConnector(self, facilities.cursors),)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class YouTubeConnector(Uncalled):
     """Speaks for one channel. `sleep` waits between looks, `now` is the moment."""
 
@@ -100,7 +97,7 @@ class YouTubeConnector(Uncalled):
         account: YouTubeSettings,
         cursors: Cursors,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = this_moment,
     ) -> None:
         self._account = account
         self.units = Units(account.units_a_day, now)

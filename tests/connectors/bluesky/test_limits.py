@@ -148,7 +148,14 @@ async def test_check_says_what_to_fix(stand: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"handle": "copperleaf"}, {"base_url": "http://a.example"}, {"app_password": ""}, {"looks_every": 1}]
+    "wrong",
+    [
+        {"handle": "copperleaf"},
+        {"base_url": "http://a.example"},
+        {"base_url": "http://localhost.a.example"},
+        {"app_password": ""},
+        {"looks_every": 1},
+    ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     """Half a handle, an address without https, no password, and a pause that is none are named."""

@@ -187,7 +187,14 @@ async def test_check(stand: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": "care"}, {"base_url": "http://a.example"}, {"token": ""}, {"looks_every": 1}]
+    "wrong",
+    [
+        {"name": "care"},
+        {"base_url": "http://a.example"},
+        {"base_url": "http://localhost.a.example"},
+        {"token": ""},
+        {"looks_every": 1},
+    ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     """A name without a server, an address without https, no token, and a pause that no server forgives are named."""
