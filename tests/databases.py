@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -63,6 +64,17 @@ class PostgresServer:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             self._run(f"ALTER SYSTEM SET {setting} = off")
         self._run("SELECT pg_reload_conf()")
+
+    def wait_until_ready(self) -> None:
+        """Return when it takes connections: after a crash it recovers first. Raises what it said last after 30 s."""
+        ends_at = time.monotonic() + 30
+        while True:
+            try:
+                return self._run("SELECT 1")
+            except psycopg.OperationalError:
+                if time.monotonic() > ends_at:
+                    raise
+            time.sleep(0.02)
 
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(host=self._socket_folder, user="postgres", dbname="postgres", autocommit=True) as admin:

@@ -35,7 +35,7 @@ class Breakable:
     crash_count: int = 0
 
     async def crash(self) -> None:
-        """Let it crash in one of two ways, and return when it recovers, which takes it a moment more."""
+        """Let it crash in one of two ways, and return when it is back."""
         self.crash_count += 1
         postmaster = psutil.Process(self.running.get_pid())
         backends = [each for each in postmaster.children() if "postgres: postgres" in " ".join(each.cmdline())]
@@ -43,6 +43,8 @@ class Breakable:
             # Whoever is killed in the middle of what all share takes all others with them.
             with suppress(psutil.NoSuchProcess):
                 self.dice.choice(backends).kill()
+            await asyncio.to_thread(psutil.wait_procs, backends, 10)
+            await asyncio.to_thread(self.server.wait_until_ready)
             return
         os.kill(postmaster.pid, signal.SIGQUIT)
         await asyncio.to_thread(psutil.wait_procs, [postmaster], 10)
