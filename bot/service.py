@@ -45,7 +45,8 @@ from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.desk.shifts import Shifts
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
-from bot.pipeline.worker import Worker, WorkerParts
+from bot.pipeline.worker import Worker
+from bot.pipeline.worker_parts import WorkerParts
 from bot.public_texts import with_public
 from bot.settings import Settings
 from bot.store import inbox, restoring

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import tracing
-from bot.domain.errors import OwnerChangedError, StaleLeaseError
-from bot.domain.ports import Clock
-from bot.domain.retry import DESK_RETRY, SEND_RETRY, TURN_RETRY
-from bot.domain.rules import Rules
-from bot.domain.shifts import MayWork, anybody
 from bot.pipeline import overdue, places, routing
-from bot.pipeline.alarms import DeskWatch
-from bot.pipeline.breakers import Breakers
-from bot.pipeline.converse import Conversing
-from bot.pipeline.deliver import Delivering
-from bot.pipeline.effects import record_receipt
-from bot.pipeline.elsewhere import record_echo, record_reaction
 from bot.pipeline.firing import fire_timers
 from bot.pipeline.gauges import Gauges
-from bot.pipeline.giving_up import bury_message, bury_outgoing, release_inbox, release_outbox
-from bot.pipeline.outgoing import DeskAddress, Writer
-from bot.pipeline.rush import Rush
+from bot.pipeline.giving_up import release_inbox, release_outbox
+from bot.pipeline.worker_parts import WorkerParts
+from bot.pipeline.working import Working
 from bot.store import inbox, joining, lanes, outbox
 from bot.store.availability import DatabaseAwayError
-from bot.store.database import Database
-from bot.store.hints import Hint, Hints
-from bot.store.inbox import InboxKind, InboxRow
+from bot.store.hints import Hint
+from bot.store.inbox import InboxRow
 from bot.store.lanes import Lease, Release, Released
 from bot.store.outbox import OutboxRow
 from bot.store.schema import inbox as inbox_table
@@ -47,8 +33,6 @@ log = structlog.get_logger()
 #: Leases are renewed at every sweep, so they end only when their worker is dead, or stuck. Where one of several workers
 #: dies, its customers wait this long.
 LEASE_FOR = timedelta(seconds=10)
-#: Longer than anything a row asks for may take, in seconds; what takes longer is stuck, and cancelled.
-WORK_FOR = 600.0
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
 #: What goes through gates goes one a second each: to look at them after each turn would be work for nothing.
@@ -63,44 +47,8 @@ ENGINE_WITHIN = timedelta(seconds=5)
 #: How long a stopping worker waits for what it has begun, in seconds: its leases last until then, and with what the
 #: servers wait a service stops within ten.
 DRAIN_FOR = 4.0
-OWNER_CHANGES_MAX = 5
 
-P = ParamSpec("P")
 Row = TypeVar("Row")
-
-#: Does what an agent did on the desk, given the desk's own event.
-DeskHandler = Callable[[dict[str, object]], Awaitable[None]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerParts:
-    """What a worker needs."""
-
-    database: Database
-    clock: Clock
-    hints: Hints
-    conversing: Conversing
-    delivering: Delivering
-    #: none: no desk speaks to us by events
-    desk_events: DeskHandler | None
-    desk: DeskAddress | None
-    dice: random.Random
-    #: rows of each box that are worked on at once
-    concurrency: int
-    #: how tickets are worked
-    rules: Rules = field(default_factory=Rules)
-    #: none: nobody is told how the desk is
-    watch: DeskWatch | None = None
-    #: whether an agent whom a ticket could be given to still works here
-    may_work: MayWork = anybody
-    #: whether this worker's engine answers now
-    has_engine: Callable[[], bool] = lambda: True
-    #: what is sent to an account that none of them comes through to is left alone
-    breakers: Breakers = field(default_factory=Breakers)
-    #: what is being taken in goes before new turns
-    rush: Rush = field(default_factory=Rush)
-    #: called after each commit that changed what agents see
-    changed: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +70,7 @@ class Worker:
     def __init__(self, parts: WorkerParts) -> None:
         """Use `parts`."""
         self._parts = parts
+        self._working = Working(parts)
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox_leases: set[Lease] = set()
         self._outbox_leases: set[Lease] = set()
@@ -251,81 +200,12 @@ class Worker:
         return None if is_patient else now - ENGINE_WITHIN
 
     async def _work(self, row: InboxRow) -> None:
-        with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._inbox_leases, row.lease):
-            try:
-                with tracing.span("turn", row.message_id, kind=row.kind.value, attempt=row.attempt_count):
-                    async with asyncio.timeout(WORK_FOR):
-                        await self._handle(row)
-            except StaleLeaseError:
-                log.warning("lease_lost", box="inbox", row=row.lease.row_id)
-            except Exception as error:
-                log.exception("work_failed", box="inbox", kind=row.kind)
-                await self._try_again(row, repr(error))
-        self._parts.hints.outbox.give()
-        self._parts.changed()
-
-    async def _handle(self, row: InboxRow) -> None:
-        match row.kind:
-            case InboxKind.MESSAGE | InboxKind.TRIGGER:
-                for _ in range(OWNER_CHANGES_MAX):
-                    try:
-                        await self._parts.conversing.converse(row)
-                    except OwnerChangedError:
-                        continue
-                    return
-                raise OwnerChangedError
-            case InboxKind.RECEIPT:
-                await self._parts.database.write(record_receipt, self._writer(), row)
-            case InboxKind.REACTION:
-                await self._parts.database.write(record_reaction, self._writer(), row)
-            case InboxKind.WITHDRAWAL:
-                await self._parts.conversing.take_back(row)
-            case InboxKind.ECHO:
-                await self._parts.database.write(record_echo, self._writer(), row)
-            case InboxKind.DESK:
-                if self._parts.desk_events is not None:
-                    await self._parts.desk_events(row.body)
-                await self._parts.database.write(inbox.finish, row.lease, self._parts.clock.now())
+        with _held(self._inbox_leases, row.lease):
+            await self._working.work(row)
 
     async def _send(self, row: OutboxRow) -> None:
-        with structlog.contextvars.bound_contextvars(message=row.message_id), _held(self._outbox_leases, row.lease):
-            try:
-                with tracing.span("send", tracing.cause_of(row.key), kind=row.kind.value, attempt=row.attempt_count):
-                    async with asyncio.timeout(WORK_FOR):
-                        await self._parts.delivering.deliver(row)
-            except StaleLeaseError:
-                log.warning("lease_lost", box="outbox", row=row.lease.row_id)
-            except Exception as error:
-                log.exception("work_failed", box="outbox", kind=row.kind)
-                await self._send_again(row, repr(error))
-
-    async def _try_again(self, row: InboxRow, error: str) -> None:
-        now = self._parts.clock.now()
-        policy = DESK_RETRY if row.kind is InboxKind.DESK else TURN_RETRY
-        delay = policy.delay(row.attempt_count, None, self._parts.dice)
-        if delay is not None:
-            await self._record(row.lease, inbox.defer, row.lease, now + delay, error)
-            return
-        log.error("dead_letter", box="inbox", row=row.lease.row_id, kind=row.kind, error=error)
-        await self._record(row.lease, bury_message, self._writer(), row, error)
-
-    async def _send_again(self, row: OutboxRow, error: str) -> None:
-        now = self._parts.clock.now()
-        delay = SEND_RETRY.delay(row.attempt_count, None, self._parts.dice)
-        if delay is not None:
-            await self._record(row.lease, outbox.defer_ambiguous, row.lease, now + delay, error)
-            return
-        log.error("dead_letter", box="outbox", row=row.lease.row_id, kind=row.kind, error=error)
-        await self._record(row.lease, bury_outgoing, self._writer(), row, error)
-
-    async def _record(
-        self, lease: Lease, body: Callable[Concatenate[Connection, P], None], *args: P.args, **kwargs: P.kwargs
-    ) -> None:
-        """Write down a failure; if even that fails, the lease lapses and the row is taken up again."""
-        try:
-            await self._parts.database.write(body, *args, **kwargs)
-        except (SQLAlchemyError, StaleLeaseError):
-            log.exception("failure_not_recorded", row=lease.row_id)
+        with _held(self._outbox_leases, row.lease):
+            await self._working.send(row)
 
     async def _sweep(self) -> None:
         while True:
@@ -337,7 +217,7 @@ class Worker:
                 if await self._parts.database.write(fire_timers, now):
                     self._parts.hints.inbox.give()
                 if self._parts.watch is not None:
-                    await self._parts.watch.look(self._writer())
+                    await self._parts.watch.look(self._parts.writer())
                 await self._gauges.measure(self._parts.clock.now())
             except SQLAlchemyError:
                 log.exception("sweep_failed")
@@ -353,7 +233,7 @@ class Worker:
 
     async def _keep_promises(self) -> None:
         """Do what tickets wait for, and give out what somebody has room for."""
-        writer = self._writer()
+        writer = self._parts.writer()
         database = self._parts.database
         if self._people_due_at is None or self._people_due_at <= writer.now:
             self._people_due_at = writer.now + PEOPLE_EVERY
@@ -372,12 +252,9 @@ class Worker:
 
     async def _release(self, *, is_alone: bool) -> None:
         which = Release(now=self._parts.clock.now(), is_alone=is_alone)
-        _log_release("inbox", await self._parts.database.write(release_inbox, self._writer(), which))
-        _log_release("outbox", await self._parts.database.write(release_outbox, self._writer(), which))
+        _log_release("inbox", await self._parts.database.write(release_inbox, self._parts.writer(), which))
+        _log_release("outbox", await self._parts.database.write(release_outbox, self._parts.writer(), which))
         self._suspected.give()
-
-    def _writer(self) -> Writer:
-        return Writer(now=self._parts.clock.now(), desk=self._parts.desk, rules=self._parts.rules)
 
 
 def _log_release(box: str, released: Released[InboxRow] | Released[OutboxRow]) -> None:

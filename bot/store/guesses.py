@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.assurance import GUESSES_MAX
 from bot.store.database import insert_once
-from bot.store.public_schema import token_guesses
+from bot.store.schema import token_guesses
 
 #: Wrong guesses are counted, and further ones not listened to, for so long.
 BARRED_FOR = timedelta(hours=1)

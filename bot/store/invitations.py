@@ -13,7 +13,7 @@ from bot.domain.invitations import GUESSES_MAX, InvitationToken, Joining, finger
 from bot.store import guesses
 from bot.store.database import insert_once
 from bot.store.ids import new_invitation_token
-from bot.store.public_schema import invitations
+from bot.store.schema import invitations
 
 #: So long after its end it is still said of an invitation that it has ended; then nobody knows it any more.
 FORGOTTEN_AFTER = timedelta(days=90)

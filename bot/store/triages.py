@@ -11,7 +11,7 @@ from bot.domain.conversations import ConversationId
 from bot.domain.messages import MessageId
 from bot.domain.triage import Kind, Treatment, Verdict
 from bot.store.database import insert_once
-from bot.store.public_schema import triages
+from bot.store.schema import triages
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,8 +34,8 @@ from bot.store.customers.directory import SqlCustomerDirectory
 from bot.store.database import Database, open_engine
 from bot.store.hints import Hint
 from bot.store.media import StoredMedia
-from bot.store.public_schema import triages
 from bot.store.sample_shop.shop import open_sample_shop
+from bot.store.schema import triages
 from tests.dialogue.conftest import NOW, PROJECT
 from tests.dialogue.people import TODAY, people
 from tests.dialogue.pipeline_driver import InProcessEngine

@@ -29,7 +29,8 @@ from bot.pipeline.desk.acts import Desk, DeskParts
 from bot.pipeline.firing import fire_timers
 from bot.pipeline.outgoing import DeskAddress
 from bot.pipeline.receive import Receiver
-from bot.pipeline.worker import LEASE_FOR, Worker, WorkerParts
+from bot.pipeline.worker import LEASE_FOR, Worker
+from bot.pipeline.worker_parts import WorkerParts
 from bot.store import conversations, gauging, inbox, outbox, tickets, transcript
 from bot.store.customer_mapping import load_mapping
 from bot.store.customers.directory import SqlCustomerDirectory

@@ -13,7 +13,7 @@ from bot.domain.rules import Rules
 from bot.domain.tickets import TicketState
 from bot.pipeline import phrases
 from bot.store import conversations, tickets
-from bot.store.public_schema import token_guesses
+from bot.store.schema import token_guesses
 from tests.fakes.connector import FakeConnector
 from tests.pipeline.rig import SAM, Rig, handoff
 from tests.pipeline.square import LINK, meaning, rules, says, square, ticket_at, token_in

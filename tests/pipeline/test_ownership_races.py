@@ -65,7 +65,7 @@ async def test_a_card_is_not_posted_before_the_change_it_shows(rig: Rig) -> None
     await rig.bring(message(rig.connector, "ann", "1", "person"))
     await rig.converse_once()
     ticket = (await rig.view()).ticket
-    writer = rig.worker._writer()
+    writer = rig.worker._parts.writer()
     changed, go_on = threading.Event(), threading.Event()
 
     def change(connection: Connection) -> None:

@@ -142,7 +142,7 @@ async def test_people_are_warned_and_what_is_late_is_marked(asked: Rig) -> None:
 async def test_two_workers_warn_once(asked: Rig) -> None:
     """However many processes look after tickets at once, people are told each thing once."""
     asked.clock.pass_(minutes=50)
-    writer = asked.worker._writer()
+    writer = asked.worker._parts.writer()
     await asyncio.gather(*(overdue.sweep(asked.database, writer) for _ in range(4)))
     await asked.settle()
     assert len(_told(asked)) == 2
@@ -153,7 +153,7 @@ async def test_an_open_ticket_keeps_its_promise(asked: Rig) -> None:
     """What the settings say later holds for later tickets; an open one keeps what was promised when it was opened."""
     await asked.desk.do((await _ticket(asked)).id, SAM, Reply(text="On it."), "r1")
     later = replace(asked.rules, policies=(PromisePolicy(name="slow", next_response=9 * HOUR),))
-    writer, ticket = replace(asked.worker._writer(), rules=later), await _ticket(asked)
+    writer, ticket = replace(asked.worker._parts.writer(), rules=later), await _ticket(asked)
     await asked.database.write(promises.customer_wrote, writer, ticket)
     assert (await _clocks(asked))[ClockKind.NEXT_RESPONSE].due_at == NOON + 2 * HOUR
     await asked.database.write(promises.priority_changed, writer, ticket)
@@ -260,7 +260,7 @@ async def test_a_promise_outlives_its_ticket(asked: Rig, *, is_there: bool) -> N
     closed = await asked.database.read(tickets.get, ticket_id)
     assert closed is not None
     due_at = NOON + HOUR
-    await asked.database.write(promises.promised, asked.worker._writer(), closed, "news of the roaster", due_at)
+    await asked.database.write(promises.promised, asked.worker._parts.writer(), closed, "news of the roaster", due_at)
     await asked.settle()
     assert await asked.open_ticket() is None
     await asked.wait_out(minutes=61)

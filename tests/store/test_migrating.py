@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from bot.domain.errors import SettingsError
 from bot.store.database import open_engine
 from bot.store.migrating import migrate, revisions
-from bot.store.public_schema import metadata
-from bot.store.schema import identities, outbox
+from bot.store.schema import identities, metadata, outbox
 from tests.databases import run_in
 
 

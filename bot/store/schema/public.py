@@ -1,14 +1,11 @@
-"""The tables of what is said in public, and of the way from there into private conversations."""
+"""What is said in public, and the way from there into private conversations."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, String, Table
 
 from bot.store.database import Moment
-from bot.store.schema import metadata
-
-#: With these, `metadata` is that of all tables.
-__all__ = ["invitations", "metadata", "token_guesses", "triages"]
+from bot.store.schema.naming import metadata
 
 # What public messages were found to be, and what was done about them.
 triages = Table(
