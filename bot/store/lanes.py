@@ -29,9 +29,9 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     literal_column,
     select,
+    true,
     update,
 )
 
@@ -100,11 +100,16 @@ def _next_suspects(table: Table) -> Prepared:
 def heads(table: Table) -> Select[tuple[int]]:
     """Return the query for the ids of the heads of lanes that are ready by `now`, `at_most` so many, in no order."""
     rival = table.alias("rival")
-    is_busy = exists().where(rival.c.address == table.c.address, rival.c.state == _CLAIMED)
-    is_behind = exists().where(rival.c.address == table.c.address, rival.c.state == _PENDING, rival.c.id < table.c.id)
+    same_lane = select(rival.c.id).where(rival.c.address == table.c.address).limit(literal_column("1"))
+    # Written for a walk from the oldest on that ends with the last one wanted. PostgreSQL makes joins of `NOT EXISTS`,
+    # and one that it planned while little waited compares each row with each in a storm; SQLite would sort all that
+    # are ready before it begins.
+    is_ready = (table.c.ready_at <= bindparam("now")).is_(true())
+    first = same_lane.where(rival.c.state == _PENDING, rival.c.id < table.c.id).order_by(rival.c.id).scalar_subquery()
+    in_work = same_lane.where(rival.c.state == _CLAIMED).scalar_subquery()
     return (
         select(table.c.id)
-        .where(table.c.state == _PENDING, table.c.ready_at <= bindparam("now"), ~is_busy, ~is_behind)
+        .where(table.c.state == _PENDING, is_ready, first.is_(None), in_work.is_(None))
         .limit(bindparam("at_most"))
         .with_for_update(skip_locked=True, of=table)
     )

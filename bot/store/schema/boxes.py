@@ -33,6 +33,7 @@ inbox = Table(
     UniqueConstraint("account", "external_id"),
 )
 partial_index("ix_inbox_pending", inbox.c.address, inbox.c.id, where="state = 'pending'")
+partial_index("ix_inbox_oldest", inbox.c.id, where="state = 'pending'")
 partial_index("ix_inbox_ready", inbox.c.ready_at, where="state = 'pending'")
 partial_index("ix_inbox_dead", inbox.c.state, where="state IN ('dead', 'held')")
 partial_index("uq_inbox_claimed", inbox.c.address, unique=True, where="state = 'claimed'")
@@ -67,6 +68,7 @@ outbox = Table(
     Column("finished_at", Moment),
 )
 partial_index("ix_outbox_pending", outbox.c.address, outbox.c.id, where="state = 'pending'")
+partial_index("ix_outbox_oldest", outbox.c.id, where="state = 'pending'")
 partial_index("ix_outbox_ready", outbox.c.ready_at, where="state = 'pending'")
 partial_index("ix_outbox_dead", outbox.c.state, where="state IN ('dead', 'held')")
 partial_index("uq_outbox_claimed", outbox.c.address, unique=True, where="state = 'claimed'")
