@@ -149,21 +149,21 @@ def _add_manifest(parser: argparse.ArgumentParser) -> None:
 
 def _run(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.commands.run import run
-    from bot.service import Role
+    from bot.parts import Role
 
     return run(chosen, Role.WEB | Role.WORKER)
 
 
 def _web(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.commands.run import run
-    from bot.service import Role
+    from bot.parts import Role
 
     return run(chosen, Role.WEB)
 
 
 def _worker(chosen: Settings, _: argparse.Namespace) -> int:
     from bot.commands.run import run
-    from bot.service import Role
+    from bot.parts import Role
 
     return run(chosen, Role.WORKER)
 

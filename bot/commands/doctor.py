@@ -17,7 +17,7 @@ from bot.commands.models import find_model
 from bot.domain.connectors import Checking
 from bot.domain.errors import DirectoryUnavailableError, SettingsError
 from bot.opening import open_database, open_records
-from bot.service import Role, Service
+from bot.parts import Parts, Role
 from bot.settings import Settings
 from bot.store import gauging
 from bot.store.database import Database
@@ -147,16 +147,16 @@ class _Doctor:
             async with open_records(self._settings, clock) as brand:
                 await brand.directory.check()
                 self._say("records", "the sample shop" if brand.sample_shop else "the mapping fits the database")
-                service = Service(self._settings, Role.WEB | Role.WORKER, database, brand)
-                for connector in service.connectors.connectors:
+                parts = Parts(self._settings, Role.WEB | Role.WORKER, database, brand)
+                for connector in parts.connectors.connectors:
                     if isinstance(connector, Checking):
                         await self._check(connector.channel, connector.check)
-                if service.slack is not None:
-                    await self._check("slack", service.slack.check)
-                await service.close()
-                await service.clock.set()
-            await self._check("boxes", lambda: self._boxes(database, service.clock.now()))
-            await self._check("clock", lambda: _clock(service.clock.now()))
+                if parts.slack is not None:
+                    await self._check("slack", parts.slack.check)
+                await parts.close()
+                await parts.clock.set()
+            await self._check("boxes", lambda: self._boxes(database, parts.clock.now()))
+            await self._check("clock", lambda: _clock(parts.clock.now()))
             for name, line in (await find_warnings(database)).items():
                 self._console.print(f"[yellow]![/yellow] {name}: {line}")
             return f"{database.engine.dialect.name}, schema up to date"

@@ -19,7 +19,8 @@ from bot.commands.models import follow_promotions, prepare_model
 from bot.domain.errors import SettingsError
 from bot.instance import only_instance, only_user
 from bot.opening import open_database, open_records
-from bot.service import Role, Service
+from bot.parts import Parts, Role
+from bot.service import Service
 from bot.settings import Settings
 
 log = structlog.get_logger()
@@ -55,14 +56,13 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
         loop.add_signal_handler(number, stopping.set)
     clock = SystemClock()
     async with open_database(settings) as database, open_records(settings, clock) as brand:
-        service = Service(settings, role, database, brand)
+        parts = Parts(settings, role, database, brand)
         if database.is_sqlite:
-            await service.worker.release_all()
+            await parts.worker.release_all()
+        service = Service(parts)
         async with service.serving(model) as works:
             waiting = asyncio.create_task(stopping.wait())
-            following = (
-                asyncio.create_task(follow_promotions(settings, service.engine_process, model)) if model else None
-            )
+            following = asyncio.create_task(follow_promotions(settings, parts.engine_process, model)) if model else None
             announcing = asyncio.create_task(_announce(service, console))
             await asyncio.wait({waiting, works}, return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, following, announcing):
@@ -75,16 +75,17 @@ async def _serve(settings: Settings, role: Role, model: Path | None, console: Co
 
 
 async def _announce(service: Service, console: Console) -> None:
-    if Role.WORKER in service.role:
+    parts = service.parts
+    if Role.WORKER in parts.role:
         with console.status("Starting the engine …"):
-            await service.engine.wait_until_ready()
-    home = service.settings.service.home
+            await parts.engine.wait_until_ready()
+    home = parts.settings.service.home
     console.print(f"\n[bold]Tandem is ready.[/bold]  {home}")
-    if Role.WEB in service.role:
-        if service.settings.brand.has_sample_site:
+    if Role.WEB in parts.role:
+        if parts.settings.brand.has_sample_site:
             console.print(f"  Write to the bot:   {home}/")
         console.print(f"  Work as an agent:   {service.desk_link()}", soft_wrap=True)
-        if service.slack is not None:
+        if parts.slack is not None:
             console.print("  Slack is the desk as well; the link above works when Slack does not.")
     console.print("  Stop with Ctrl-C.\n", style="dim")
     log.info("ready", pid=os.getpid(), url=home)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import bot.commands.run
 import bot.opening
+import bot.parts
 import bot.service
 from bot.__main__ import main
 from bot.dialogue.process import EngineOptions
@@ -51,7 +52,7 @@ def supervise(folder: Path) -> None:
 if __name__ == "__main__":
     for name in _LATE:
         importlib.import_module(name)
-    bot.service.EngineOptions = partial(EngineOptions, module="tests.faults.quick_engine")  # type: ignore[attr-defined,assignment]
+    bot.parts.EngineOptions = partial(EngineOptions, module="tests.faults.quick_engine")  # type: ignore[attr-defined,assignment]
     gc.freeze()
     supervise(Path(os.environ["TANDEM_SERVICE__STATE_DIR"]))
     # All lives would throw the same dice.

@@ -15,11 +15,12 @@ from unittest.mock import patch
 import httpx
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import service as composition
+from bot import parts as composition
 from bot.clock import SystemClock
 from bot.opening import open_database, open_records
+from bot.parts import Parts, Role
 from bot.pipeline import worker
-from bot.service import Role, Service
+from bot.service import Service
 from bot.settings import Settings, load
 from bot.store import clocks, gauging, lanes
 from bot.store.shared_clock import SharedClock
@@ -69,7 +70,7 @@ class StoryClock(SharedClock):
 class Day:
     """A shift: the program, Slack, and everybody who takes part."""
 
-    service: Service
+    parts: Parts
     clock: StoryClock
     front: Front
     telegram: FakeTelegram
@@ -105,7 +106,7 @@ class Day:
         # Two looks of the worker's at what is due, and more where it is busy.
         await asyncio.sleep(3 * worker.SWEEP_EVERY)
         async with asyncio.timeout(SOON):
-            while await self.service.database.read(clocks.due, self.clock.now(), 1):  # noqa: ASYNC110 - the worker tells nobody
+            while await self.parts.database.read(clocks.due, self.clock.now(), 1):  # noqa: ASYNC110 - the worker tells nobody
                 await asyncio.sleep(0.02)
         await self.settles()
 
@@ -117,14 +118,14 @@ class Day:
     def hurry(self, seconds: float) -> None:
         """Hurry the clock on, and look at once at what is ready then."""
         self.clock.ahead += timedelta(seconds=seconds)
-        for hint in (self.service.hints.inbox, self.service.hints.outbox, self.service.hints.desk):
+        for hint in (self.parts.hints.inbox, self.parts.hints.outbox, self.parts.hints.desk):
             hint.give()
 
     async def _is_quiet(self) -> bool:
         if self.telegram.waiting():
             return False
-        await self.service.background.idle()
-        loads = await self.service.database.read(gauging.look, self.service.clock.now())
+        await self.parts.background.idle()
+        loads = await self.parts.database.read(gauging.look, self.parts.clock.now())
         counts = [load.counts for load in loads.values()]
         assert sum(count["dead"] for count in counts) <= self.undelivered, counts
         return not any(count[state] for count in counts for state in lanes.OPEN)
@@ -183,13 +184,13 @@ async def open_day(folder: Path, model: Path, *, is_socket: bool) -> AsyncIterat
         clock = StoryClock(database, SystemClock())
         stack.enter_context(patch.object(composition, "SharedClock", lambda *_: clock))
         brand = await stack.enter_async_context(open_records(settings, clock))
-        service = Service(settings, Role.WEB | Role.WORKER, database, brand)
-        await stack.enter_async_context(service.serving(model))
+        parts = Parts(settings, Role.WEB | Role.WORKER, database, brand)
+        await stack.enter_async_context(Service(parts).serving(model))
         url = f"http://127.0.0.1:{settings.service.port}"
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
-        await _open(service, front, telegram, url, is_socket=is_socket)
+        await _open(parts, front, telegram, url, is_socket=is_socket)
         hannah = OnTelegram(phone=telegram.customer(1, "Hannah", "Lewis"))
-        given: dict[str, Any] = {"service": service, "clock": clock, "front": front, "telegram": telegram, **cast}
+        given: dict[str, Any] = {"parts": parts, "clock": clock, "front": front, "telegram": telegram, **cast}
         yield Day(**given, hannah=hannah, tom=OnTheSite(http=http))
 
 
@@ -244,10 +245,10 @@ def _settings(folder: Path, front: Front, telegram: FakeTelegram, cast: dict[str
     )
 
 
-async def _open(service: Service, front: Front, telegram: FakeTelegram, url: str, *, is_socket: bool) -> None:
+async def _open(parts: Parts, front: Front, telegram: FakeTelegram, url: str, *, is_socket: bool) -> None:
     """Wait until everybody can be heard."""
     async with asyncio.timeout(SOON):
-        await service.engine.wait_until_ready()
+        await parts.engine.wait_until_ready()
         if is_socket:
             await front.connections.get()
         else:
