@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.pipeline import overdue, places, routing
+from bot.pipeline.claiming import Box, Claiming
 from bot.pipeline.firing import fire_timers
 from bot.pipeline.gauges import Gauges
 from bot.pipeline.giving_up import release_inbox, release_outbox
@@ -25,13 +25,14 @@ from bot.store.hints import Hint
 from bot.store.inbox import InboxRow
 from bot.store.lanes import Lease, Release, Released
 from bot.store.outbox import OutboxRow
+from bot.store.pulses import Pulse
 from bot.store.schema import inbox as inbox_table
 from bot.store.schema import outbox as outbox_table
 
 log = structlog.get_logger()
 
-#: Leases are renewed at every sweep, so they end only when their worker is dead, or stuck. Where one of several workers
-#: dies, its customers wait this long.
+#: Leases are renewed at every sweep, so they end only when their worker is dead, or stuck. Mostly others hear of that
+#: sooner (`bot.store.pulses`).
 LEASE_FOR = timedelta(seconds=10)
 #: Without a hint the boxes are looked at this often, in seconds.
 LOOK_EVERY = 0.5
@@ -51,19 +52,6 @@ DRAIN_FOR = 4.0
 Row = TypeVar("Row")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Box(Generic[Row]):
-    """One box as a worker sees it."""
-
-    hint: Hint
-    claim: Callable[[Connection, datetime, timedelta, int], list[Row]]
-    work: Callable[[Row], Coroutine[Any, Any, None]]
-    #: given the time, until when a row must have become ready to be taken; none: none is taken
-    ready_by: Callable[[datetime], datetime | None]
-    #: seconds between two looks at least
-    rest: float = 0.0
-
-
 class Worker:
     """Works until it is cancelled, then ends what it has begun."""
 
@@ -75,40 +63,58 @@ class Worker:
         self._inbox_leases: set[Lease] = set()
         self._outbox_leases: set[Lease] = set()
         self._suspected = Hint()
+        self._pulse = Pulse(parts.database)
+        self._taking_over: asyncio.Task[None] | None = None
         self._gauges = Gauges(parts.database)
         self._engineless_since: datetime | None = None
         self._people_due_at: datetime | None = None
 
     async def run(self) -> None:
         """Work on both boxes and the timers until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._take_suspects())
-                hints = self._parts.hints
-                incoming = _Box(hint=hints.inbox, claim=inbox.claim, work=self._work, ready_by=self._inbox_ready_by)
-                outgoing = _Box(hint=hints.outbox, claim=self._claim_outgoing, work=self._send, ready_by=_now)
-                # A box of their own: a desk that hangs must not keep customers waiting.
-                posts = _Box(
-                    hint=hints.desk, claim=joining.claim, work=self._send, ready_by=_now, rest=LOOK_AT_GATES_EVERY
-                )
-                group.create_task(self._take(incoming))
-                group.create_task(self._take(outgoing))
-                group.create_task(self._take(posts))
-                group.create_task(self._sweep())
-                # Apart from the sweep: however many tickets are due, leases are renewed in time.
-                group.create_task(self._look_after_tickets())
-        finally:
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=DRAIN_FOR)
+        # Others leave alone what this one has begun until that is over.
+        async with self._pulse.beating(self._take_over):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._take_suspects())
+                    for box in self._boxes():
+                        group.create_task(self._take(box))
+                    group.create_task(self._sweep())
+                    # Apart from the sweep: however many tickets are due, leases are renewed in time.
+                    group.create_task(self._look_after_tickets())
+            finally:
+                if self._tasks:
+                    await asyncio.wait(self._tasks, timeout=DRAIN_FOR)
+
+    def _boxes(self) -> tuple[Box[InboxRow], Box[OutboxRow], Box[OutboxRow]]:
+        hints = self._parts.hints
+        incoming = Box(
+            hint=hints.inbox,
+            claim=inbox.claim,
+            claimed=inbox.claimed,
+            work=self._work,
+            ready_by=self._inbox_ready_by,
+        )
+        outgoing = Box(
+            hint=hints.outbox,
+            claim=outbox.claim,
+            claimed=outbox.claimed,
+            work=self._send,
+            ready_by=_now,
+            shut=self._parts.breakers.shut,
+        )
+        # A box of their own: a desk that hangs must not keep customers waiting.
+        posts = replace(outgoing, hint=hints.desk, claim=joining.claim, rest=LOOK_AT_GATES_EVERY)
+        return incoming, outgoing, posts
 
     async def release_all(self) -> None:
         """Make every claimed row pending again at once; only when no other worker can be alive."""
         await self._release(is_alone=True)
 
-    async def _take(self, box: _Box[Row]) -> None:
+    async def _take(self, box: Box[Any]) -> None:
         active: set[asyncio.Task[None]] = set()
+        claiming = self._claiming(box)
 
-        def begin(rows: list[Row]) -> int:
+        def begin(rows: list[Any]) -> int:
             for row in rows:
                 task = self._begin(box, row)
                 active.add(task)
@@ -118,7 +124,7 @@ class Worker:
         while True:
             await self._parts.rush.over(MAKES_WAY_FOR)
             free = self._parts.concurrency - len(active)
-            count = await self._claim(box, free, begin) if free > 0 else 0
+            count = await self._claim(claiming, free, begin) if free > 0 else 0
             # A claim that could have taken more has left nothing behind: what follows comes with a hint.
             if not count or count < free:
                 await asyncio.sleep(box.rest)
@@ -126,27 +132,30 @@ class Worker:
 
     async def _take_suspects(self) -> None:
         """Work on what may have killed a worker, of both boxes one row at a time: if one did, it is that one again."""
-        hints = self._parts.hints
-        incoming = _Box(hint=hints.inbox, claim=inbox.claim_suspects, work=self._work, ready_by=self._inbox_ready_by)
-        outgoing = _Box(hint=hints.outbox, claim=outbox.claim_suspects, work=self._send, ready_by=_now)
+        incoming, outgoing, _ = self._boxes()
+        messages = self._claiming(replace(incoming, claim=inbox.claim_suspects))
+        answers = self._claiming(replace(outgoing, claim=outbox.claim_suspects))
         while True:
-            if not await self._take_one(incoming) + await self._take_one(outgoing):
+            if not await self._take_one(messages) + await self._take_one(answers):
                 await self._suspected.wait(LOOK_EVERY)
 
-    async def _take_one(self, box: _Box[Row]) -> int:
+    async def _take_one(self, claiming: Claiming[Row]) -> int:
         """Work on one row, if there is one, to its end; return how many there were."""
         begun: list[asyncio.Task[None]] = []
 
         def begin(rows: list[Row]) -> int:
-            begun.extend(self._begin(box, row) for row in rows)
+            begun.extend(self._begin(claiming.box, row) for row in rows)
             return len(rows)
 
-        count = await self._claim(box, 1, begin)
+        count = await self._claim(claiming, 1, begin)
         if begun:
             await asyncio.wait(begun)
         return count
 
-    def _begin(self, box: _Box[Row], row: Row) -> asyncio.Task[None]:
+    def _claiming(self, box: Box[Row]) -> Claiming[Row]:
+        return Claiming(self._parts.database, box, lambda: self._pulse.signature)
+
+    def _begin(self, box: Box[Row], row: Row) -> asyncio.Task[None]:
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             box.hint.give()
@@ -156,17 +165,16 @@ class Worker:
         task.add_done_callback(ended)
         return task
 
-    async def _claim(self, box: _Box[Row], limit: int, begin: Callable[[list[Row]], int]) -> int:
+    async def _claim(self, claiming: Claiming[Row], limit: int, begin: Callable[[list[Row]], int]) -> int:
         """Begin work on up to `limit` rows and return how many there were."""
         now = self._parts.clock.now()
-        ready_by = box.ready_by(now)
+        ready_by = claiming.box.ready_by(now)
         if ready_by is None:
             return 0
-        claiming = asyncio.create_task(
-            self._parts.database.write_together("", box.claim, ready_by, LEASE_FOR + (now - ready_by), limit)
-        )
+        lease_for = LEASE_FOR + (now - ready_by)
+        attempt = asyncio.create_task(claiming.claim(ready_by, lease_for, limit))
         try:
-            return begin(await asyncio.shield(claiming))
+            return begin(await asyncio.shield(attempt))
         except DatabaseAwayError:
             return 0
         except SQLAlchemyError:
@@ -174,17 +182,12 @@ class Worker:
             return 0
         except asyncio.CancelledError:
             # What is claimed by now counts as perhaps sent: a stopping worker sees it to its end.
-            with suppress(SQLAlchemyError):
-                begin(await claiming)
+            try:
+                begin(await attempt)
+            except SQLAlchemyError:
+                with suppress(SQLAlchemyError):
+                    begin(await claiming.claim(ready_by, lease_for, 0))
             raise
-
-    def _claim_outgoing(
-        self, connection: Connection, now: datetime, lease_for: timedelta, limit: int
-    ) -> list[OutboxRow]:
-        shut = self._parts.breakers.shut()
-        if shut:
-            return outbox.claim_beside(connection, now, lease_for, limit, shut)
-        return outbox.claim(connection, now, lease_for, limit)
 
     def _inbox_ready_by(self, now: datetime) -> datetime | None:
         """Return until when a message must have become ready to be taken now; none: none is taken.
@@ -250,8 +253,19 @@ class Worker:
             if leases:
                 await self._parts.database.write(lanes.renew, table, tuple(leases), until)
 
-    async def _release(self, *, is_alone: bool) -> None:
-        which = Release(now=self._parts.clock.now(), is_alone=is_alone)
+    def _take_over(self, gone: frozenset[str]) -> None:
+        """Take from workers that are gone what they had in work, unless that is under way."""
+        if self._taking_over is None or self._taking_over.done():
+            log.warning("workers_gone", workers=sorted(gone))
+            self._taking_over = asyncio.create_task(self._release_from(gone))
+
+    async def _release_from(self, gone: frozenset[str]) -> None:
+        # Where it cannot be done now, the pulse tells again.
+        with suppress(SQLAlchemyError):
+            await self._release(is_alone=False, gone=gone)
+
+    async def _release(self, *, is_alone: bool, gone: frozenset[str] = frozenset()) -> None:
+        which = Release(now=self._parts.clock.now(), is_alone=is_alone, gone=gone)
         _log_release("inbox", await self._parts.database.write(release_inbox, self._parts.writer(), which))
         _log_release("outbox", await self._parts.database.write(release_outbox, self._parts.writer(), which))
         self._suspected.give()

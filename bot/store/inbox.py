@@ -16,7 +16,7 @@ from bot.domain.errors import StaleLeaseError
 from bot.domain.messages import MessageId
 from bot.store import lanes
 from bot.store.database import insert_once
-from bot.store.lanes import Ending, Lease, Release, Released
+from bot.store.lanes import Attempt, Ending, Lease, Release, Released
 from bot.store.prepared import Prepared
 from bot.store.restoring import RESTORED
 from bot.store.schema import inbox
@@ -141,14 +141,27 @@ def add(connection: Connection, arrival: Arrival, now: datetime) -> bool:
     return is_new
 
 
-def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[InboxRow]:
+def claim(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, attempt: Attempt | None = None
+) -> list[InboxRow]:
     """Claim the next row of up to `limit` idle addresses; suspects are left to `claim_suspects`."""
-    return [_row(row) for row in lanes.claim(connection, inbox, now, lease_for, limit)]
+    found = lanes.ready(connection, inbox, now, limit)
+    token = (attempt or Attempt()).token
+    return [_row(row) for row in lanes.take(connection, inbox, found, now + lease_for, token)]
 
 
-def claim_suspects(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[InboxRow]:
+def claim_suspects(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, attempt: Attempt | None = None
+) -> list[InboxRow]:
     """Claim up to `limit` rows that were in work when a worker or its engine died; see `bot.store.lanes`."""
-    return [_row(row) for row in lanes.claim_suspects(connection, inbox, now, lease_for, limit)]
+    found = lanes.ready_suspects(connection, inbox, now, limit)
+    token = (attempt or Attempt()).token
+    return [_row(row) for row in lanes.take(connection, inbox, found, now + lease_for, token)]
+
+
+def claimed(connection: Connection, now: datetime, lease_for: timedelta, attempt: Attempt) -> list[InboxRow]:
+    """Return what an attempt has claimed without hearing of it, and nobody has taken away since, leased anew."""
+    return [_row(row) for row in lanes.taken(connection, inbox, attempt.token, now + lease_for)]
 
 
 def finish(connection: Connection, lease: Lease, now: datetime) -> None:

@@ -14,6 +14,7 @@ from bot.domain.desk import LINES_MAX, DeskPostKind
 from bot.domain.messages import Author
 from bot.store import lanes
 from bot.store import outbox as outbox_rows
+from bot.store.lanes import Attempt
 from bot.store.outbox import OutboxKind, OutboxRow
 from bot.store.schema import messages, outbox
 
@@ -23,9 +24,11 @@ _TEXT_MAX = 6_000
 _OVERTAKEN = {DeskPostKind.CARD, DeskPostKind.RECEIPT}
 
 
-def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+def claim(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, attempt: Attempt | None = None
+) -> list[OutboxRow]:
     """Claim what the gates let through now, each line together with those that follow it."""
-    return [join(connection, row, now) for row in outbox_rows.claim_gated(connection, now, lease_for, limit)]
+    return [join(connection, row, now) for row in outbox_rows.claim_gated(connection, now, lease_for, limit, attempt)]
 
 
 def join(connection: Connection, row: OutboxRow, now: datetime) -> OutboxRow:

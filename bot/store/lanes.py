@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -29,6 +29,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     literal_column,
     select,
     true,
@@ -48,6 +49,8 @@ OPEN = ("pending", "claimed")
 WAITS_AT_MOST = timedelta(hours=25)
 #: Given up on, kept for a person to look at. `held` ones may or may not have been sent.
 DEAD_LETTER = ("dead", "held")
+#: Characters that a token begins with, of a worker that others hear the pulse of (`bot.store.pulses`).
+SIGNATURE = 16
 # Written into the SQL as they are: only so does a planner see that the partial indexes fit.
 _PENDING: ColumnElement[str] = literal_column("'pending'")
 _CLAIMED: ColumnElement[str] = literal_column("'claimed'")
@@ -62,27 +65,45 @@ class Lease:
     token: str
 
 
-def claim(connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int) -> Sequence[Any]:
-    """Claim the heads of up to `limit` lanes that are ready, oldest first, and return their rows."""
-    found = _next(table).all(connection, {"now": now, "at_most": limit})
-    return take(connection, table, found, now + lease_for)
+def new_token(signature: str = "") -> str:
+    """Return a token that no attempt had before, of 32 characters; `signature` is the worker's, if it has a pulse."""
+    return f"{signature}{secrets.token_hex((32 - len(signature)) // 2)}"
 
 
-def claim_suspects(
-    connection: Connection, table: Table, now: datetime, lease_for: timedelta, limit: int
-) -> Sequence[Any]:
-    """Claim up to `limit` rows as `claim` does, of those that were in work when a worker or its engine died."""
-    found = _next_suspects(table).all(connection, {"now": now, "at_most": limit})
-    return take(connection, table, found, now + lease_for)
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try to claim, or the same one again."""
+
+    #: what its leases can be found by, should nobody hear that they were given
+    token: str = field(default_factory=new_token)
+    #: accounts, `channel/account`, that nothing is sent to now
+    shut: tuple[str, ...] = ()
 
 
-def take(connection: Connection, table: Table, found: Sequence[Any], until: datetime) -> Sequence[Any]:
+def ready(connection: Connection, table: Table, now: datetime, limit: int) -> Sequence[Any]:
+    """Return the heads of up to `limit` lanes that are ready, oldest first, to be taken in this transaction."""
+    return _next(table).all(connection, {"now": now, "at_most": limit})
+
+
+def ready_suspects(connection: Connection, table: Table, now: datetime, limit: int) -> Sequence[Any]:
+    """Return heads as `ready` does, of lanes whose head was in work when a worker or its engine died."""
+    return _next_suspects(table).all(connection, {"now": now, "at_most": limit})
+
+
+def take(connection: Connection, table: Table, found: Sequence[Any], until: datetime, token: str) -> Sequence[Any]:
     """Claim what `heads` found in this transaction, and return the rows, oldest first."""
     if not found:
         return []
     ids = {f"id_{n}": row.id for n, row in enumerate(found)}
-    claimed = _claiming(table, len(ids)).all(connection, {**ids, "token": secrets.token_hex(16), "until": until})
+    claimed = _claiming(table, len(ids)).all(connection, {**ids, "token": token, "until": until})
     return sorted(claimed, key=lambda row: int(row.id))
+
+
+def taken(connection: Connection, table: Table, token: str, until: datetime) -> Sequence[Any]:
+    """Return the rows that an attempt with that token has claimed and nobody has taken away since, leased anew."""
+    mine = (table.c.lease == token) & (table.c.state == _CLAIMED)
+    found = connection.execute(update(table).where(mine).values(leased_until=until).returning(*table.c)).all()
+    return sorted(found, key=lambda row: int(row.id))
 
 
 # The statements of every turn are built once: building one costs SQLAlchemy more than SQLite takes to run it.
@@ -218,6 +239,8 @@ class Release:
     now: datetime
     #: whether no other worker can be alive, so that every claimed row has lost its own; else those whose lease ended
     is_alone: bool = False
+    #: workers known to be gone (`bot.store.pulses`): what they had is released, and nothing else; none: as above
+    gone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +263,9 @@ def release(
     box = Box(table.name)
     again, dead = boxes.end(box, Move.RELEASE, RowState.PENDING), boxes.end(box, Move.RELEASE, RowState(final))
     lapsed = [in_state(table, boxes.sources(box, Move.RELEASE, again))]
-    if not which.is_alone:
+    if which.gone:
+        lapsed.append(func.substr(table.c.lease, 1, SIGNATURE).in_(which.gone))
+    elif not which.is_alone:
         lapsed.append(table.c.leased_until < which.now)
     is_poisonous = table.c.crash_count + 1 >= CRASHES_MAX
     changes: dict[str, object] = {

@@ -14,7 +14,7 @@ from bot.domain.conversations import ConversationId, Owner
 from bot.domain.messages import DeliveryState, MessageId
 from bot.store import gates, lanes, transcript
 from bot.store.database import insert_once
-from bot.store.lanes import Ending, Lease, Release, Released
+from bot.store.lanes import Attempt, Ending, Lease, Release, Released
 from bot.store.prepared import Prepared
 from bot.store.schema import conversations, outbox
 from bot.store.signals import About, signal
@@ -109,25 +109,38 @@ def add(connection: Connection, outgoing: Outgoing, now: datetime) -> bool:
     return is_new
 
 
-def claim(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+def claim(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, attempt: Attempt | None = None
+) -> list[OutboxRow]:
     """Claim the next row of up to `limit` idle addresses; from this commit on the call counts as perhaps made.
 
     What has to go through a gate is left to `claim_gated`, and suspects to `claim_suspects`. Rows that were decided
     under an epoch that has passed are withheld in the same transaction.
     """
-    return _claim(connection, _UNGATED, now, lease_for, limit)
+    which = _beside(attempt.shut) if attempt and attempt.shut else _UNGATED
+    while found := which.all(connection, {"now": now, "at_most": limit}):
+        if current := _current(connection, found, now, lease_for, attempt):
+            return current
+    return []
 
 
-def claim_suspects(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
-    """Claim up to `limit` rows as `claim` does, of those that were in work when a worker died (`bot.store.lanes`)."""
-    return _claim(connection, _SUSPECT, now, lease_for, limit)
-
-
-def claim_beside(
-    connection: Connection, now: datetime, lease_for: timedelta, limit: int, shut: tuple[str, ...]
+def claim_suspects(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, attempt: Attempt | None = None
 ) -> list[OutboxRow]:
-    """Claim as `claim` does, of what does not go to an account, `channel/account`, that is `shut`."""
-    return _claim(connection, _beside(shut), now, lease_for, limit)
+    """Claim up to `limit` rows as `claim` does, of those that were in work when a worker died (`bot.store.lanes`)."""
+    while found := _SUSPECT.all(connection, {"now": now, "at_most": limit}):
+        if current := _current(connection, found, now, lease_for, attempt):
+            return current
+    return []
+
+
+def claimed(connection: Connection, now: datetime, lease_for: timedelta, attempt: Attempt) -> list[OutboxRow]:
+    """Return what an attempt has claimed without hearing of it, and nobody has taken away since, leased anew.
+
+    None of its calls was made, so rows whose epoch has passed meanwhile are withheld in the same transaction.
+    """
+    rows = sorted(lanes.taken(connection, outbox, attempt.token, now + lease_for), key=lambda row: (row.rank, row.id))
+    return _without_stale(connection, [_row(row) for row in rows], now)
 
 
 @cache
@@ -136,17 +149,20 @@ def _beside(shut: tuple[str, ...]) -> Prepared:
     return Prepared(_AT_ONCE.where(outbox.c.crash_count == 0, *others).order_by(outbox.c.id))
 
 
-def _claim(connection: Connection, which: Prepared, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
-    while found := which.all(connection, {"now": now, "at_most": limit}):
-        claimed = [_row(row) for row in lanes.take(connection, outbox, found, now + lease_for)]
-        if current := _without_stale(connection, claimed, now):
-            return current
-    return []
+def _current(
+    connection: Connection, found: list[Any], now: datetime, lease_for: timedelta, attempt: Attempt | None
+) -> list[OutboxRow]:
+    token = (attempt or Attempt()).token
+    rows = [_row(row) for row in lanes.take(connection, outbox, found, now + lease_for, token)]
+    return _without_stale(connection, rows, now)
 
 
-def claim_gated(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> list[OutboxRow]:
+def claim_gated(
+    connection: Connection, now: datetime, lease_for: timedelta, limit: int, attempt: Attempt | None = None
+) -> list[OutboxRow]:
     """Claim, of each gate that is open, as many rows as it lets through now, but no more than `limit` in all."""
     claimed: list[OutboxRow] = []
+    token = (attempt or Attempt()).token
     for opening in gates.openings(connection, now):
         at_most = min(opening.count, limit - len(claimed))
         if at_most > 0:
@@ -154,8 +170,8 @@ def claim_gated(connection: Connection, now: datetime, lease_for: timedelta, lim
             found = _GATED.all(connection, wanted)
             if found:
                 gates.pace(connection, opening.name, len(found), now)
-            taken = sorted(lanes.take(connection, outbox, found, now + lease_for), key=lambda row: (row.rank, row.id))
-            claimed += [_row(row) for row in taken]
+            taken = lanes.take(connection, outbox, found, now + lease_for, token)
+            claimed += [_row(row) for row in sorted(taken, key=lambda row: (row.rank, row.id))]
     return claimed
 
 

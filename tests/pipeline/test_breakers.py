@@ -56,7 +56,8 @@ async def test_while_an_account_is_away_no_row_of_it_is_taken(rig: Rig, also: tu
     await rig.bring(message(also[0], "zoe", "zoe-1", "hello"))
     while await rig.converse_once():
         pass
-    claimed = await rig.database.write(rig.worker._claim_outgoing, rig.clock.now(), LEASE_FOR, 20)
+    _, outgoing, _ = rig.worker._boxes()
+    claimed = await rig.worker._claiming(outgoing).claim(rig.clock.now(), LEASE_FOR, 20)
     assert [row.address for row in claimed] == [str(also[0].address("zoe"))]
     assert len(rig.connector.calls) == call_count == 3
 

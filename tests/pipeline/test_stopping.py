@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -23,10 +23,10 @@ async def test_a_worker_that_stops_while_it_claims_sends_what_it_claimed(
     """A claimed message counts as perhaps sent: left behind, it would be held although it never left."""
     has_begun, may_go_on, claim = threading.Event(), threading.Event(), outbox.claim
 
-    def claim_slowly(connection: Connection, now: datetime, lease_for: timedelta, limit: int) -> Sequence[OutboxRow]:
+    def claim_slowly(connection: Connection, *asked: Any) -> Sequence[OutboxRow]:
         has_begun.set()
         may_go_on.wait(10)
-        return claim(connection, now, lease_for, limit)
+        return claim(connection, *asked)
 
     await rig.bring(message(rig.connector, "ann", "1", "hello"))
     await rig.converse_once()
