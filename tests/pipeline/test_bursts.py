@@ -20,6 +20,7 @@ from bot.domain.messages import (
     Withdrawal,
 )
 from bot.pipeline.converse import Conversing
+from bot.pipeline.worker import Worker
 from bot.store.schema import inbox as inbox_table
 from tests.fakes.connector import message
 from tests.pipeline.rig import Rig, handoff, offer, turn
@@ -240,8 +241,10 @@ async def test_the_operators_word_counts(chat: Rig) -> None:
         before = len(chat.seen())
         woken: list[float] = []
         changed = {"debounce": chosen, "wake_in": woken.append}
-        chat.worker._parts = type(chat.worker._parts)(
-            **{**vars(chat.worker._parts), "conversing": Conversing(type(parts)(**{**vars(parts), **changed}))}
+        chat.worker = Worker(
+            type(chat.worker._parts)(
+                **{**vars(chat.worker._parts), "conversing": Conversing(type(parts)(**{**vars(parts), **changed}))}
+            )
         )
         unsure(chat, "a")
         await piece(chat, 10 * before + 1, "a")

@@ -12,6 +12,7 @@ from bot.domain.messages import DeliveryState, InboundEvent, Meaning, Transcript
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
+from bot.pipeline.worker import Worker
 from bot.store import conversations, transcript
 from simulator.discord_values import Fault as DiscordFault
 from simulator.line import Fault as LineFault
@@ -24,10 +25,12 @@ from tests.pipeline.rig import Rig, offer, turn
 def _put(rig: Rig, *connectors: Connector) -> Receiver:
     """Put connectors into the pipeline and return what takes their events."""
     registry = ConnectorRegistry(connectors=connectors)
-    rig.worker._parts = replace(
-        rig.worker._parts,
-        conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
-        delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+    rig.worker = Worker(
+        replace(
+            rig.worker._parts,
+            conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
+            delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+        )
     )
     return Receiver(rig.database, rig.clock, rig.hints.inbox)
 

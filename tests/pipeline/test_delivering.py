@@ -14,6 +14,7 @@ from bot.domain.messages import Author, DeliveryState, OutboundMessage, Receipt,
 from bot.domain.retry import CRASHES_MAX, SEND_RETRY
 from bot.pipeline import phrases
 from bot.pipeline.deliver import Delivering
+from bot.pipeline.worker import Worker
 from bot.store import lanes
 from bot.store.schema import outbox as outbox_table
 from tests.fakes.connector import (
@@ -275,8 +276,8 @@ async def test_a_message_in_doubt_is_repeated_where_repeats_do_not_show(rig: Rig
 
 async def test_an_operator_may_choose_repeats(rig: Rig) -> None:
     """A channel set to resend gets a message in doubt again."""
-    rig.worker._parts = replace(
-        rig.worker._parts, delivering=Delivering(replace(rig.deliver_parts, resending=frozenset({"fake"})))
+    rig.worker = Worker(
+        replace(rig.worker._parts, delivering=Delivering(replace(rig.deliver_parts, resending=frozenset({"fake"}))))
     )
     rig.connector.script.append(LOST_CALL)
     await rig.writes("hello")

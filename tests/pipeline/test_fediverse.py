@@ -12,6 +12,7 @@ from bot.domain.messages import DeliveryState
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
+from bot.pipeline.worker import Worker
 from bot.store import conversations, transcript
 from connectors.bluesky.connector import BlueskyConnector, BlueskySettings
 from connectors.bluesky.connector import Office as BlueskyOffice
@@ -27,10 +28,12 @@ from tests.pipeline.rig import Rig
 def _put(rig: Rig, connector: Connector) -> Receiver:
     """Put a connector into the pipeline and return what takes its events."""
     registry = ConnectorRegistry(connectors=(connector,))
-    rig.worker._parts = replace(
-        rig.worker._parts,
-        conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
-        delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+    rig.worker = Worker(
+        replace(
+            rig.worker._parts,
+            conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
+            delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+        )
     )
     return Receiver(rig.database, rig.clock, rig.hints.inbox)
 

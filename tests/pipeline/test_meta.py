@@ -18,6 +18,7 @@ from bot.domain.messages import Author, DeliveryState, TranscriptLine
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
+from bot.pipeline.worker import Worker
 from bot.store import conversations, transcript
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
@@ -111,10 +112,12 @@ async def opened(rig: Rig, channel: str) -> AsyncIterator[House]:
         connector = connector_of(channel, graph, MemoryMedia())
         registry = ConnectorRegistry(connectors=(connector,))
         parts = rig.worker._parts
-        rig.worker._parts = replace(
-            parts,
-            conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
-            delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+        rig.worker = Worker(
+            replace(
+                parts,
+                conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
+                delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+            )
         )
         receiver = Receiver(rig.database, rig.clock, rig.hints.inbox)
         app: Sanic[Any, Any] = Sanic(f"meta-{uuid4().hex[:8]}", configure_logging=False)

@@ -21,6 +21,7 @@ from bot.domain.messages import Attachment, AttachmentKind, DeliveryState, Meani
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
+from bot.pipeline.worker import Worker
 from bot.store import conversations, tickets, transcript
 from bot.web.files import FilesParts, files_blueprint
 from bot.web.serving import bind, serve
@@ -59,10 +60,12 @@ async def opened(rig: Rig) -> AsyncIterator[House]:
     links = FileLinks.of(url, "a secret")
     async with bench(public_url=url) as stand:
         registry = ConnectorRegistry(connectors=(stand.connector,))
-        rig.worker._parts = replace(
-            rig.worker._parts,
-            conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
-            delivering=Delivering(replace(rig.deliver_parts, connectors=registry, file_links=links)),
+        rig.worker = Worker(
+            replace(
+                rig.worker._parts,
+                conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
+                delivering=Delivering(replace(rig.deliver_parts, connectors=registry, file_links=links)),
+            )
         )
         receiver = Receiver(rig.database, rig.clock, rig.hints.inbox)
         app: Sanic[Any, Any] = Sanic(f"sms-{uuid4().hex[:8]}", configure_logging=False)

@@ -18,6 +18,7 @@ from bot.domain.messages import Author, DeliveryState, TranscriptLine
 from bot.pipeline.converse import Conversing
 from bot.pipeline.deliver import Delivering
 from bot.pipeline.receive import Receiver
+from bot.pipeline.worker import Worker
 from bot.store import conversations, transcript
 from bot.web.serving import bind, serve
 from bot.web.webhooks import WebhookParts, webhooks_blueprint
@@ -56,10 +57,12 @@ async def opened(rig: Rig) -> AsyncIterator[House]:
     async with bench(public_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as stand:
         stand.x.door = None
         registry = ConnectorRegistry(connectors=(stand.messages, stand.mentions))
-        rig.worker._parts = replace(
-            rig.worker._parts,
-            conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
-            delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+        rig.worker = Worker(
+            replace(
+                rig.worker._parts,
+                conversing=Conversing(replace(rig.converse_parts, connectors=registry)),
+                delivering=Delivering(replace(rig.deliver_parts, connectors=registry)),
+            )
         )
         receiver = Receiver(rig.database, rig.clock, rig.hints.inbox)
         app: Sanic[Any, Any] = Sanic(f"x-{uuid4().hex[:8]}", configure_logging=False)
