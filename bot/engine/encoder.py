@@ -18,7 +18,7 @@ import zipfile
 from pathlib import Path
 
 from bot.engine.components.sentence_encoder import MODEL_FILE, TOKENIZER_FILE
-from bot.engine.encoder_graph import BERT, MPNET, write_graph
+from bot.engine.encoder_graph import BERT, MPNET, Architecture, write_graph
 
 #: A folder of this name gets the large encoder, any other the small one.
 LARGE = "large"
@@ -57,15 +57,11 @@ def prepare_encoder(folder: Path) -> bool:
 def _make(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        exact, small = Path(scratch) / "exact.onnx", Path(scratch) / MODEL_FILE
-        if folder.name == LARGE:
-            write_large(source, small)
-        else:
-            write_exact(source, exact)
-            _quantize(exact, small)
+        made = Path(scratch) / MODEL_FILE
+        write_encoder(source, MPNET if folder.name == LARGE else BERT, made)
         shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
         # Last, and in one step: whoever sees the model file sees all of it, and the tokenizer too.
-        small.replace(folder / MODEL_FILE)
+        made.replace(folder / MODEL_FILE)
 
 
 def weights_folder() -> Path:
@@ -121,29 +117,13 @@ def fetched_weights(scratch: Path) -> Path:
     return scratch
 
 
-def write_exact(source: Path, target: Path) -> None:
-    """Write the small encoder as an ONNX graph in full precision."""
+def write_encoder(source: Path, architecture: Architecture, target: Path) -> None:
+    """Write the encoder of this architecture, whose weights are in a folder, as an ONNX graph."""
     from safetensors.numpy import load_file
 
-    write_graph(load_file(source / WEIGHTS_FILE), BERT, target)
-
-
-def write_large(source: Path, target: Path) -> None:
-    """Write the large encoder as an ONNX graph in 8 bits."""
-    from safetensors.numpy import load_file
-
-    write_graph(load_file(source / WEIGHTS_FILE), MPNET, target)
+    write_graph(load_file(source / WEIGHTS_FILE), architecture, target)
 
 
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _quantize(exact: Path, small: Path) -> None:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    ready = exact.with_name("ready.onnx")
-    quant_pre_process(exact, ready, skip_symbolic_shape=True)
-    quantize_dynamic(ready, small, weight_type=QuantType.QInt8, per_channel=True)

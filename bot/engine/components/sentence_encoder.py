@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 #: The two files of an encoder's folder; `bot.engine.encoder` makes them.
-MODEL_FILE, TOKENIZER_FILE = "sentence_encoder.onnx", "tokenizer.json"
+MODEL_FILE, TOKENIZER_FILE = "sentence_vectors.onnx", "tokenizer.json"
 #: Word pieces of a text that are read: longer ones say what they want before this.
 MAX_PIECES = 128
-#: Texts of one length that are encoded at a time.
-AT_A_TIME = 16
+#: Word pieces of texts of one length that are encoded at a time: more would not fit into the processor's cache.
+AT_A_TIME = 256
 
 
 class SentenceEncoder:
@@ -34,20 +34,17 @@ class SentenceEncoder:
         self.sha256 = sha256
 
     def encode(self, text: str) -> npt.NDArray[np.float32]:
-        """Return the vector of one text.
-
-        It does not depend on other texts: the 8-bit arithmetic takes its ranges from all that it is given at a time.
-        """
+        """Return the vector of one text."""
         vector: npt.NDArray[np.float32] = self._run([self._tokenizer.encode(text).ids])[0]
         return vector
 
     def encode_many(self, texts: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        """Return the vectors of texts, in two thirds of the time and a little less exact: some share their ranges."""
+        """Return the vectors of texts, to the last digit what each is alone, in half the time."""
         pieces = [encoded.ids for encoded in self._tokenizer.encode_batch(list(texts))]
         order = sorted(range(len(texts)), key=lambda row: len(pieces[row]))
         found: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(texts)
-        for _, alike in itertools.groupby(order, key=lambda row: len(pieces[row])):
-            while rows := list(itertools.islice(alike, AT_A_TIME)):
+        for length, alike in itertools.groupby(order, key=lambda row: len(pieces[row])):
+            while rows := list(itertools.islice(alike, max(1, AT_A_TIME // length))):
                 for row, vector in zip(rows, self._run([pieces[row] for row in rows]), strict=True):
                     found[row] = vector
         return found
