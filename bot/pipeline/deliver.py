@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -43,15 +44,18 @@ from bot.pipeline.giving_up import give_up_outgoing
 from bot.pipeline.inviting import ask_in_public, record_asked
 from bot.pipeline.outgoing import DeskAddress, Writer
 from bot.pipeline.posting import Posting, PostingParts
-from bot.store import aliases, conversations, outbox
+from bot.store import aliases, conversations, lanes, outbox
 from bot.store.codec import OUTBOUND
 from bot.store.database import Database
 from bot.store.outbox import OutboxKind, OutboxRow
+from bot.store.schema import outbox as outbox_table
 
 log = structlog.get_logger()
 
 #: What a row waits for whose call was not made.
 HELD_BACK = "nothing went through to its account lately"
+#: Seconds for which a claimed row is certainly ours: others wait for longer before they take one.
+SURE_FOR = 1.0
 #: Seconds after which it is mostly known what came of a probe.
 _PROBE_TAKES = 1.0
 _OTHERS_FIRST = timedelta(seconds=2)
@@ -148,6 +152,7 @@ class Delivering:
             return
         asked = SendText(address=address, text=message.text, author=message.author, reply_context=message.reply_context)
         result: SendResult = Permanent(reason="the channel is not answered in private any more")
+        await self._make_sure(row)
         if isinstance(connector, RepliesPrivately):
             result = await connector.reply_privately(asked, f"{row.key}:0")
         self._parts.accounts.note(connector, result)
@@ -207,6 +212,7 @@ class Delivering:
             if not self._parts.breakers.of(account).admit():
                 await self._hold_back(row, account, is_ambiguous=was_in_doubt)
                 return None
+            await self._make_sure(row)
             with tracing.span("call", tracing.cause_of(row.key), channel=str(connector.channel), index=index):
                 result = await connector.send(planned[index], f"{row.key}:{index}")
             self._parts.accounts.note(connector, result)
@@ -219,6 +225,14 @@ class Delivering:
             if index + 1 < len(planned):
                 await self._parts.database.write(record_piece, row, index + 1, external_id)
         return external_id
+
+    async def _make_sure(self, row: OutboxRow) -> None:
+        """Before a call, ask whether a row is still ours that was claimed a while ago; raises `StaleLeaseError`.
+
+        This process may have stood still meanwhile, and others have taken it for dead.
+        """
+        if time.monotonic() - row.lease.since > SURE_FOR:
+            await self._parts.database.read(lanes.confirm, outbox_table, row.lease)
 
     async def _amendment(self, row: OutboxRow) -> None:
         address = ChannelAddress.parse(row.address)
@@ -248,6 +262,7 @@ class Delivering:
             if not self._parts.breakers.of(account).admit():
                 await self._hold_back(row, account, is_ambiguous=was_in_doubt)
                 return
+            await self._make_sure(row)
             result = await change.make(connector, address, f"{row.key}:{index}")
             self._note(row, account, result)
             if not isinstance(result, Sent):

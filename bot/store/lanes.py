@@ -13,6 +13,7 @@ with crash number `CRASHES_MAX` people get it. What goes through a gate is slow 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,6 +64,8 @@ class Lease:
 
     row_id: int
     token: str
+    #: when it was given, in seconds of this process's monotonic clock
+    since: float = field(default_factory=time.monotonic, compare=False)
 
 
 def new_token(signature: str = "") -> str:
@@ -171,6 +174,13 @@ def write(connection: Connection, table: Table, lease: Lease, values: dict[str, 
     """Write `values` to the claimed row; raises `StaleLeaseError` when somebody else has taken it over."""
     mine = {"of_row": lease.row_id, "by_token": lease.token}
     if _writing(table).count(connection, values | mine) != 1:
+        raise StaleLeaseError
+
+
+def confirm(connection: Connection, table: Table, lease: Lease) -> None:
+    """Return if the row is still ours; raises `StaleLeaseError` when somebody else has taken it over."""
+    mine = (table.c.id == lease.row_id) & (table.c.lease == lease.token) & (table.c.state == _CLAIMED)
+    if connection.execute(select(table.c.id).where(mine)).first() is None:
         raise StaleLeaseError
 
 

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.domain.errors import EngineUnavailableError
-from bot.pipeline.worker import ENGINE_WITHIN, Worker
+from bot.pipeline.deliver import SURE_FOR
+from bot.pipeline.worker import ENGINE_WITHIN, LEASE_FOR, Worker
 from bot.store import inbox, outbox
 from bot.store.outbox import OutboxRow
+from bot.store.schema import outbox as outbox_table
 from tests.fakes.connector import message
 from tests.pipeline.rig import Rig
 
@@ -69,3 +71,19 @@ async def test_a_worker_without_an_engine_leaves_messages_to_the_others(rig: Rig
     assert worker._inbox_ready_by(later) == later
     engines.clear()
     assert worker._inbox_ready_by(later) is None
+
+
+async def test_a_worker_that_stood_still_asks_before_it_sends(rig: Rig) -> None:
+    """What it claimed before may be another's by now: then nothing leaves, and else it does, once."""
+    await rig.bring(message(rig.connector, "ann", "1", "hello"), message(rig.connector, "bob", "2", "hello"))
+    await rig.converse_once()
+    now = rig.clock.now()
+    ours, theirs = await rig.database.write(outbox.claim, now, LEASE_FOR, 10)
+    ours, theirs = (
+        replace(row, lease=replace(row.lease, since=row.lease.since - 2 * SURE_FOR)) for row in (ours, theirs)
+    )
+    taken = outbox_table.update().where(outbox_table.c.id == theirs.lease.row_id).values(lease="another's")
+    await rig.database.write(lambda connection: connection.execute(taken))
+    for row in (ours, theirs):
+        await rig.worker._send(row)
+    assert [key for key, _ in rig.connector.calls] == [f"{ours.key}:0"]
