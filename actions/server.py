@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import structlog
 from rasa_sdk import Action
 from rasa_sdk.executor import ActionExecutor
-from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
+from rasa_sdk.interfaces import ActionExecutionRejection, ActionMissingDomainException, ActionNotFoundException
 
 from actions import flow, foreign, forms, handoff, knowledge, products
 from actions.base import LiveSources, TandemAction
@@ -78,13 +78,16 @@ class ActionServer:
     async def run(self, payload: Mapping[str, object]) -> tuple[int, dict[str, object]]:
         """Run one action call and return HTTP status and body: 200 with events and responses, 400 rejected, 404, 500.
 
-        The error bodies name the action and nothing of the conversation.
+        449 asks for the call once more with the domain, which it only names. The error bodies name the action and
+        nothing of the conversation.
         """
         name = str(payload.get("next_action") or "")
         try:
             result = await self._executor.run(dict(payload))
         except ActionExecutionRejection as rejection:
             return 400, {"error": "the action rejected to run", "action_name": rejection.action_name}
+        except ActionMissingDomainException:
+            return 449, {"error": "the domain of this digest is not known here", "action_name": name}
         except ActionNotFoundException:
             return 404, {"error": "no such action", "action_name": name}
         except Exception as error:  # noqa: BLE001 - whatever an action raises is this turn's failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextvars import ContextVar
 from typing import Any
@@ -12,6 +13,8 @@ from rasa.core.actions.action import RemoteAction
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 
 REJECTED = 400
+#: The answer of an action server that has not seen the domain of this digest (rasa_sdk, from 3.8 on).
+MISSING_DOMAIN = 449
 
 #: The calls that failed in the step at hand: Rasa swallows some of them.
 failed_calls: ContextVar[list[dict[str, str]]] = ContextVar("failed_calls")
@@ -33,7 +36,7 @@ class ActionEndpoint(EndpointConfig):
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
         self._schema = _AnswerSchema()
-        self._domain: tuple[object, str] = (None, "")
+        self._domain: tuple[object, str, str] | None = None
         RemoteAction._validate_action_result = _checked_already  # noqa: SLF001 - the endpoint checks what it receives
 
     async def request(self, *_: Any, json: dict[str, Any], **__: Any) -> dict[str, Any]:
@@ -54,29 +57,37 @@ class ActionEndpoint(EndpointConfig):
             raise ActionCallError(f"{name}: {detail}") from error
 
     async def _call(self, body: dict[str, Any]) -> dict[str, Any]:
-        if self._session is None:
-            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-            self._session = aiohttp.ClientSession(headers=headers, timeout=self._timeout)
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(self.url, data=self._dumped(body), headers=headers) as response:
-            text = await response.text()
-            if response.status == REJECTED and "action_name" in _object(text):
-                raise ClientResponseError(response.status, response.reason, text)
-            if response.status != 200:
-                raise ActionCallError(f"status {response.status}: {text[:200]}")
+        known, whole = self._written(body.pop("domain", {}))
+        status, text = await self._post(f"{json.dumps(body)[:-1]}, {known}}}")
+        if status == MISSING_DOMAIN:
+            status, text = await self._post(f"{json.dumps(body)[:-1]}, {known}, {whole}}}")
+        if status == REJECTED and "action_name" in _object(text):
+            raise ClientResponseError(status, "rejected", text)
+        if status != 200:
+            raise ActionCallError(f"status {status}: {text[:200]}")
         answer = _object(text)
         if (problem := self._schema.problem_of(answer)) is not None:
             raise ActionCallError(f"its answer is not one of an action: {problem[:200]}")
         return answer
 
-    def _dumped(self, body: dict[str, Any]) -> bytes:
-        """Return the body as JSON; the domain in it, which is most of it and always the same, is written once."""
-        if "domain" not in body:
-            return json.dumps(body).encode()
-        domain = body.pop("domain")
-        if self._domain[0] is not domain:
-            self._domain = (domain, json.dumps(domain))
-        return f'{json.dumps(body)[:-1]}, "domain": {self._domain[1]}}}'.encode()
+    async def _post(self, body: str) -> tuple[int, str]:
+        if self._session is None:
+            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+            self._session = aiohttp.ClientSession(headers=headers, timeout=self._timeout)
+        headers = {"Content-Type": "application/json"}
+        async with self._session.post(self.url, data=body.encode(), headers=headers) as response:
+            return response.status, await response.text()
+
+    def _written(self, domain: object) -> tuple[str, str]:
+        """Return the members that name the domain and that hold it, made once for a domain.
+
+        It would be most of each call and is always the same: actions ask for it when they do not know it yet.
+        """
+        if self._domain is None or self._domain[0] is not domain:
+            written = json.dumps(domain)
+            digest = hashlib.sha256(written.encode()).hexdigest()
+            self._domain = (domain, f'"domain_digest": "{digest}"', f'"domain": {written}')
+        return self._domain[1:]
 
     async def close(self) -> None:
         """Close the connection."""

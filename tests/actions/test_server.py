@@ -76,3 +76,12 @@ async def test_a_failure_tells_nothing_of_the_conversation() -> None:
     assert status == 500
     assert "BS6" not in json.dumps(body)
     assert body["action_name"] == "action_failing"
+
+
+async def test_a_domain_is_asked_for_once(server: ActionServer) -> None:
+    """A call that only names its domain is a 449 until one had it; another domain is asked for again."""
+    named = {key: value for key, value in call("action_affirm").items() if key != "domain"}
+    assert (await server.run({**named, "domain_digest": "first"}))[0] == 449
+    assert (await server.run({**named, "domain_digest": "first", "domain": DOMAIN}))[0] == 200
+    assert (await server.run({**named, "domain_digest": "first"}))[0] == 200
+    assert (await server.run({**named, "domain_digest": "second"}))[0] == 449

@@ -62,4 +62,4 @@ async def test_recorded_steps_still_run_the_same(processor: StepProcessor, actio
         pytest.fail("recorded anew: read what changed, then run again")
     assert outcomes == json.loads(RECORDED.read_text("utf-8"))
     assert [call["next_action"] for call in actions.calls] == ["action_order_status"]
-    assert set(actions.calls[0]) == {"next_action", "sender_id", "tracker", "domain", "version"}
+    assert set(actions.calls[0]) == {"next_action", "sender_id", "tracker", "domain_digest", "version"}

@@ -178,6 +178,23 @@ async def test_a_failed_action_fails_the_turn(talk: Talk, actions: Actions, answ
     assert error in raised.value.failures[0]["error"]
 
 
+async def test_the_domain_is_sent_to_whoever_asks_for_it(talk: Talk, actions: Actions) -> None:
+    """Calls name the domain by its digest; where that is unknown, the same call is made with the domain in it."""
+    answer, known = actions.answer, set[str]()
+
+    def asking(call: dict[str, Any]) -> web.Response:
+        if "domain" in call:
+            known.add(call["domain_digest"])
+        return answer(call) if call["domain_digest"] in known else web.json_response({}, status=449)
+
+    actions.answer = asking
+    for _ in range(2):
+        assert (await talk.say("where is my order CL-104233"))["answers"]
+    assert ["domain" in call for call in actions.calls] == [False, True, False]
+    assert "action_order_status" in actions.calls[1]["domain"]["actions"]
+    assert actions.calls[1].items() >= actions.calls[0].items()
+
+
 async def test_a_rejected_action_is_part_of_the_dialogue(talk: Talk, actions: Actions) -> None:
     """An action may say that it does not want to run now; that is no failure."""
     actions.answer = lambda _: web.json_response({"action_name": "action_order_status", "error": "not now"}, status=400)
