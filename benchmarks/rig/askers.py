@@ -162,7 +162,8 @@ class Askers:
         if serial is None and text not in NOTICES:
             # An answer that names nothing: the engine did not understand. It can but be that to the oldest question.
             serial = min(self._waiting[str(customer)], default=None)
-        self.history.shown.append(Shown(conversation=str(customer), serial=serial, text=text, at=now))
+        if asker.count:
+            self.history.shown.append(Shown(conversation=str(customer), serial=serial, text=text, at=now))
         written_at = self._waiting[str(customer)].pop(serial, None) if serial else None
         if written_at is not None:
             self.answered_after.append(now - written_at)
