@@ -33,6 +33,13 @@ settings.register_profile("tandem", max_examples=30, deadline=None, suppress_hea
 settings.load_profile("tandem")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: of several processes none is left alone with one in the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_found() -> Iterator[None]:
     """Let no test that runs a command leave its way of logging to the tests after it."""

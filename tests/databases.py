@@ -46,7 +46,8 @@ class PostgresServer:
     def new_database(self, template: str = "template1") -> str:
         """Return the URL of a new database: empty, or a copy of `template`, to which nobody may be connected."""
         name = f"{self._prefix}_{next(self._numbers)}"
-        self._run("CREATE DATABASE {} TEMPLATE {}", name, template)
+        # Block by block through the log, as it would be done by default, takes several times as long.
+        self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
         return self.url(name)
 
     def drop_database(self, url: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from playwright.async_api import Page, expect
 
 from bot.domain.messages import Author, Choice, OutboundMessage
@@ -10,6 +11,7 @@ from tests.browser.payloads import corpus
 from tests.webchat_site import ChatSite, say
 
 
+@pytest.mark.no_cover
 async def test_no_text_becomes_a_script(page: Page, site: ChatSite) -> None:
     """Five hundred payloads as texts, names, choices and file names are shown as text: no script, no policy report."""
     payloads = corpus()

@@ -22,7 +22,6 @@ def figures() -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("understanding")
 @pytest.mark.parametrize(
     ("corpus", "figure", "floor"),
     [
@@ -43,7 +42,6 @@ def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("understanding")
 @pytest.mark.parametrize("corpus", ["held_out", "blind", "german"])
 def test_wrong_answers_are_rare(figures: dict[str, Any], corpus: str) -> None:
     """At most 2 of 100 messages get a wrong answer."""
@@ -51,7 +49,6 @@ def test_wrong_answers_are_rare(figures: dict[str, Any], corpus: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("understanding")
 def test_somebody_in_danger_is_never_missed(figures: dict[str, Any]) -> None:
     """Each message that must reach a person does, in both languages, and none that only sounds like it."""
     assert figures["care"] == {"missed": [], "false_alarms": []}

@@ -13,6 +13,7 @@ __all__ = ["shop_template"]
 
 
 # Where it fails, a short shift that shows why is looked for, which takes minutes.
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_each_customer_sees_their_own_conversation_alone(migrated_sqlite: Path, shop_template: Path) -> None:

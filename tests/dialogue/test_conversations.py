@@ -18,7 +18,6 @@ TEXT_MAX = 400
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 
 
-@pytest.mark.xdist_group("dialogue")
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda conversation: conversation.name)
 async def test_goes_as_written(conversation: Conversation, driver: Driver) -> None:
     """A conversation goes as its file says, and nothing happens that the file does not tell."""

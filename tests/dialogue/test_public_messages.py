@@ -48,7 +48,6 @@ RIGHT_MIN = 0.9
 _LEASE_FOR = timedelta(minutes=1)
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"),
-    pytest.mark.xdist_group("dialogue"),
 ]
 
 

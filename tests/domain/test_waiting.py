@@ -50,6 +50,7 @@ def test_the_last_working_hour_may_be_yesterday() -> None:
     assert wait.longest <= 45 * MINUTE
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("agents", [1, 3, 8])
 @pytest.mark.parametrize("load", [0.7, 0.95, 1.15])
 def test_of_ten_customers_eight_wait_as_long_as_they_are_told(agents: int, load: float) -> None:

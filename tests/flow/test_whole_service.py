@@ -53,6 +53,7 @@ async def until(is_so: Callable[[], object]) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_customer_in_the_web_chat_and_an_agent_at_the_local_desk(
@@ -91,6 +92,7 @@ async def test_a_customer_in_the_web_chat_and_an_agent_at_the_local_desk(
         await expect(log).not_to_contain_text("welcome")
 
 
+@pytest.mark.slow
 async def test_a_customer_on_telegram_and_an_agent_in_slack(tmp_path: Path, model: Path) -> None:
     """With tokens the same command serves Telegram and Slack; only an explicit act reaches the customer."""
     async with running(FakeTelegram()) as telegram, FakeSlack() as slack:

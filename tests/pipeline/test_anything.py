@@ -255,6 +255,7 @@ def _lines_posted(connection: Connection) -> set[str]:
     return {body["message_id"] for body in bodies if body["message_id"]}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_whatever_happens_nothing_is_lost_doubled_or_said_out_of_turn(
     backend: str, request: pytest.FixtureRequest, shop_template: Path

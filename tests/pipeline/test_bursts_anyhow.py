@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -128,6 +129,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.no_cover
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=25))
 @settings(
     max_examples=30,

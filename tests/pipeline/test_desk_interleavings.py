@@ -212,6 +212,7 @@ def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         server.drop_database(url)
 
 
+@pytest.mark.no_cover
 def test_whatever_two_agents_do_the_desk_agrees_with_its_model(room: tuple[Room, bool]) -> None:
     """No order of acts, at once or in turn, repeated or undone, gives two owners, an older epoch or a second effect."""
     desk, is_quick = room

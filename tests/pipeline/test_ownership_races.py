@@ -20,6 +20,7 @@ from tests.pipeline.rig import KIM, SAM, Rig, handoff
 RACES, POSTGRES_RACES = 400, 150
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_no_bot_message_follows_a_claim(rig: Rig) -> None:
@@ -29,6 +30,7 @@ async def test_no_bot_message_follows_a_claim(rig: Rig) -> None:
     assert fates == {DeliveryState.SENT, DeliveryState.WITHHELD, None}
 
 
+@pytest.mark.no_cover
 async def test_agents_who_race_are_never_both_owners(rig: Rig) -> None:
     """Agents that claim, reply, resolve and hand back at the same moment leave ticket and conversation in agreement."""
     dice = random.Random(7)

@@ -339,6 +339,7 @@ class TestAgents:
 class TestTheDoor:
     """What would be said by mistake is stopped twice."""
 
+    @pytest.mark.no_cover
     @pytest.mark.parametrize("seed", range(4))
     async def test_no_turn_and_no_act_says_anything_else(self, rig: Rig, public: FakeConnector, seed: int) -> None:
         """Whatever turns come of public messages, and whatever agents press, only approved texts are ever shown."""

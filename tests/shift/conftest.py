@@ -14,7 +14,7 @@ from tests.shift.day import Day, open_day
 __all__ = ["model"]
 
 
-@pytest.fixture(params=["http", "socket"])
+@pytest.fixture(params=["http", pytest.param("socket", marks=pytest.mark.no_cover)])
 async def day(request: pytest.FixtureRequest, tmp_path: Path, model: Path) -> AsyncIterator[Day]:
     """Return a shift that begins, with Slack calling us or over Socket Mode."""
     with logs_as(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)):

@@ -16,7 +16,6 @@ STEPS_MIN = 40
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("slack-emulator")
 async def test_a_shift(day: Day) -> None:
     """Slack and the customers show after each step what is so, from the first "I am there" to the day's numbers."""
     await morning.the_shift_begins(day)

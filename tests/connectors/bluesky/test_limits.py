@@ -168,6 +168,7 @@ def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
 MOMENTS = st.timedeltas(timedelta(), timedelta(days=20_000)).map(lambda passed: MORNING + passed)
 
 
+@pytest.mark.no_cover
 @given(st.text(max_size=40), MOMENTS, MOMENTS)
 def test_record_keys(key: str, since: datetime, later: datetime) -> None:
     """A record's key is a TID within the hour before, one for each call; our posts are known by their moment."""

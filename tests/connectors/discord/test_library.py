@@ -12,8 +12,6 @@ from simulator.discord_server import running
 from tests.connectors.discord.bench import JANE, SUPPORT
 from tests.peers import pypi
 
-pytestmark = pytest.mark.xdist_group("simcord")
-
 
 async def _hears(peer: pypi.Peer, *wanted: list[Any]) -> None:
     """Wait until the library's bot has heard all that."""

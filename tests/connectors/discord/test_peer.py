@@ -19,8 +19,6 @@ from tests.fakes.cursors import MemoryCursors
 from tests.fakes.media import MemoryMedia
 from tests.peers import pypi
 
-pytestmark = pytest.mark.xdist_group("simcord")
-
 
 @pytest.fixture(scope="module")
 def peer() -> Iterator[pypi.Peer]:

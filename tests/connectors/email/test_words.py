@@ -46,6 +46,7 @@ def _read(raw: bytes) -> object:
     return read_placed(Placed(is_sent=False, validity=1, uid=1, raw=raw), US)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb(name: str) -> None:
     """What is built to exhaust its reader is read, or said to be unreadable, within seconds."""

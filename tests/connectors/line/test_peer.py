@@ -24,9 +24,6 @@ SECRET = "9f2c0secret0of0the0contract"
 NOT_FOR_THE_LIBRARY = frozenset({"other_kinds"})
 
 
-pytestmark = pytest.mark.xdist_group("LINE's library")
-
-
 class Library:
     """LINE's library in a process of its own."""
 

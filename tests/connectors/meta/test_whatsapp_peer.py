@@ -19,8 +19,6 @@ from tests.peers import npm
 
 CLIENT = Path(npm.__file__).parent / "meta" / "client.mjs"
 
-pytestmark = pytest.mark.xdist_group("meta-peer")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:

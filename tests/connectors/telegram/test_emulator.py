@@ -22,8 +22,6 @@ from tests.peers.npm import running
 TOKEN = "666:token-of_the-emulator"
 CHAT = 42
 
-pytestmark = pytest.mark.xdist_group("telegram-emulator")
-
 
 @dataclass
 class Stage:

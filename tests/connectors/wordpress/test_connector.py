@@ -27,8 +27,6 @@ from connectors.wordpress.connector import WordPressConnector, WordPressSettings
 from tests.fakes.cursors import MemoryCursors
 from tests.peers.wordpress import WordPress, running
 
-pytestmark = pytest.mark.xdist_group("wordpress")
-
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[WordPress]:

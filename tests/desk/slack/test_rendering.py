@@ -51,12 +51,14 @@ def test_modals_and_homes_fit_whatever_the_ticket_says(text: str) -> None:
             assert json.loads(shown["private_metadata"]).get("ticket") in {None, f"{1:032x}"}
 
 
+@pytest.mark.no_cover
 def test_thousands_of_strings_come_through_as_they_are() -> None:
     """Each is shown to the last sign, and none of it is read by Slack."""
     for text in strings(STRINGS, seed=1):
         check_line(text)
 
 
+@pytest.mark.no_cover
 def test_no_renderer_lets_slack_read_a_string() -> None:
     """Cards, threads, remarks, modals and pages alike."""
     for text in strings(STRINGS_EVERYWHERE, seed=1):

@@ -89,6 +89,7 @@ async def tell(desk: Desk, body: Json) -> int:
         return answer.status
 
 
+@pytest.mark.no_cover
 def test_no_signed_body_is_too_strange(migrated_sqlite: Path, tmp_path: Path) -> None:
     """Any signed object is taken or refused, never a failure of ours, and what was taken can be worked on."""
     with asyncio.Runner() as runner:

@@ -28,8 +28,6 @@ from tests.fakes.slack import SECRET, FakeSlack
 from tests.fakes.slack_rules import visible
 from tests.peers.npm import running
 
-pytestmark = pytest.mark.xdist_group("slack-emulator")
-
 Json = dict[str, Any]
 TICKET = TicketId(f"{1:032x}")
 

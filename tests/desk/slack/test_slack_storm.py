@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.domain.rules import Rules, Team
 from bot.domain.tickets import EVERYBODY, Priority, TeamName
 from tests.desk.storms import check_storm
@@ -20,6 +22,7 @@ TEAMS = Rules(
 )
 
 
+@pytest.mark.no_cover
 async def test_a_storm_is_shown_at_slacks_pace(place: Workplace) -> None:
     """Of 120 tickets in a minute none is lost, no limit is broken, and the urgent ones come before the rest."""
     await check_storm(place, 120)

@@ -26,6 +26,7 @@ async def troubles(place: Workplace) -> dict[str, str]:
     return await Troubles(place.rig.database, place.rig.clock).alarming()
 
 
+@pytest.mark.no_cover
 async def test_seventeen_hours_without_slack_lose_no_post(place: Workplace) -> None:
     """Nothing is given up on however long Slack is gone; then all is shown in order, at Slack's pace."""
     place.slack.is_down = True
