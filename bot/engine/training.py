@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import logging
 import os
 import re
+import shutil
 import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bot.engine import without_tensorflow
+from bot.engine import quick_messages, without_tensorflow
+from bot.engine.components.sentence_encoder import MODEL_FILE
 from bot.engine.encoder import EncoderError, prepare_encoder
 
 if TYPE_CHECKING:
     from rasa.shared.importers.importer import TrainingDataImporter
+    from rasa.shared.nlu.training_data.training_data import TrainingData
+
+#: What Rasa keeps of components that need not be trained again, in a folder for each version of them; and the seconds
+#: after which those of other versions go.
+_KEPT, _STALE = Path("var/cache/rasa"), 86_400
 
 _STARTS = re.compile(r"Starting to train component '(\w+)'")
 #: Warnings that are true of every bot here: patterns find entities, and each slot has its mapping.
@@ -46,8 +55,6 @@ def main() -> int:
     arguments = parser.parse_args()
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    os.environ.setdefault("RASA_CACHE_DIRECTORY", str(Path("var/cache/rasa")))
-    without_tensorflow.install()
     # Rasa prints progress bars and colours of its own; standard output is ours.
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -93,8 +100,12 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
     if missing:
         raise DataError(f"{project} is no Rasa project: it lacks {' and '.join(missing)}.")
     teller.tell(phase="encoder", detail="")
-    if (folder := _encoder_folder(project / "config.yml")) is not None:
+    names, folder = _components(project / "config.yml")
+    if folder is not None:
         prepare_encoder(folder)
+    without_tensorflow.install(names)
+    os.environ["RASA_CACHE_DIRECTORY"] = os.environ.get("RASA_CACHE_DIRECTORY") or str(_kept(folder))
+    quick_messages.install()
     logging.basicConfig(level=logging.INFO, handlers=[teller], force=True)
     warnings.showwarning = lambda message, *_, **__: teller.warn(str(message))
     from rasa.engine.exceptions import (
@@ -120,6 +131,7 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
         importer = TrainingDataImporter.load_from_config(
             str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
         )
+        _read_once(importer)
         _check(importer, teller)
         teller.tell(phase="train", detail="")
         return _train_model(importer, output)
@@ -129,13 +141,48 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
         raise DataError("; ".join(teller.warnings[-3:]) or "Rasa refused the training data.") from error
 
 
-def _encoder_folder(config: Path) -> Path | None:
+def _components(config: Path) -> tuple[frozenset[str], Path | None]:
+    """Return the names of the components that are in use, and the encoder's folder if one of them is ours."""
     try:
-        pipeline = yaml.safe_load(config.read_text("utf-8"))["pipeline"]
-        ours = [part for part in pipeline if str(part["name"]).endswith("SentenceEmbeddingFeaturizer")]
+        whole = yaml.safe_load(config.read_text("utf-8"))
+        parts = [*(whole["pipeline"] or ()), *(whole.get("policies") or ())]
+        names = frozenset(str(part["name"]) for part in parts)
+        ours = [part for part in parts if str(part["name"]).endswith("SentenceEmbeddingFeaturizer")]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise DataError(f"{config} cannot be read: {error}") from error
-    return Path(ours[0].get("encoder", "var/encoder")) if ours else None
+    return names, Path(ours[0].get("encoder", "var/encoder")) if ours else None
+
+
+def _kept(encoder: Path | None) -> Path:
+    """Return the folder of what is kept for this version of our components and this encoder.
+
+    Rasa looks at a component's own class alone to tell whether it changed, not at what the class rests on.
+    """
+    files = [*sorted(Path(__file__).parent.rglob("*.py")), *([encoder / MODEL_FILE] if encoder else [])]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    folder = _KEPT / digest.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in _KEPT.iterdir():
+        if other.is_dir() and other != folder and time.time() - other.stat().st_mtime > _STALE:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _read_once(importer: TrainingDataImporter) -> None:
+    """Have the messages read once: Rasa asks for them in two ways and reads them for each."""
+    source: Any = importer
+    while hasattr(source, "importer") or hasattr(source, "_importer"):
+        source = getattr(source, "importer", None) or source._importer  # noqa: SLF001 - Rasa's last release
+    for reader in source._importers:  # noqa: SLF001
+        read = reader.get_nlu_data
+
+        @functools.cache
+        def once(read: Any = read) -> TrainingData:
+            return read("en")
+
+        reader.get_nlu_data = lambda language="en", once=once: once()  # noqa: ARG005 - nothing depends on it
 
 
 def _check(importer: TrainingDataImporter, teller: Teller) -> None:

@@ -20,7 +20,7 @@ import os
 import sys
 import types
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 #: Modules that are not loaded -> the classes that Rasa takes from them by name.
@@ -113,13 +113,17 @@ class Absent:
         return cls.__name__
 
 
-def install() -> None:
-    """Put the stand-ins in place; to be called before anything imports Rasa. A second call changes nothing."""
+def install(wanted: Collection[str] | None = None) -> None:
+    """Put the stand-ins in place; to be called before anything imports Rasa. A second call changes nothing.
+
+    `wanted` names the components that `config.yml` has: Rasa imports all others too, which takes a second, unless it is
+    told so.
+    """
     if "rasa.engine.recipes.default_components" in sys.modules:
         return
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
     _restore_removed_names()
-    for module in _stand_ins():
+    for module in _stand_ins(wanted):
         sys.modules[module.__name__] = module
 
 
@@ -133,7 +137,7 @@ def _restore_removed_names() -> None:
     vars(packaging.version)["LegacyVersion"] = type("LegacyVersion", (packaging.version.Version,), {})
 
 
-def _stand_ins() -> list[StandIn]:
+def _stand_ins(wanted: Collection[str] | None) -> list[StandIn]:
     return [
         *(StandIn(module, _absent(names)) for module, names in ABSENT_CLASSES.items()),
         StandIn(
@@ -141,7 +145,9 @@ def _stand_ins() -> list[StandIn]:
             {**_absent(_MODEL_DATA), "ragged_array_to_ndarray": lambda: _ragged_array},
         ),
         StandIn("rasa.utils.plotting", {name: functools.partial(_plotter, name) for name in _PLOTTERS}),
-        StandIn("rasa.engine.recipes.default_components", {"DEFAULT_COMPONENTS": _components}),
+        StandIn(
+            "rasa.engine.recipes.default_components", {"DEFAULT_COMPONENTS": functools.partial(_components, wanted)}
+        ),
         StandIn("rasa.engine.runner.dask", {"DaskGraphRunner": _graph_runner}),
         StandIn(
             "pkg_resources",
@@ -156,8 +162,13 @@ def _absent(names: tuple[str, ...]) -> dict[str, Callable[[], object]]:
     return {name: functools.partial(type, name, (Absent,), {}) for name in names}
 
 
-def _components() -> list[object]:
-    return [getattr(importlib.import_module(module), name) for module, names in COMPONENTS.items() for name in names]
+def _components(wanted: Collection[str] | None) -> list[object]:
+    return [
+        getattr(importlib.import_module(module), name)
+        for module, names in COMPONENTS.items()
+        for name in names
+        if wanted is None or name in wanted
+    ]
 
 
 def _graph_runner() -> object:

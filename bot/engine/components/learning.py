@@ -11,6 +11,7 @@ from rasa.shared.nlu.training_data.message import Message
 
 from bot.engine.components.knowledge import Knowledge, Sight
 from bot.engine.components.memory import remember
+from bot.engine.components.narrowing import strongest_directions
 from bot.engine.components.ngrams import NgramVectorizer
 from bot.engine.components.sentence_featurizer import ORIGIN, TYPO_TEXT
 from bot.engine.components.softmax import Floats, Labels
@@ -128,12 +129,9 @@ def _sight(
 
 def _narrow(vectorizer: NgramVectorizer, texts: list[list[str]], config: dict[str, Any]) -> tuple[list[Floats], Floats]:
     """Return the n-gram features of each copy in few columns, and the (n-grams, columns) matrix that makes them."""
-    from sklearn.utils.extmath import randomized_svd
-
     copies = [_ngram_matrix(vectorizer, copy) for copy in texts]
     width = min(config["ngram_width"], *(size - 1 for size in copies[0].shape))
-    _, _, directions = randomized_svd(copies[0], n_components=width, n_iter=3, random_state=config["seed"])
-    projection = (config["ngram_weight"] * directions.T).astype(np.float32)
+    projection = np.float32(config["ngram_weight"]) * strongest_directions(copies[0], width, config["seed"])
     return [np.asarray(copy @ projection, np.float32) for copy in copies], projection
 
 

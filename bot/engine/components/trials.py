@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from bot.engine.components.decision import Bar, Trial, gather
+from bot.engine.components.decision import Bar, Flags, Trial, gather
 from bot.engine.components.memory import remember
 from bot.engine.components.softmax import (
     Floats,
@@ -54,15 +55,20 @@ class Lesson:
         """How many intents there are."""
         return int(self.labels.max()) + 1
 
+    @property
+    def haste(self) -> int:
+        """What the steps are divided by where others of its heads are fitted too, or come before."""
+        return 4 if len(self.labels) > _MANY else 2
+
     def few(self, most: int) -> Lesson:
         """Return a lesson of at most so many messages of each intent."""
         rows = _few(self.labels, most, np.random.default_rng(self.seed))
         return replace(self, copies=[copy[rows] for copy in self.copies], labels=self.labels[rows])
 
     def part(self, rows: Labels, labels: Labels) -> Lesson:
-        """Return the lesson of these rows only, with labels of their own, in half the steps: it finds the same bar."""
+        """Return the lesson of these rows only, with labels of their own, in fewer steps: it finds the same bar."""
         copies = [copy[rows] for copy in self.copies]
-        return replace(self, copies=copies, labels=labels, steps=max(1, self.steps // 2))
+        return replace(self, copies=copies, labels=labels, steps=max(1, self.steps // self.haste))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +124,7 @@ def try_out(lesson: Lesson, folds: int, most_wrong: float, strangers: float) -> 
 def fit_whole(lesson: Lesson, start: Head) -> Head:
     """Fit a head to all of a lesson, from the head that trials ended with: it is not far, so a part of the steps do."""
     features, labels = np.concatenate(lesson.copies), np.tile(lesson.labels, len(lesson.copies))
-    steps = max(1, lesson.steps // (4 if len(lesson.labels) > _MANY else 2))
-    return fit_head(features, labels, start, lesson.l2, steps)
+    return fit_head(features, labels, start, lesson.l2, max(1, lesson.steps // lesson.haste))
 
 
 def _kinship(held_out: _Seen, labels: Labels) -> tuple[float, float]:
@@ -207,14 +212,33 @@ def _look(lesson: Lesson, unseen: Floats, classes: int) -> tuple[_Seen, Head]:
 
 def _weigh(friends: Floats, strangers: Floats) -> tuple[Floats, float]:
     """Return weights of the evidence and the bias that tell friends from strangers; both count the same."""
-    from sklearn.linear_model import LogisticRegression
-
     evidence = np.concatenate([friends, strangers])
     if not len(friends) or not len(strangers):
         # Too few intents to leave some out: everything is in scope.
         return np.zeros(evidence.shape[1], np.float32), 20.0
     middle, spread = evidence.mean(0), evidence.std(0) + 1e-6
-    is_friend = np.repeat([1, 0], [len(friends), len(strangers)])
-    fitted = LogisticRegression(class_weight="balanced", max_iter=500).fit((evidence - middle) / spread, is_friend)
-    weights = (fitted.coef_[0] / spread).astype(np.float32)
-    return weights, float(fitted.intercept_[0] - weights @ middle)
+    is_friend = np.repeat([True, False], [len(friends), len(strangers)])
+    found = _two_sides((evidence - middle) / spread, is_friend)
+    weights = (found[:-1] / spread).astype(np.float32)
+    return weights, float(found[-1] - weights @ middle)
+
+
+def _two_sides(evidence: Floats, is_friend: Flags) -> npt.NDArray[np.float64]:
+    """Return the weights, and last the bias, of a logistic regression in which both sides count the same."""
+    from scipy.optimize import minimize
+
+    columns = np.column_stack([evidence, np.ones(len(evidence))]).astype(np.float64)
+    side = np.where(is_friend, 1.0, -1.0)
+    counts = len(side) / 2 / np.where(is_friend, is_friend.sum(), (~is_friend).sum())
+
+    def loss_and_slope(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        margins = side * (columns @ weights)
+        pull = np.append(weights[:-1], 0.0)
+        wrong = 1 / (1 + np.exp(np.minimum(margins, 500)))
+        loss = float(counts @ np.logaddexp(0, -margins)) + 0.5 * float(pull @ pull)
+        return loss, pull - columns.T @ (counts * side * wrong)
+
+    found: npt.NDArray[np.float64] = minimize(
+        loss_and_slope, np.zeros(columns.shape[1]), jac=True, method="L-BFGS-B", options={"gtol": 1e-4}
+    ).x
+    return found
