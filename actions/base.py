@@ -12,6 +12,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import ActiveLoop, FollowupAction, SlotSet
 
 from actions.context import TurnContext, read_context
+from actions.details import named
 from actions.tongues import ENGLISH, TONGUES, speaking
 from bot.domain.conversations import Owner
 from bot.domain.errors import DirectoryUnavailableError
@@ -116,9 +117,13 @@ def say(response: str, *buttons: Button, **fields: str) -> Result:
 
 
 def ask_people(context: TurnContext, reason: Reason, topic: str, summary: str) -> HandoffRequest:
-    """Return the request to hand this conversation over, with what the bot already did."""
+    """Return the request to hand this conversation over, with what the bot already did and what was named."""
     return HandoffRequest(
-        reason=reason, topic=topic, summary=summary, tried=tried(context), order_number=context.order_number
+        reason=reason,
+        topic=topic,
+        summary=f"{summary} {named(context)}".strip(),
+        tried=tried(context),
+        order_number=context.order_number,
     )
 
 

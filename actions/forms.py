@@ -12,6 +12,7 @@ from actions.access import Granted, access
 from actions.base import Button, Result, Say, Sources, TandemAction
 from actions.choosing import by_name, by_position
 from actions.context import KNOWLEDGE, TurnContext, read_context
+from actions.details import NAMED_SLOTS
 from actions.tongues import ENGLISH, TONGUES, speaking
 from actions.wishes import CHOICES_MAX, WISHES, chosen_order, order_button
 from actions.wording import item
@@ -33,7 +34,7 @@ FORM_SLOTS: dict[str, object] = dict.fromkeys(
         "cancel_reason", "cancel_confirmed", "change_wish", "change_kind", "return_item", "return_reason",
         "problem_detail",
     )
-)  # fmt: skip
+) | NAMED_SLOTS  # fmt: skip
 
 #: In the slot `ask_again`: the last answer did not fit the question.
 MISSED = "missed"

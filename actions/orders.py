@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actions.base import Button, Result, Say, ask_people, say
 from actions.case import Case
+from actions.details import reason
 from actions.wording import items, local_day, money, on_day
 from bot.domain.customers import Order, OrderStatus, Shipment, ShipmentStatus
 from bot.domain.handoff import Reason
@@ -149,7 +150,7 @@ def cancel(case: Case) -> Result:
     """Start cancelling the order while that can be done."""
     order = case.order
     if order.can_be_changed:
-        return start_form("cancel_form", order)
+        return start_form("cancel_form", order, cancel_reason=reason(case.context))
     if order.status is OrderStatus.CANCELLED:
         return say("say_order_cancelled", number=order.number, things=items(order))
     button = Button(title=case.context.label("return_start"), intent="return_start")

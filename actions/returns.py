@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actions.base import Result, say
 from actions.case import Case
+from actions.details import reason
 from actions.orders import start_form
 from actions.wording import item, local_day, money, on_day
 from bot.domain.customers import Order, OrderStatus, Return, ReturnStatus
@@ -26,7 +27,8 @@ def start(case: Case) -> Result:
         return say("say_return_exists", number=order.number).then(status(case))
     if order.status is OrderStatus.DELIVERED:
         only = order.items[0] if len(order.items) == 1 else None
-        return start_form("return_form", order, return_item=item(only) if only else None)
+        said = reason(case.context)
+        return start_form("return_form", order, return_item=item(only) if only else None, return_reason=said)
     if order.can_be_changed:
         return say("say_return_cancel_instead", number=order.number).then(Result(slots={"offer": "order_cancel"}))
     if order.status is OrderStatus.CANCELLED:

@@ -170,10 +170,15 @@ async def pick(sources: Sources, context: TurnContext, granted: Granted, wish: W
     latest = await sources.directory.orders(granted.customer_id, _LOOKED_AT)
     if granted.not_theirs is not None and is_named:
         return Picked(order=None, among=tuple(latest[:CHOICES_MAX]), not_theirs=granted.not_theirs)
-    described = latest[0] if latest and is_newest else None
+    described = latest[0] if latest and is_newest else _sent_in(context.entity("tracking_number"), latest)
     if described is None and context.entity("product") is not None:
         described = named_order(context, latest)
     return Picked(order=described) if described is not None else _likeliest(granted.order, latest, wish)
+
+
+def _sent_in(parcel: str | None, among: Sequence[Order]) -> Order | None:
+    """Return the order that a parcel belongs to, or none."""
+    return next((order for order in among for sent in order.shipments if sent.tracking_number == parcel), None)
 
 
 def _likeliest(talked_about: Order | None, latest: Sequence[Order], wish: Wish) -> Picked:

@@ -42,7 +42,11 @@ class Situation:
             text=meaning.words if meaning and says_words else text,
             meaning=None if says_words else meaning,
             events=recall(self.history.state_before, self.history.turns),
-            metadata={"owner": owner.value, "place_in_queue": self.place_in_queue},
+            metadata={
+                "owner": owner.value,
+                "place_in_queue": self.place_in_queue,
+                "said_at": row.received_at.isoformat(),
+            },
         )
 
 
