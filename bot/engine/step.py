@@ -17,6 +17,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
 from bot.engine.action_calls import failed_calls
+from bot.engine.hearing import hear
 from bot.engine.processor import ActionFailedError, StepProcessor
 from bot.engine.segments import Reading, questions
 from bot.engine.tracker import StepTracker
@@ -142,9 +143,10 @@ async def step(processor: StepProcessor, request: StepRequest) -> dict[str, Any]
     failed_calls.set(failures)
     events = _events(request.events)
     tracker = _tracker(processor, request, events)
-    whole = _Message(id=request.message_id, text=request.text, parsed=_understood(processor, request, tracker))
+    parsed, asked = _understood(processor, request, tracker)
+    whole = _Message(id=request.message_id, text=request.text, parsed=parsed)
     output = _Answers(request.channel)
-    attempts = _two_questions(processor, request, tracker, whole) or [[whole]]
+    attempts = _two_questions(processor, replace(request, text=asked), tracker, whole) or [[whole]]
     try:
         for messages in attempts:
             if output.said or len(tracker.events) > len(events):  # the last attempt left its traces
@@ -176,15 +178,24 @@ def _tracker(processor: StepProcessor, request: StepRequest, events: list[Event]
         raise RequestError(f"the events are not a dialogue: {error!r}") from error
 
 
-def _understood(processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker) -> dict[str, Any]:
+def _understood(
+    processor: StepProcessor, request: StepRequest, tracker: DialogueStateTracker
+) -> tuple[dict[str, Any], str]:
+    """Return what is made of the message, and the part of it that asks for that: not what it only denies."""
     if request.intent is None:
-        return processor.understand(request.text, tracker, request.metadata)
+
+        def understand(text: str) -> dict[str, Any]:
+            return processor.understand(text, tracker, request.metadata)
+
+        is_in_form = bool(tracker.active_loop_name)
+        return hear(request.text, understand(request.text), understand, in_form=is_in_form)
     name = request.intent["name"]
     if name not in processor.domain.intents:
         raise RequestError(f"the model knows no intent {name!r}")
     intent = {"name": name, "confidence": 1.0}
     entities = [{"entity": key, "value": value} for key, value in request.intent.get("entities", {}).items()]
-    return {"text": request.text, "intent": intent, "intent_ranking": [intent], "entities": entities}
+    parsed = {"text": request.text, "intent": intent, "intent_ranking": [intent], "entities": entities}
+    return parsed, request.text
 
 
 def _two_questions(
