@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -44,17 +45,24 @@ def bring_up(connection: Connection) -> str | None:
 
 def revisions(connection: Connection) -> tuple[str | None, str]:
     """Return the database's revision and this version's; raises `SettingsError` when the database is ahead."""
-    script = ScriptDirectory.from_config(_config(connection))
-    head = script.get_current_head()
-    if head is None:
-        raise AssertionError("this version has no migrations")
+    head, known = known_steps()
     current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None and current not in {step.revision for step in script.walk_revisions()}:
+    if current is not None and current not in known:
         raise SettingsError("the database was made by a newer version of Tandem; run that one, or restore a backup")
     return current, head
 
 
-def _config(connection: Connection) -> Config:
+@cache
+def known_steps() -> tuple[str, frozenset[str]]:
+    """Return this version's revision and all that lead there; alembic reads every step for that."""
+    script = ScriptDirectory.from_config(_config())
+    head = script.get_current_head()
+    if head is None:
+        raise AssertionError("this version has no migrations")
+    return head, frozenset(step.revision for step in script.walk_revisions())
+
+
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

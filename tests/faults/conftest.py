@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,20 @@ def seed() -> int:
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Return a function that puts a line of figures below the test run."""
     return lambda line: record_property(_FIGURES, line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Begin with what may take longest: of two processes none is left alone with it in the end."""
+    yield
+    found = sorted((item for item in items if item.get_closest_marker("faults")), key=_may_take, reverse=True)
+    chosen = set(found)
+    items[:] = [*found, *(item for item in items if item not in chosen)]
+
+
+def _may_take(item: pytest.Item) -> float:
+    timeout = item.get_closest_marker("timeout")
+    return float(timeout.args[0]) if timeout else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,6 +17,8 @@ from tests.faults.running import Forked
 from tests.faults.scene import Stage, playing
 
 COMMANDS = ("web", "worker", "worker")
+#: That nobody hears of a commit.
+CHANCE = 0.1
 
 
 def stage_of(folder: Path, url: str, seed: int) -> Stage:
@@ -59,7 +61,7 @@ async def test_answers_to_commits_are_lost(
     tmp_path: Path, postgres_url: str, seed: int, tell: Tell, cut_count: int
 ) -> None:
     """Of many commits nobody hears whether they were made; what was made is found and not done again."""
-    async with cutting(postgres_url, random.Random(seed), 0.05) as (cutter, url):
+    async with cutting(postgres_url, random.Random(seed), CHANCE) as (cutter, url):
         # Who judges is not cut off.
         stage = replace(stage_of(tmp_path, postgres_url, seed), environ={"TANDEM_SERVICE__DATABASE": url})
         async with playing(stage) as scene:

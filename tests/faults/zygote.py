@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import linecache
 import os
 import random
 import signal
@@ -22,13 +23,17 @@ import bot.parts
 import bot.service
 from bot.__main__ import main
 from bot.dialogue.process import EngineOptions
+from bot.store.migrating import known_steps
 
 #: Of <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 #: The file with the process ids of all lives.
 LIVES = "lives"
 #: What the programs import only when they need it.
-_LATE = ("alembic.command", "bot.store.migrating", "httpx", "uvloop", "sanic.server", "aiohttp")
+_LATE = (
+    *("alembic.command", "httpx", "httpcore", "anyio.to_thread", "certifi", "rich.status"),
+    *("uvloop", "sanic.server", "aiohttp"),
+)
 
 
 def end_with_parent() -> None:
@@ -53,6 +58,10 @@ if __name__ == "__main__":
     for name in _LATE:
         importlib.import_module(name)
     bot.parts.EngineOptions = partial(EngineOptions, module="tests.faults.quick_engine")  # type: ignore[attr-defined,assignment]
+    # What is read only once is read before the first life: Sanic looks at the source of each route.
+    known_steps()
+    for name in [name for name in sys.modules if name.startswith("bot.")]:
+        linecache.getlines(str(sys.modules[name].__file__))
     gc.freeze()
     supervise(Path(os.environ["TANDEM_SERVICE__STATE_DIR"]))
     # All lives would throw the same dice.
