@@ -23,7 +23,7 @@ from bot.engine.components.knowledge import NUMBERS_FILE
 from bot.engine.components.memory import KEPT, remember
 from bot.engine.components.ngrams import MAX_LENGTH, NgramVectorizer
 from bot.engine.components.sentence_encoder import load_encoder
-from bot.engine.components.sentence_featurizer import TYPO_TEXT, SentenceEmbeddingFeaturizer
+from bot.engine.components.sentence_featurizer import NAME_TEXT, TYPO_TEXT, SentenceEmbeddingFeaturizer
 from bot.engine.components.softmax import blank_head, fit_head
 from bot.engine.components.trials import Lesson, try_out
 from bot.engine.components.typos import with_typos
@@ -172,14 +172,15 @@ def test_one_intent_cannot_be_learnt(tmp_path: Path) -> None:
         classifier.train(TrainingData([message]))
 
 
-def test_training_messages_get_one_mistyped_copy(encoder_folder: Path) -> None:
-    """The featurizer gives each training message a noisy copy with a vector of its own."""
+def test_training_messages_get_a_mistyped_copy_and_a_name(encoder_folder: Path) -> None:
+    """The featurizer gives each training message a noisy copy and its intent's name in words, each with a vector."""
     data = featurizer(encoder_folder).process_training_data(
-        TrainingData([Message.build("where is my order please", "x")])
+        TrainingData([Message.build("where is my order please", "order_status")])
     )
     (message,) = data.training_examples
     assert message.get(TYPO_TEXT)
-    assert {feature.attribute for feature in message.features} == {"text", TYPO_TEXT}
+    assert message.get(NAME_TEXT) == "order status"
+    assert {feature.attribute for feature in message.features} == {"text", TYPO_TEXT, NAME_TEXT}
 
 
 def test_vectors_of_training_messages_are_kept(encoder_folder: Path, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
             "asides": [],
             # How many times likelier intents are while a conversation is somebody's: {owner: {intent: times}}.
             "expected": {},
+            # Whether an intent's name counts as an example of it: not where names do not say what is meant ("faq_17").
+            "names": True,
             # Weight and width of the n-gram features beside the sentence vector.
             "ngram_weight": 0.65,
             "ngram_width": 512,

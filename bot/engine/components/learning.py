@@ -13,7 +13,7 @@ from bot.engine.components.knowledge import Knowledge, Sight
 from bot.engine.components.memory import remember
 from bot.engine.components.narrowing import strongest_directions
 from bot.engine.components.ngrams import NgramVectorizer
-from bot.engine.components.sentence_featurizer import ORIGIN, TYPO_TEXT
+from bot.engine.components.sentence_featurizer import NAME_TEXT, ORIGIN, TYPO_TEXT, in_words
 from bot.engine.components.softmax import Floats, Labels
 from bot.engine.components.trials import Findings, Lesson, fit_whole, try_out
 
@@ -34,15 +34,20 @@ def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
         texts.append([example.get(TYPO_TEXT) for example in examples])
     intents = sorted({example.get(INTENT) for example in examples})
     labels = np.asarray([intents.index(example.get(INTENT)) for example in examples], np.intp)
-    vectorizer = NgramVectorizer.fit(texts[0])
-    narrow, projection = _narrow(vectorizer, texts, config)
+    # What an intent is called says what is meant by it, as an example does.
+    names = [in_words(intent) for intent in intents] if config["names"] else []
+    vectorizer = NgramVectorizer.fit([*texts[0], *names])
+    narrow, projection = _narrow(vectorizer, [[*copy, *names] for copy in texts], config)
     encoder, full = _encoder_of(examples), None
-    lesson = _lesson(narrow[:1], labels, config, steps=config["max_iterations"] // 2)
+    lesson = _lesson(narrow[:1], labels, {**config, "max_iterations": config["max_iterations"] // 2}, len(names))
     plain, found = _sight(lesson, projection, config, tried=lesson.few(_FEW) if encoder else lesson)
     if encoder:
-        dense = [_vectors(examples, attribute, encoder) for attribute in (TEXT, TYPO_TEXT)[: len(texts)]]
-        both = [np.hstack([vectors, ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
-        full, found = _sight(_lesson(both, labels, config, dense=dense[0].shape[1]), projection, config)
+        called = {example.get(INTENT): example for example in examples}
+        of_names = _vectors([called[intent] for intent in intents] if names else [], NAME_TEXT, encoder)
+        dense = [[*_vectors(examples, attribute, encoder), *of_names] for attribute in (TEXT, TYPO_TEXT)[: len(texts)]]
+        both = [np.hstack([np.stack(vectors), ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
+        lesson = _lesson(both, labels, config, len(names), dense=len(dense[0][0]))
+        full, found = _sight(lesson, projection, config)
     told = report(texts[0], labels, intents, found)
     told |= {"wrong_with_strangers": wrong_with_strangers(found, config["strangers"])}
     logger.info(
@@ -105,11 +110,11 @@ def _calibration_error(probabilities: Floats, labels: Labels) -> float:
     return float(sum(gaps))
 
 
-def _lesson(
-    copies: list[Floats], labels: Labels, config: dict[str, Any], *, dense: int = 0, steps: int | None = None
-) -> Lesson:
-    steps = steps or config["max_iterations"]
-    return Lesson(copies=copies, labels=labels, dense=dense, l2=config["l2"], steps=steps, seed=config["seed"])
+def _lesson(copies: list[Floats], labels: Labels, config: dict[str, Any], named: int, dense: int = 0) -> Lesson:
+    return Lesson(
+        copies=copies, labels=np.append(labels, np.arange(named)), named=named, dense=dense, l2=config["l2"],
+        steps=config["max_iterations"], seed=config["seed"],
+    )  # fmt: skip
 
 
 def _sight(
@@ -160,7 +165,5 @@ def sentence_vector(message: Message, attribute: str, origin: str) -> Floats | N
     return None
 
 
-def _vectors(examples: list[Message], attribute: str, origin: str) -> Floats:
-    return np.stack(
-        [vector for example in examples if (vector := sentence_vector(example, attribute, origin)) is not None]
-    )
+def _vectors(examples: list[Message], attribute: str, origin: str) -> list[Floats]:
+    return [vector for example in examples if (vector := sentence_vector(example, attribute, origin)) is not None]

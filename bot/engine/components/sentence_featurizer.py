@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.featurizers.dense_featurizer.dense_featurizer import DenseFeaturizer
 from rasa.nlu.tokenizers.tokenizer import Tokenizer
-from rasa.shared.nlu.constants import FEATURE_TYPE_SENTENCE, TEXT
+from rasa.shared.nlu.constants import FEATURE_TYPE_SENTENCE, INTENT, TEXT
 from rasa.shared.nlu.training_data.features import Features
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: The attribute of a training message that holds its mistyped copy.
 TYPO_TEXT = "text_with_typos"
+#: The one that holds what its intent is called, in words.
+NAME_TEXT = "intent_in_words"
 #: How the origin of sentence vectors begins; the start of the encoder's hash follows.
 ORIGIN = "SentenceEmbeddingFeaturizer:"
 
@@ -96,17 +99,20 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Add vectors and noisy copies to the training messages."""
+        """Add noisy copies, the names of intents, and the vectors of all of it to the training messages."""
         cache = VectorCache(Path(self._config["cache"]), self._encoder) if self._encoder is not None else None
-        for message in training_data.training_examples:
+        examples = training_data.training_examples
+        for message in examples:
             if message.get(TEXT) and self._config["typo_rate"]:
                 message.set(TYPO_TEXT, with_typos(message.get(TEXT), self._config["typo_rate"], self._config["seed"]))
+            if message.get(TEXT) and message.get(INTENT):
+                message.set(NAME_TEXT, in_words(message.get(INTENT)))
         if cache is not None:
-            examples = training_data.training_examples
-            cache.learn(text for example in examples for name in (TEXT, TYPO_TEXT) if (text := example.get(name)))
+            attributes = (TEXT, TYPO_TEXT, NAME_TEXT)
+            cache.learn(text for example in examples for name in attributes if (text := example.get(name)))
             for message in examples:
-                self._add_vector(message, TEXT, cache.encode)
-                self._add_vector(message, TYPO_TEXT, cache.encode)
+                for name in attributes:
+                    self._add_vector(message, name, cache.encode)
             cache.save()
         return training_data
 
@@ -115,3 +121,8 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
         if self._encoder is not None and text:
             origin = f"{ORIGIN}{self._encoder.sha256[:16]}"
             message.add_features(Features(encode(text)[None, :], FEATURE_TYPE_SENTENCE, attribute, origin))
+
+
+def in_words(intent: str) -> str:
+    """Return the name of an intent as somebody would say it."""
+    return " ".join(re.findall(r"[^\W_]+", intent)).lower() or intent

@@ -44,6 +44,8 @@ class Lesson:
     labels: Labels
     #: how many columns, from the first, are the sentence vector; nought where there is none
     dense: int
+    #: of the rows, so many at the end are names of intents: learnt from, never asked
+    named: int = 0
     #: strength of the pull of all weights towards zero
     l2: float
     #: steps of the optimiser at most
@@ -56,19 +58,29 @@ class Lesson:
         return int(self.labels.max()) + 1
 
     @property
+    def asked(self) -> Labels:
+        """The labels of the messages: all but the names."""
+        return self.labels[: len(self.labels) - self.named]
+
+    @property
+    def names(self) -> Labels:
+        """The rows of the names."""
+        return np.arange(len(self.asked), len(self.labels))
+
+    @property
     def haste(self) -> int:
         """What the steps are divided by where others of its heads are fitted too, or come before."""
         return 4 if len(self.labels) > _MANY else 2
 
     def few(self, most: int) -> Lesson:
         """Return a lesson of at most so many messages of each intent."""
-        rows = _few(self.labels, most, np.random.default_rng(self.seed))
+        rows = np.append(_few(self.asked, most, np.random.default_rng(self.seed)), self.names)
         return replace(self, copies=[copy[rows] for copy in self.copies], labels=self.labels[rows])
 
     def part(self, rows: Labels, labels: Labels) -> Lesson:
         """Return the lesson of these rows only, with labels of their own, in fewer steps: it finds the same bar."""
         copies = [copy[rows] for copy in self.copies]
-        return replace(self, copies=copies, labels=labels, steps=max(1, self.steps // self.haste))
+        return replace(self, copies=copies, labels=labels, named=0, steps=max(1, self.steps // self.haste))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +115,7 @@ def try_out(lesson: Lesson, folds: int, most_wrong: float, strangers: float) -> 
     `strangers` is the share of out-of-scope messages that is expected among all: the greater, the less is answered.
     """
     held_out, start = _held_out(lesson, folds)
-    kinship, temperature = _kinship(held_out, lesson.labels)
+    kinship, temperature = _kinship(held_out, lesson.asked)
     logits = held_out.with_kin(kinship)
     friends, left_out, foreign_logits = _left_out(lesson, kinship)
     weights, bias = _weigh(friends, left_out)
@@ -113,7 +125,7 @@ def try_out(lesson: Lesson, folds: int, most_wrong: float, strangers: float) -> 
     probabilities = confidences(logits, temperature)
     trial = Trial(
         certainty=bar.in_scope(gather(logits, held_out.likeness)) * probabilities.max(1),
-        is_right=logits.argmax(1) == lesson.labels,
+        is_right=logits.argmax(1) == lesson.asked,
     )
     foreign = [confidences(part, temperature).max(1) for part in foreign_logits]
     stranger_certainty = bar.in_scope(left_out) * np.concatenate([np.zeros(0, np.float32), *foreign])
@@ -143,14 +155,15 @@ def _held_out(lesson: Lesson, folds: int) -> tuple[_Seen, Head]:
     With it comes the mean of the heads, each of which saw most messages.
     """
     dice = np.random.default_rng(lesson.seed)
-    labels, classes = lesson.labels, lesson.classes
+    labels, asked, classes = lesson.labels, lesson.asked, lesson.classes
     if len(labels) > _MANY:
         lesson, folds = replace(lesson, copies=lesson.copies[:1]), min(folds, _FEW_FOLDS)
-    fold = np.zeros(len(labels), np.intp)
+    # Names are in none.
+    fold = np.full(len(labels), -1, np.intp)
     for label in range(classes):
-        members = dice.permutation(np.flatnonzero(labels == label))
+        members = dice.permutation(np.flatnonzero(asked == label))
         fold[members] = np.arange(len(members)) % folds
-    logits = np.zeros((len(labels), classes), np.float32)
+    logits = np.zeros((len(asked), classes), np.float32)
     likeness = np.zeros_like(logits) if lesson.dense else None
     heads: list[Head] = []
     for number in range(folds):
@@ -173,7 +186,7 @@ def _few(labels: Labels, most: int, dice: np.random.Generator) -> Labels:
 def _left_out(lesson: Lesson, kinship: float) -> tuple[Floats, Floats, list[Floats]]:
     """Return the evidence of held-out messages of known intents, that of intents left out, and the logits of these."""
     dice = np.random.default_rng(lesson.seed)
-    rows = _few(lesson.labels, _OF_AN_INTENT, dice)
+    rows = _few(lesson.asked, _OF_AN_INTENT, dice)
     friends: list[Floats] = []
     strangers: list[Floats] = []
     foreign_logits: list[Floats] = []
@@ -181,6 +194,7 @@ def _left_out(lesson: Lesson, kinship: float) -> tuple[Floats, Floats, list[Floa
         is_left = np.isin(lesson.labels[rows], left)
         known = dice.permutation(rows[~is_left])
         held, learnt = np.split(known, [len(known) // _HELD_OUT])
+        learnt = np.append(learnt, lesson.names[np.isin(lesson.labels[lesson.names], lesson.labels[learnt])])
         intents, labels = np.unique(lesson.labels[learnt], return_inverse=True)
         if len(intents) < 2 or not len(held):
             continue
