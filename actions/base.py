@@ -147,11 +147,11 @@ def _step(action: str, titles: Mapping[str, str]) -> str | None:
 
 
 def queued(result: Result, context: TurnContext) -> Result:
-    """Return `result` with the words that close a handoff; while a ticket is open no second one is asked for."""
+    """Return `result` with the words that close a handoff; while a ticket is open none is asked for but in danger."""
     if result.handoff is None:
         return result
     left = replace(result, follow=None, leaves_form=True)
-    if context.owner is Owner.BOT:
+    if context.owner is Owner.BOT or result.handoff.reason is Reason.IN_DANGER:
         return left if result.says else replace(left, says=(Say(response="say_handoff"),))
     return replace(left, handoff=None, says=result.says or (still_queued(context),))
 

@@ -53,7 +53,7 @@ PEOPLE_ONLY: dict[str, PeopleOnly] = {
         summary="Is angry; needs a person who reads the conversation first.",
     ),
     "self_harm": PeopleOnly(
-        reason=Reason.PEOPLE_ONLY,
+        reason=Reason.IN_DANGER,
         topic="somebody in danger",
         response="say_crisis",
         summary="May be about to harm themselves: answer at once, with care.",

@@ -21,6 +21,7 @@ REASONS = {
     Reason.LOW_CONFIDENCE: "the bot was not sure",
     Reason.FAILED_ACTION: "something the bot tried did not work",
     Reason.ANGER: "the customer is upset",
+    Reason.IN_DANGER: "may be about to harm themselves",
     Reason.PEOPLE_ONLY: "a topic for people",
     Reason.VERIFICATION_FAILED: "could not prove who they are",
     Reason.IN_PUBLIC: "written in public",

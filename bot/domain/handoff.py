@@ -14,6 +14,8 @@ class Reason(StrEnum):
     LOW_CONFIDENCE = "low_confidence"
     FAILED_ACTION = "failed_action"
     ANGER = "anger"
+    #: they may be about to harm themselves: before all others
+    IN_DANGER = "in_danger"
     PEOPLE_ONLY = "people_only"
     VERIFICATION_FAILED = "verification_failed"
     #: it was written where everybody reads it, and no approved text answers it

@@ -12,7 +12,7 @@ from bot.domain.rules import Rules, Team
 from bot.domain.tickets import Agent, AgentId, Priority
 
 #: How urgent a ticket is at least, for the reason it was opened.
-_LEAST = {Reason.ANGER: Priority.HIGH}
+_LEAST = {Reason.ANGER: Priority.HIGH, Reason.IN_DANGER: Priority.URGENT}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

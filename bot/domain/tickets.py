@@ -12,7 +12,7 @@ from bot.domain.channels import ChannelAddress
 from bot.domain.clocks import TicketClock
 from bot.domain.conversations import Conversation, ConversationId
 from bot.domain.customers import CustomerRecord
-from bot.domain.handoff import HandoffRequest
+from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.invitations import Joined
 from bot.domain.messages import TranscriptLine
 from bot.domain.moods import Mood
@@ -27,6 +27,8 @@ TeamName = NewType("TeamName", str)
 
 #: When something is due that is not.
 NEVER = datetime.max.replace(tzinfo=UTC)
+#: When what goes before all else is due.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 #: What the ids of those begin with who answer outside the desk.
 _ELSEWHERE = "channel:"
 #: The team of those who made no teams.
@@ -137,9 +139,14 @@ class Ticket:
         return self.state is TicketState.CLAIMED and self.agent is not None and self.agent.id == agent.id
 
     @property
+    def is_in_danger(self) -> bool:
+        """Whether the customer may be about to harm themselves."""
+        return self.request.reason is Reason.IN_DANGER
+
+    @property
     def urgency(self) -> tuple[datetime, int, int]:
-        """Sorts before that of a ticket that can wait longer: by what is due, then priority, then age."""
-        return self.next_due_at or NEVER, self.priority.rank, self.number
+        """Sorts before that of a ticket that can wait longer: danger first, then what is due, priority, and age."""
+        return AT_ONCE if self.is_in_danger else self.next_due_at or NEVER, self.priority.rank, self.number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 from bot import metrics
 from bot.domain.conversations import Conversation, Owner
 from bot.domain.desk import DeskPost, DeskPostKind
-from bot.domain.handoff import HandoffRequest
+from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.routing import Asker, route
 from bot.domain.tickets import Ticket
-from bot.pipeline import promises
+from bot.pipeline import danger, promises
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.reopening import closed_lately, reopen
 from bot.store import conversations, tickets
@@ -26,9 +26,10 @@ def hand_off(
     """
     known = tickets.last_of(connection, conversation.id)
     if known is not None and known.state.is_open:
-        return conversation, known
+        return conversation, _with_alarm(connection, writer, known, request)
     if known is not None and closed_lately(writer, known, request.topic):
-        return reopen(connection, writer, conversation, known, request)
+        conversation, ticket = reopen(connection, writer, conversation, known, request)
+        return conversation, _with_alarm(connection, writer, ticket, request)
     conversations.give_to(connection, conversation, Owner.QUEUE)
     asker = Asker(channel=conversation.address.channel, language=conversation.language, tier=tier)
     chosen = route(writer.rules, request, asker)
@@ -37,4 +38,9 @@ def hand_off(
     metrics.TICKETS.labels(request.reason.value).inc()
     writer.post_card(connection, ticket.id)
     writer.post(connection, DeskPost(ticket_id=ticket.id, kind=DeskPostKind.TRANSCRIPT), f"transcript:{ticket.id}")
+    ticket = _with_alarm(connection, writer, ticket, request)
     return conversations.get(connection, conversation.id), tickets.get(connection, ticket.id) or ticket
+
+
+def _with_alarm(connection: Connection, writer: Writer, ticket: Ticket, request: HandoffRequest) -> Ticket:
+    return danger.alarm(connection, writer, ticket, request) if request.reason is Reason.IN_DANGER else ticket

@@ -8,6 +8,7 @@ from bot.domain.clocks import ClockKind, TicketClock
 from bot.domain.rules import Team
 from bot.domain.tickets import Ticket
 
+IN_DANGER = "🆘 The customer may be about to harm themselves. Answer at once, before all others."
 EDITED_LATE = "Edited after you answered"
 ASKED_PRIVATELY = "🔒 They were asked in private, as an answer to what they wrote here: nobody else reads it."
 #: Characters of a message that a remark quotes.

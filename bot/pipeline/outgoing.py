@@ -32,6 +32,8 @@ from bot.store.schema import outbox as outbox_table
 
 log = structlog.get_logger()
 
+#: The rank of posts that go before all others.
+_DANGER = -20
 #: Of one ticket's posts and its equals': what people talk about now goes before what is new, and that before its past.
 _ORDER = {DeskPostKind.CARD: 1, DeskPostKind.TRANSCRIPT: 2}
 
@@ -161,13 +163,13 @@ class Writer:
         ticket = tickets.get(connection, post.ticket_id)
         if ticket is None:
             return desk.gate(post, None), -1
-        rank = 10 * ticket.priority.rank + _ORDER.get(post.kind, 0)
+        rank = _rank(ticket) + _ORDER.get(post.kind, 0)
         return desk.gate(post, self.rules.team(ticket.team).slack_channel), rank
 
     def rank_anew(self, connection: Connection, ticket: Ticket) -> None:
         """Let what waits to be posted of a ticket go by its priority as it is now."""
         if self.desk is not None and self.desk.channel is not None:
-            outbox.rank_anew(connection, self.desk.lane(ticket.id), 10 * ticket.priority.rank, 10)
+            outbox.rank_anew(connection, self.desk.lane(ticket.id), _rank(ticket), 10)
 
     def post_card(self, connection: Connection, ticket_id: TicketId) -> None:
         """Show the ticket's card as it is now."""
@@ -182,3 +184,8 @@ class Writer:
     def post_notice(self, connection: Connection, ticket_id: TicketId, text: str, key: str) -> None:
         """Show a remark of the pipeline in the ticket's thread."""
         self.post(connection, DeskPost(ticket_id=ticket_id, kind=DeskPostKind.NOTICE, text=text), f"notice:{key}")
+
+
+def _rank(ticket: Ticket) -> int:
+    """Return the rank of the first of a ticket's posts; they take up ten of them."""
+    return _DANGER if ticket.is_in_danger else 10 * ticket.priority.rank

@@ -216,6 +216,9 @@ def _say(connection: Connection, writer: Writer, conversation: Conversation, tex
 def _request(verdict: Verdict, found: Found, *, is_invited: bool) -> HandoffRequest:
     what = {Kind.COMPLAINT: "complaint"}.get(verdict.kind, "question")
     whom = "to us" if found.message.is_to_us else "about us"
+    wished = found.turn.handoff if found.turn is not None else None
+    if wished is not None and wished.reason is Reason.IN_DANGER:
+        return wished
     return HandoffRequest(
         reason=Reason.ANGER if verdict.mood is Mood.ANGRY else Reason.IN_PUBLIC,
         topic=(found.intent or f"{what} in public").replace("_", " "),

@@ -13,11 +13,12 @@ from bot.dialogue.wire import Turn
 from bot.domain.conversations import Owner
 from bot.domain.desk import DeskPost, DeskPostKind
 from bot.domain.errors import EngineError
+from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import InboundMessage
 from bot.domain.ports import Clock, CustomerDirectory
 from bot.domain.suggestions import Suggestion, SuggestionState
 from bot.domain.tickets import TicketId, TicketState
-from bot.pipeline import phrases, promises, proving
+from bot.pipeline import danger, phrases, promises, proving
 from bot.pipeline.background import Background
 from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.outgoing import Writer
@@ -83,6 +84,8 @@ class Relaying:
             return
         finally:
             self._waiting_count -= 1
+        if turn.handoff is not None and turn.handoff.reason is Reason.IN_DANGER and situation.ticket is not None:
+            await self._parts.database.write(_alarm, writer, situation, turn.handoff)
         text = draft_of(turn)
         if text and situation.ticket is not None:
             draft = Suggestion(
@@ -118,6 +121,13 @@ def _relay(
         if checked is not None:
             proving.record_check(connection, writer, conversation, ticket, checked)
     inbox.finish(connection, row.lease, writer.now)
+
+
+def _alarm(connection: Connection, writer: Writer, situation: Situation, request: HandoffRequest) -> None:
+    conversations.lock(connection, situation.conversation.id)
+    ticket = tickets.open_of(connection, situation.conversation.id)
+    if ticket is not None:
+        danger.alarm(connection, writer, ticket, request)
 
 
 def _offer(connection: Connection, writer: Writer, ticket_id: TicketId, draft: Suggestion) -> None:

@@ -14,7 +14,7 @@ from bot.domain.customers import CustomerId
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.messages import Author, MessageId, OutboundMessage
 from bot.domain.tickets import Ticket, TicketId
-from bot.pipeline import bursts, phrases, promises
+from bot.pipeline import bursts, danger, phrases, promises
 from bot.pipeline.aftercare import is_courtesy
 from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.handing_off import hand_off
@@ -141,6 +141,7 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
     """Answer what the bot is sure of, keep the customer's place, and show everything to the people in the thread."""
     ticket = tickets.open_of(connection, conversation.id)
     is_sure = not turn.is_fallback and turn.handoff is None
+    is_in_danger = turn.handoff is not None and turn.handoff.reason is Reason.IN_DANGER
     if ticket is not None and row.kind is InboxKind.MESSAGE:
         promises.customer_wrote(connection, writer, ticket)
         for message_id in row.message_ids:
@@ -150,7 +151,9 @@ def _while_queued(connection: Connection, writer: Writer, row: InboxRow, convers
         # The bot knows the place, but not how long it takes.
         _record_turn(connection, writer, row, conversation, turn)
         _tell_place(connection, writer, row, conversation, ticket)
-    elif is_sure:
+    elif is_sure or is_in_danger:
+        if ticket is not None and turn.handoff is not None:
+            ticket = danger.alarm(connection, writer, ticket, turn.handoff)
         _record_turn(connection, writer, row, conversation, turn)
         for message_id in _say_answers(connection, writer, row, conversation, turn):
             if ticket is not None:

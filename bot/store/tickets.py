@@ -12,7 +12,18 @@ from sqlalchemy import Connection, bindparam, case, func, literal, literal_colum
 from bot.domain.conversations import ConversationId
 from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.routing import Route
-from bot.domain.tickets import NEVER, Agent, AgentId, Priority, TeamName, Ticket, TicketEvent, TicketId, TicketState
+from bot.domain.tickets import (
+    AT_ONCE,
+    NEVER,
+    Agent,
+    AgentId,
+    Priority,
+    TeamName,
+    Ticket,
+    TicketEvent,
+    TicketId,
+    TicketState,
+)
 from bot.store.database import Moment, insert_once
 from bot.store.ids import new_ticket_id
 from bot.store.prepared import Prepared
@@ -22,7 +33,10 @@ _OPEN = (TicketState.QUEUED.value, TicketState.CLAIMED.value)
 _IS_OPEN = tickets.c.state.in_([literal_column(f"'{state}'") for state in _OPEN])
 # `Ticket.urgency`
 _URGENCY = (
-    func.coalesce(tickets.c.next_due_at, literal(NEVER, Moment())),
+    case(
+        (tickets.c.reason == Reason.IN_DANGER.value, literal(AT_ONCE, Moment())),
+        else_=func.coalesce(tickets.c.next_due_at, literal(NEVER, Moment())),
+    ),
     case({priority.value: priority.rank for priority in Priority}, value=tickets.c.priority),
     tickets.c.number,
 )

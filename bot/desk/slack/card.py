@@ -21,7 +21,8 @@ _SIGNS = {Priority.URGENT: "🔴", Priority.HIGH: "🟠", Priority.LOW: "⚪"}
 def card(view: TicketView) -> Post:
     """Return the ticket's card."""
     ticket = view.ticket
-    title = f"{'PUBLIC · ' if view.is_public else ''}#{ticket.number} · {ticket.request.topic}"
+    signs = f"{'🆘 ' if ticket.is_in_danger else ''}{'PUBLIC · ' if view.is_public else ''}"
+    title = f"{signs}#{ticket.number} · {ticket.request.topic}"
     made = [blocks.header(title), *publicly.banner(view), blocks.context(*_status(view))]
     if ticket.state.is_open:
         made += [*due(view), blocks.facts(_facts(view)), *_last_words(view), *publicly.joined(view)]
