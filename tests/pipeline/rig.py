@@ -46,6 +46,8 @@ SAM = Agent(id=AgentId("test:sam"), name="Sam")
 #: Each ticket stands for itself, and nobody is asked how it was.
 PLAIN = Rules(asks_satisfaction=False, reopen_within=timedelta())
 KIM = Agent(id=AgentId("test:kim"), name="Kim")
+#: More than fits into one message.
+LONG = " ".join(f"word{n:03}" for n in range(60))
 
 
 class SetClock:

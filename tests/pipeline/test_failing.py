@@ -1,16 +1,10 @@
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.domain.acts import Claim, HandBack
-from bot.domain.assurance import BARRED_FOR, GUESSES_MAX, IDLE_FOR, LASTS_FOR, MAX_FAILURES, Act, Level
-from bot.domain.conversations import Owner
-from bot.domain.customers import OrderNumber
 from bot.domain.errors import DirectoryUnavailableError, EngineDiedError, EngineUnavailableError, TurnFailedError
 from bot.domain.handoff import Reason
 from bot.domain.ports import CommandResult
@@ -18,11 +12,9 @@ from bot.domain.retry import CRASHES_MAX
 from bot.pipeline import phrases
 from bot.pipeline.worker import LEASE_FOR
 from bot.store import inbox
-from bot.store.conversations import StoredAssurances
-from bot.store.schema import timers
 from bot.store.schema import turns as turns_table
 from tests.fakes.connector import ProcessKilledError, message
-from tests.pipeline.rig import SAM, Rig, command, handoff, proof, reminder, turn
+from tests.pipeline.rig import SAM, Rig, command, handoff, proof, turn
 
 
 class TestEngine:
@@ -272,188 +264,6 @@ class TestCommands:
         assert phrases.NOT_REACHED in rig.seen()[-1]
         assert await rig.ticket_count() == 1
         assert (await rig.outbox_states())["dead"] == 1
-
-
-class TestProofs:
-    """Who somebody is, is what the brand's records say."""
-
-    async def _assurance(self, rig: Rig) -> tuple[str | None, Level]:
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
-        return held.customer_id, held.level_at(rig.clock.now())
-
-    async def test_a_proof_that_fits_binds_the_customer(self, rig: Rig) -> None:
-        """Order number and postcode of the same order make the writer known, and the desk shows the record."""
-        member = rig.member()
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(member.order_number, member.postcode.lower()),))
-        rig.engine.by_text["person"] = handoff()
-        await rig.writes("me")
-        assert await self._assurance(rig) == (member.customer_id, Level.L1)
-        await rig.writes("person")
-        record = (await rig.view()).record
-        assert record is not None
-        assert record.customer.name == member.name
-
-    @pytest.mark.parametrize("given", ["", "SW1A 1AA", "BS6 5TB"])
-    async def test_a_forged_proof_binds_nobody(self, rig: Rig, given: str) -> None:
-        """A turn that says a proof succeeded is not believed: the records are asked, and count it as failed."""
-        number = rig.member(4).order_number
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(number, given),))
-        await rig.writes("me")
-        assert await self._assurance(rig) == (None, Level.L0)
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
-        assert held.failure_count == 1
-
-    async def test_nobody_is_bound_while_the_records_cannot_be_read(self, rig: Rig) -> None:
-        """Without records a proof neither binds nor counts as failed."""
-        member = rig.member()
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(member.order_number, member.postcode),))
-
-        async def unavailable(_number: OrderNumber, _proof: str) -> None:
-            raise DirectoryUnavailableError
-
-        rig.directory.find_order = unavailable  # type: ignore[method-assign, assignment]
-        await rig.writes("me")
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
-        assert (held.customer_id, held.failure_count) == (None, 0)
-
-    async def test_guessing_is_barred(self, rig: Rig) -> None:
-        """After five failed proofs even a right one is not believed, until an hour has passed."""
-        member = rig.member()
-        rig.engine.by_text["guess"] = turn("No.", proofs=(proof(member.order_number, "AB1 2CD", succeeded=False),))
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(member.order_number, member.postcode),))
-        for _ in range(MAX_FAILURES):
-            await rig.writes("guess")
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
-        assert held.is_barred_at(rig.clock.now())
-        await rig.writes("me")
-        assert await self._assurance(rig) == (None, Level.L0)
-        rig.clock.pass_(seconds=(BARRED_FOR + timedelta(seconds=1)).total_seconds())
-        await rig.writes("me")
-        assert await self._assurance(rig) == (member.customer_id, Level.L1)
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
-        assert held.failure_count == 0
-
-    async def test_guessing_from_ever_new_conversations_is_barred(self, rig: Rig) -> None:
-        """An order, or a postcode, that too many proofs fail with is looked at for nobody, until an hour has passed."""
-        member, other = rig.member(), rig.member(1)
-        assurances = StoredAssurances(rig.database)
-        tries = [proof(member.order_number, f"AB{n} 2CD", succeeded=False) for n in range(GUESSES_MAX)]
-        tries += [proof(f"CL-90000{n}", other.postcode.lower(), succeeded=False) for n in range(GUESSES_MAX)]
-        for n, attempt in enumerate(tries):
-            rig.engine.by_text[f"guess {n}"] = turn("No.", proofs=(attempt,))
-            await rig.writes(f"guess {n}", f"visitor-{n}")
-
-        async def is_guessed_at(number: str, given: str) -> bool:
-            return await assurances.is_guessed_at(OrderNumber(number), given, rig.clock.now())
-
-        assert await is_guessed_at(member.order_number, member.postcode)
-        assert await is_guessed_at(other.order_number, other.postcode)
-        assert not await is_guessed_at(other.order_number, other.email)
-        rig.clock.pass_(seconds=BARRED_FOR.total_seconds() + 1)
-        assert not await is_guessed_at(member.order_number, member.postcode)
-
-    async def test_a_silence_ends_the_assurance(self, rig: Rig) -> None:
-        """Who comes back after a long silence has to prove anew who they are, also while they go on writing."""
-        member = rig.member()
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(member.order_number, member.postcode),))
-        await rig.writes("me")
-        for _ in range(3):
-            rig.clock.pass_(seconds=IDLE_FOR.total_seconds())
-            await rig.writes("still here")
-            assert (await self._assurance(rig))[1] is Level.L1
-        rig.clock.pass_(seconds=IDLE_FOR.total_seconds() + 1)
-        await rig.writes("somebody")
-        assert (await self._assurance(rig))[1] is Level.L0
-        rig.engine.by_text["cancel"] = turn("One moment.", commands=(command(member.order_number),))
-        await rig.writes("cancel")
-        assert "no such order of yours" in rig.seen()[-1]
-
-    async def test_no_assurance_lasts_for_ever(self, rig: Rig) -> None:
-        """Even somebody who writes all day proves anew who they are after half a day."""
-        member = rig.member()
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(member.order_number, member.postcode),))
-        await rig.writes("me")
-        for _ in range(int(LASTS_FOR / IDLE_FOR) + 1):
-            rig.clock.pass_(seconds=IDLE_FOR.total_seconds())
-            await rig.bring(message(rig.connector, "ann", f"{rig.clock.now()}", "hm"))
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation()).id)
-        assert not held.allows(Act.OWN_ORDERS, rig.clock.now())
-
-    async def test_a_customer_is_known_only_where_they_proved_it(self, rig: Rig) -> None:
-        """Another address knows nothing of the proof."""
-        member = rig.member()
-        rig.engine.by_text["me"] = turn("Thanks.", proofs=(proof(member.order_number, member.postcode),))
-        await rig.writes("me")
-        await rig.writes("hello", "eve")
-        held = await StoredAssurances(rig.database).assurance((await rig.conversation("eve")).id)
-        assert held.customer_id is None
-
-
-class TestTimers:
-    """Intents that are triggered later."""
-
-    async def test_a_timer_fires_once(self, rig: Rig) -> None:
-        """At its moment a timer becomes one turn, however many sweeps look."""
-        at = rig.clock.now() + timedelta(minutes=5)
-        rig.engine.by_text["later"] = turn("ok", reminders=(reminder("check", at, "follow_up"),))
-        await rig.writes("later")
-        await rig.wait_out(minutes=4)
-        assert rig.seen() == ["ok"]
-        rig.clock.pass_(minutes=2)
-        await asyncio.gather(*(rig.sweep() for _ in range(5)))
-        await rig.settle()
-        assert rig.seen() == ["ok", "re: /follow_up"]
-        meaning = rig.engine.requests[-1].meaning
-        assert meaning is not None
-        assert meaning.entities == {"a": "b"}
-
-    async def test_every_timer_fires(self, rig: Rig) -> None:
-        """A timer set after another one fired fires too."""
-        for n in range(3):
-            at = rig.clock.now() + timedelta(minutes=1)
-            rig.engine.by_text["later"] = turn("ok", reminders=(reminder("check", at, f"follow_up_{n}"),))
-            await rig.writes("later")
-            await rig.wait_out(minutes=2)
-        assert [said for said in rig.seen() if said != "ok"] == [f"re: /follow_up_{n}" for n in range(3)]
-
-    async def test_a_timer_is_replaced_and_dropped(self, rig: Rig) -> None:
-        """A second timer of the same name takes the first one's place; dropping one, or all, silences them."""
-        at = rig.clock.now() + timedelta(minutes=1)
-        for words, reminders in {
-            "first": (reminder("a", at, "old"), reminder("b", at, "b"), reminder("c", at, "c")),
-            "second": (reminder("a", at, "new"), reminder("b", None)),
-        }.items():
-            rig.engine.by_text[words] = turn("ok", reminders=reminders)
-            await rig.writes(words)
-        await rig.wait_out(minutes=2)
-        assert sorted(rig.seen()) == ["ok", "ok", "re: /c", "re: /new"]
-        rig.engine.by_text["third"] = turn("ok", reminders=(reminder("a", rig.clock.now(), "x"), reminder(None, None)))
-        await rig.writes("third")
-        await rig.wait_out(minutes=1)
-        assert "re: /x" not in rig.seen()
-
-    async def test_a_timer_leaves_an_agent_alone(self, rig: Rig) -> None:
-        """A timer that fires while people have the conversation says nothing."""
-        at = rig.clock.now() + timedelta(minutes=1)
-        rig.engine.by_text["person"] = handoff(reminders=(reminder("a", at, "follow_up"),))
-        await rig.writes("person")
-        await rig.wait_out(minutes=2)
-        assert "re: /follow_up" not in rig.seen()
-        assert (await rig.conversation()).owner is Owner.QUEUE
-
-    async def test_a_timer_of_nobody_harms_no_other(self, rig: Rig) -> None:
-        """A timer whose conversation is gone is dropped, and the others fire."""
-        at = rig.clock.now()
-        rig.engine.by_text["later"] = turn("ok", reminders=(reminder("a", at, "follow_up"),))
-        await rig.writes("later")
-
-        def orphan(connection: Connection) -> None:
-            row = connection.execute(select(timers)).mappings().one()
-            connection.execute(timers.insert().values({**row, "id": row["id"] + 1, "conversation_id": "gone"}))
-
-        await rig.database.write(orphan)
-        await rig.wait_out(minutes=0.5)
-        assert rig.seen() == ["ok", "re: /follow_up"]
 
 
 async def test_personal_words_stay_out_of_database_errors(rig: Rig) -> None:

@@ -151,3 +151,13 @@ async def bench(**settings: Any) -> AsyncIterator[Bench]:
             yield made
         finally:
             await made.connector.close()
+
+
+async def asks_in_public(stand: Bench, text: str) -> InboundMessage:
+    """Return what a customer writes where everybody reads, as it comes in."""
+    async with stand.polling() as inbox:
+        stand.jane.writes(text, stand.support)
+        await stand.discord.until(lambda: bool(inbox.events))
+    (event,) = inbox.events
+    assert isinstance(event, InboundMessage)
+    return event

@@ -12,12 +12,13 @@ from pydantic import SecretStr
 
 from bot.domain.channels import ChannelAddress
 from bot.domain.connectors import SendText, WebhookRequest
-from bot.domain.messages import Choice, InboundEvent, InboundMessage
+from bot.domain.messages import Attachment, AttachmentKind, Choice, InboundEvent, InboundMessage
 from connectors.line.connector import LineConnector, LineSettings, signature
 from simulator.line import FakeLine, Json, Person
 from simulator.line_server import LineServer, running
 
 JANE = "U4af4980629ab5c2d0f5a4f2b7a3d1e0c"
+PICTURE = Attachment(kind=AttachmentKind.IMAGE, reference="https://example.com/tea.png", name="tea.png")
 
 
 @dataclass(kw_only=True)

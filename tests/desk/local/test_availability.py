@@ -15,7 +15,7 @@ from bot.domain.shifts import Availability
 from bot.domain.tickets import Agent, AgentId, TicketId
 from bot.pipeline.desk.shifts import Shifts
 from tests.desk.floor import Floor
-from tests.desk.local.test_routes import SECRET, Visit, fields_of
+from tests.desk.local.visit import SECRET, Visit, fields_of
 from tests.desk.serving import serve
 from tests.fakes.media import MemoryMedia
 
