@@ -285,6 +285,15 @@ turn:
     };
 
 leaving:
+#ifdef UNHEARD
+    /* Nobody heard that the claim was committed: it is found by its token and gone on with, if it is not too late now. */
+    atomic {
+        if
+        :: MINE(outbox[n]) -> withhold_stale(n)
+        :: true
+        fi
+    };
+#endif
     atomic {
         if
         :: outbox[n].state == WITHHELD -> rest(); goto idle

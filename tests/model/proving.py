@@ -22,7 +22,7 @@ _UNREACHED = re.compile(r"^\t\S+\.pml:(\d+), state \d+, \"\w+\[\w+\]\.state = ",
 RIGHT = {
     "keyed, a crash": "KEYED=1 LAPSES=0 CLAIMS",
     "no key, a crash": "KEYED=0 LAPSES=0 CLAIMS",
-    "no key, a lapse": "KEYED=0 CRASHES=0 CLAIMS",
+    "no key, a lapse, a claim unheard of": "KEYED=0 CRASHES=0 CLAIMS UNHEARD",
     "poison first": "KEYED=0 LAPSES=0 POISON=0",
     "poison second": "KEYED=1 CRASHES=0 LAPSES=0 POISON=1 CLAIMS",
     "poisonous answer": "KEYED=1 CRASHES=0 LAPSES=0 POISON_OUT=0 CLAIMS",
