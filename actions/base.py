@@ -124,6 +124,7 @@ def ask_people(context: TurnContext, reason: Reason, topic: str, summary: str) -
         summary=f"{summary} {named(context)}".strip(),
         tried=tried(context),
         order_number=context.order_number,
+        language=context.language or None,
     )
 
 

@@ -28,6 +28,15 @@ REASONS = {
     Reason.OTHER: "handed over by the bot",
 }
 
+#: Languages by the first part of their code; any other is called by its code.
+LANGUAGES = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
+    "es": "Spanish", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian",
+    "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian",
+    "zh": "Chinese",
+}  # fmt: skip
+
 STATES = {
     TicketState.QUEUED: "waiting",
     TicketState.CLAIMED: "claimed",
@@ -135,6 +144,12 @@ def known_name(view: TicketView) -> str:
     """Return the name in the record, else what the channel calls the customer; empty when nobody knows."""
     known = view.record.customer.name if view.record is not None else ""
     return known.strip() or (view.conversation.display_name or "").strip()
+
+
+def language(view: TicketView) -> str:
+    """Return what language the customer writes, or their channel says they speak; empty where nobody knows."""
+    code = view.conversation.language or ""
+    return LANGUAGES.get(code.replace("_", "-").partition("-")[0].lower(), code)
 
 
 def customer_name(view: TicketView) -> str:

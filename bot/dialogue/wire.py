@@ -107,6 +107,8 @@ class Turn:
     #: {"slots": {...}, "active_loop": name or none}
     state: dict[str, Any]
     model_id: str
+    #: code of the language that the message is in; none: nobody could tell
+    language: str | None = None
 
 
 def read_turn(body: object) -> Turn:
@@ -155,6 +157,7 @@ def _turn(body: dict[str, Any]) -> Turn:
         is_fallback=bool(body["fallback"]),
         state={"slots": dict(body["slots"]), "active_loop": body["active_loop"]},
         model_id=str(body["model_id"]),
+        language=str(body["language"]) if body.get("language") else None,
     )
 
 

@@ -36,6 +36,8 @@ class HandoffRequest:
     tried: tuple[str, ...] = ()
     #: the order at stake, as the customer gave it
     order_number: str | None = None
+    #: code of the language that the customer writes; none: that of the conversation
+    language: str | None = None
 
     def to_payload(self) -> dict[str, object]:
         """Return the JSON object an action utters as a custom payload."""
@@ -46,6 +48,7 @@ class HandoffRequest:
                 "summary": self.summary,
                 "tried": list(self.tried),
                 "order_number": self.order_number,
+                "language": self.language,
             }
         }
 
@@ -61,7 +64,7 @@ class HandoffRequest:
         if not isinstance(body, dict):
             raise ValueError("a handoff payload must be an object")  # noqa: TRY004 - one kind of error for all bad JSON
         tried = body.get("tried") or []
-        order_number = body.get("order_number")
+        order_number, language = body.get("order_number"), body.get("language")
         if not isinstance(tried, list):
             raise ValueError("`tried` of a handoff payload must be a list")  # noqa: TRY004
         reason = str(body.get("reason"))
@@ -71,4 +74,5 @@ class HandoffRequest:
             summary=str(body.get("summary") or ""),
             tried=tuple(str(step) for step in tried),
             order_number=str(order_number) if order_number else None,
+            language=str(language) if language else None,
         )

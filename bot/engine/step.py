@@ -285,6 +285,7 @@ def _outcome(
         "slots": {name: value for name, value in tracker.current_slot_values().items() if value is not None},
         "actions": [event.action_name for event in new if isinstance(event, ActionExecuted)],
         "parts": [message.text for message in messages],
+        "language": parsed.get("language"),
         "model_id": processor.model_metadata.model_id,
     }
 

@@ -32,9 +32,8 @@ _COURTESY = frozenset({"thank", "goodbye", "praise", "greet"})
 _COURTESY_WORDS_MAX = 6
 #: Lines in which the question is looked for that a customer answers.
 _LOOKED_BACK = 10
-_QUESTIONS = frozenset({phrases.HOW_WAS_IT, phrases.SORRY_FOR_THAT})
 _NUMBER = re.compile(r"([1-5])\W*(?:(?:/|of|out of)\s*5|stars?)?\W*")
-_YES = re.compile(r"(yes|yeah|yep|ja|oui|si|sí|please)\W*(please)?\W*")
+_YES = re.compile(r"(yes|yeah|yep|ja|gern|oui|si|sí|please)\W*(please)?\W*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +47,13 @@ class Rating:
 
 def ask_rating(connection: Connection, writer: Writer, conversation: Conversation, ticket: Ticket, key: str) -> None:
     """Ask how it was, with a button for each answer."""
+    titles = [phrases.told(title, conversation.language) for title in phrases.RATINGS]
     offered = tuple(
         choices.add(connection, conversation.id, title, _meaning(RATE, ticket, rating=str(value)), writer.now)
-        for value, title in enumerate(phrases.RATINGS, 1)
+        for value, title in enumerate(titles, 1)
     )
-    message = OutboundMessage(author=Author.SYSTEM, text=phrases.HOW_WAS_IT, choices=offered)
+    text = phrases.told(phrases.HOW_WAS_IT, conversation.language)
+    message = OutboundMessage(author=Author.SYSTEM, text=text, choices=offered)
     writer.say(connection, conversation, message, key)
 
 
@@ -68,9 +69,9 @@ def read_aftercare(connection: Connection, ticket: Ticket | None, text: str, mea
     if ticket is None or ticket.state.is_open or not (number or is_yes):
         return None
     question = _question(connection, ticket)
-    if number and question == phrases.HOW_WAS_IT:
+    if number and question in phrases.every(phrases.HOW_WAS_IT):
         return _meaning(RATE, ticket, rating=str(number))
-    if is_yes and question == phrases.SORRY_FOR_THAT:
+    if is_yes and question in phrases.every(phrases.SORRY_FOR_THAT):
         return _meaning(REOPEN, ticket)
     return None
 
@@ -83,7 +84,8 @@ def _question(connection: Connection, ticket: Ticket) -> str:
         for line in transcript.last(connection, ticket.conversation_id, _LOOKED_BACK)
         if line.author is not Author.CUSTOMER and since is not None and line.at >= since
     ]
-    asked = next((line for line in reversed(told) if line.text in _QUESTIONS), None)
+    questions = phrases.every(phrases.HOW_WAS_IT) | phrases.every(phrases.SORRY_FOR_THAT)
+    asked = next((line for line in reversed(told) if line.text in questions), None)
     if asked is None:
         return told[-1].text if told else ""
     known = turns.intents(connection, ticket.conversation_id, asked.at, _LOOKED_BACK)
@@ -93,9 +95,9 @@ def _question(connection: Connection, ticket: Ticket) -> str:
 
 
 def _typed_rating(typed: str) -> int | None:
-    titles = [title.casefold() for title in phrases.RATINGS]
-    if typed in titles:
-        return titles.index(typed) + 1
+    for value, title in enumerate(phrases.RATINGS, 1):
+        if typed in {said.casefold() for said in phrases.every(title)}:
+            return value
     match = _NUMBER.fullmatch(typed)
     return int(match[1]) if match else None
 
@@ -127,11 +129,14 @@ def _rate(connection: Connection, writer: Writer, conversation: Conversation, ti
     if ticket.state.is_open:
         return
     closing = f"{ticket.id}:{ticket.closed_at:%Y%m%d%H%M%S%f}"
+    language = conversation.language
     if value > LOW:
-        thanks = OutboundMessage(author=Author.SYSTEM, text=phrases.THANKS_FOR_RATING)
+        thanks = OutboundMessage(author=Author.SYSTEM, text=phrases.told(phrases.THANKS_FOR_RATING, language))
     else:
-        yes = choices.add(connection, conversation.id, phrases.YES_REOPEN, _meaning(REOPEN, ticket), writer.now)
-        thanks = OutboundMessage(author=Author.SYSTEM, text=phrases.SORRY_FOR_THAT, choices=(yes,))
+        title = phrases.told(phrases.YES_REOPEN, language)
+        yes = choices.add(connection, conversation.id, title, _meaning(REOPEN, ticket), writer.now)
+        text = phrases.told(phrases.SORRY_FOR_THAT, language)
+        thanks = OutboundMessage(author=Author.SYSTEM, text=text, choices=(yes,))
     writer.say(connection, conversation, thanks, f"{'thanked' if value > LOW else 'offered'}:{closing}")
 
 
@@ -141,8 +146,9 @@ def _open_again(connection: Connection, writer: Writer, row: InboxRow, conversat
     )
     conversation, ticket = hand_off(connection, writer, conversation, request)
     place = tickets.place_in_queue(connection, ticket) or 1
-    waits = phrases.place_in_queue(place, outlook(connection, writer, ticket))
-    message = OutboundMessage(author=Author.SYSTEM, text=f"{phrases.REOPENED} {waits}")
+    waits = phrases.place_in_queue(place, outlook(connection, writer, ticket), conversation.language)
+    text = f"{phrases.told(phrases.REOPENED, conversation.language)} {waits}"
+    message = OutboundMessage(author=Author.SYSTEM, text=text)
     writer.say(connection, conversation, message, f"{row.message_id}:reopened")
 
 

@@ -336,8 +336,9 @@ def _hand_off_files(connection: Connection, writer: Writer, row: InboxRow, situa
     conversation, ticket = hand_off(connection, writer, conversation, request)
     if is_new:
         place = tickets.place_in_queue(connection, ticket) or 1
-        waits = phrases.place_in_queue(place, outlook(connection, writer, ticket))
-        text = f"{phrases.FILE_RECEIVED} {waits}"
+        language = conversation.language
+        waits = phrases.place_in_queue(place, outlook(connection, writer, ticket), language)
+        text = f"{phrases.told(phrases.FILE_RECEIVED, language)} {waits}"
         message = OutboundMessage(author=Author.SYSTEM, text=text)
         writer.say(connection, conversation, message, f"{row.message_id}:file")
     else:
@@ -358,5 +359,5 @@ def _give_up(connection: Connection, writer: Writer, row: InboxRow, situation: S
 
 def _say_holding(connection: Connection, writer: Writer, row: InboxRow, situation: Situation) -> None:
     conversation = conversations.lock_at(connection, situation.conversation.id, situation.conversation.epoch)
-    message = OutboundMessage(author=Author.SYSTEM, text=phrases.STILL_WORKING)
+    message = OutboundMessage(author=Author.SYSTEM, text=phrases.told(phrases.STILL_WORKING, conversation.language))
     writer.say(connection, conversation, message, f"{row.message_id}:holding")

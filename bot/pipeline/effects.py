@@ -78,7 +78,8 @@ def record_command_result(connection: Connection, writer: Writer, row: OutboxRow
     conversation = conversations.lock(connection, row.conversation_id)
     if not result.is_done:
         conversation, _ = hand_off(connection, writer, conversation, _refused(row, result))
-    text = phrases.command_ended(str(row.body["name"]), row.body["arguments"].get("order_number"), result)
+    name, number = str(row.body["name"]), row.body["arguments"].get("order_number")
+    text = phrases.command_ended(name, number, result, conversation.language)
     writer.say(connection, conversation, OutboundMessage(author=Author.BOT, text=text), f"{row.key}:result")
 
 

@@ -37,7 +37,7 @@ def give_up_message(connection: Connection, writer: Writer, row: InboxRow, conve
     conversation, ticket = hand_off(connection, writer, conversation, request)
     writer.post_line(connection, ticket.id, row.message_id)
     if conversation.owner is not Owner.AGENT:
-        message = OutboundMessage(author=Author.SYSTEM, text=phrases.ENGINE_FAILED)
+        message = OutboundMessage(author=Author.SYSTEM, text=phrases.told(phrases.ENGINE_FAILED, conversation.language))
         writer.say(connection, conversation, message, f"{row.message_id}:failed")
 
 

@@ -31,7 +31,7 @@ def hand_off(
         conversation, ticket = reopen(connection, writer, conversation, known, request)
         return conversation, _with_alarm(connection, writer, ticket, request)
     conversations.give_to(connection, conversation, Owner.QUEUE)
-    asker = Asker(channel=conversation.address.channel, language=conversation.language, tier=tier)
+    asker = Asker(channel=conversation.address.channel, language=request.language or conversation.language, tier=tier)
     chosen = route(writer.rules, request, asker)
     ticket = tickets.open_ticket(connection, conversation.id, request, writer.now, chosen)
     promises.ticket_opened(connection, writer, ticket)

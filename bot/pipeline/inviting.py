@@ -67,7 +67,13 @@ def join(connection: Connection, writer: Writer, row: InboxRow, before: Conversa
         words = "" if asked is None else words or asked
         _show(connection, writer, conversation, used.public_id)
     elif is_told:
-        _say(connection, writer, conversation, _TOLD[used.joining], f"{row.message_id}:invitation")
+        _say(
+            connection,
+            writer,
+            conversation,
+            phrases.told(_TOLD[used.joining], conversation.language),
+            f"{row.message_id}:invitation",
+        )
     if is_told and not words:
         bursts.finish(connection, row, writer.now)
     return words
@@ -132,7 +138,7 @@ def _welcome(
     None: it goes on with the people who have it, or whom it is for.
     """
     asked = _last_words(connection, public_id)
-    quoted = phrases.JOINED.format(quoted=asked[:_QUOTED_MAX])
+    quoted = phrases.told(phrases.JOINED, conversation.language).format(quoted=asked[:_QUOTED_MAX])
     ticket, kind = tickets.open_of(connection, public_id), triages.last_kind(connection, public_id)
     is_new = tickets.open_of(connection, conversation.id) is None
     if ticket is None or not is_new or not _is_for_people(ticket, kind):
@@ -142,10 +148,11 @@ def _welcome(
     if ticket.agent is not None and ticket.state is TicketState.CLAIMED and not ticket.agent.is_elsewhere:
         give(connection, writer, own, ticket.agent)
         conversation = conversations.get(connection, conversation.id)
-        text = f"{quoted} {phrases.JOINED_PEOPLE}"
+        text = f"{quoted} {phrases.told(phrases.JOINED_PEOPLE, conversation.language)}"
     else:
         place = tickets.place_in_queue(connection, own) or 1
-        text = f"{quoted} {phrases.place_in_queue(place, outlook(connection, writer, own))}"
+        waits = phrases.place_in_queue(place, outlook(connection, writer, own), conversation.language)
+        text = f"{quoted} {waits}"
     _say(connection, writer, conversation, text, f"{row.message_id}:invitation")
     return None
 

@@ -1,35 +1,75 @@
-"""The few sentences the pipeline says itself; everything else is said by the bot's responses or by people."""
+"""The few sentences the pipeline says itself; everything else is said by the bot's responses or by people.
+
+Customers read them in their language: wording/<language>.yml holds them by their English names here. What is missing
+there is said in English.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+
 from bot.domain.ports import CommandResult
 from bot.domain.tickets import Agent
+from bot.pipeline.wording import languages, wording
 
 #: What is said about the wait where there is nothing to tell it from.
 CANNOT_SAY = "I can't say how long it will take."
+NOBODY_HERE = "None of my colleagues is here right now; somebody will answer as soon as they are back."
+AWAY = "Our team is away right now and will be back {when}."
+UNTIL_BACK = "Our team is here until {until}, so it may take until we are back {when}."
+TAKES = "It should take {time}."
+A_MINUTE = "about a minute"
+UP_TO = "up to {longest}"
+BETWEEN = "{shortest} to {longest}"
+MINUTES = "{count} minutes"
+ONE_MINUTE = "1 minute"
+HOURS = "{count} hours"
+TODAY_AT = "today at {time}"
+TOMORROW_AT = "tomorrow at {time}"
+WEEKDAY_AT = "on {weekday} at {time}"
+DAY_AT = "on {weekday}, {day} {month} at {time}"
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+MONTHS = "January February March April May June July August September October November December"
+PLACE_NEXT = "You're next in line. {outlook} You can keep writing here; I'll answer what I can while you wait."
+PLACE_LATER = (
+    "You're number {place} in line. {outlook} You can keep writing here; I'll answer what I can while you wait."
+)
+AGENT_JOINED = "{name} has joined the chat and will take it from here."
+RELEASED = "{name} had to leave the chat, so you are back in line for the next colleague. {waits}"
+TRANSFERRED = "I'm passing you on to our colleagues who know more about this ({team}). {waits}"
+COMMAND_DONE = "That's done: {what}."
+COMMAND_REFUSED = "I couldn't {what}: {reason}. I've asked a colleague to look at it, and they will answer you here."
 
 
-def place_in_queue(place: int, outlook: str = CANNOT_SAY) -> str:
+def told(english: str, language: str | None) -> str:
+    """Return what a sentence of this module is in a language ("de", "de-at"); English where nobody has put it."""
+    return wording(language).get(_names()[english], english)
+
+
+def every(english: str) -> frozenset[str]:
+    """Return a sentence of this module in all languages that it is put in."""
+    return frozenset((english, *(told(english, language) for language in languages())))
+
+
+def place_in_queue(place: int, outlook: str = "", language: str | None = None) -> str:
     """Say how many wait before the customer, and how long that will take."""
-    where = "next" if place <= 1 else f"number {place}"
-    return f"You're {where} in line. {outlook} You can keep writing here; I'll answer what I can while you wait."
+    form = told(PLACE_NEXT if place <= 1 else PLACE_LATER, language)
+    return form.format(place=place, outlook=outlook or told(CANNOT_SAY, language))
 
 
-def agent_joined(name: str) -> str:
+def agent_joined(name: str, language: str | None = None) -> str:
     """Say that a person answers now."""
-    return f"{name} has joined the chat and will take it from here."
+    return told(AGENT_JOINED, language).format(name=name)
 
 
-def released(name: str, place: int, outlook: str = CANNOT_SAY) -> str:
+def released(name: str, place: int, outlook: str = "", language: str | None = None) -> str:
     """Say that the agent has left and the customer waits again."""
-    waits = place_in_queue(place, outlook)
-    return f"{name} had to leave the chat, so you are back in line for the next colleague. {waits}"
+    return told(RELEASED, language).format(name=name, waits=place_in_queue(place, outlook, language))
 
 
-def transferred(team: str, place: int, outlook: str = CANNOT_SAY) -> str:
+def transferred(team: str, place: int, outlook: str = "", language: str | None = None) -> str:
     """Say that other people will answer."""
-    waits = place_in_queue(place, outlook)
-    return f"I'm passing you on to our colleagues who know more about this ({team}). {waits}"
+    return told(TRANSFERRED, language).format(team=team, waits=place_in_queue(place, outlook, language))
 
 
 def assigned(by: Agent, to: Agent, former: Agent | None, remark: str) -> str:
@@ -132,9 +172,18 @@ def would(name: str, order_number: object) -> str:
     return f"(The bot would {name.replace('_', ' ')}{f' {order_number}' if order_number else ''}.)"
 
 
-def command_ended(name: str, order_number: object, result: CommandResult) -> str:
+def command_ended(name: str, order_number: object, result: CommandResult, language: str | None = None) -> str:
     """Tell the customer what came of something the bot was asked to do."""
-    what = name.replace("_", " ") + (f" {order_number}" if order_number else "")
-    if result.is_done:
-        return f"That's done: {what}."
-    return f"I couldn't {what}: {result.reason}. I've asked a colleague to look at it, and they will answer you here."
+    verb = wording(language).get(f"command_{name}", name.replace("_", " "))
+    what = verb + (f" {order_number}" if order_number else "")
+    form = told(COMMAND_DONE if result.is_done else COMMAND_REFUSED, language)
+    reason = wording(language).get("not_reached", result.reason) if result.reason == NOT_REACHED else result.reason
+    return form.format(what=what, reason=reason)
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Return the names of this module's sentences, in small letters, by what they say in English."""
+    texts = {name.lower(): text for name, text in globals().items() if name.isupper() and isinstance(text, str)}
+    texts |= {f"rating_{number}": title for number, title in enumerate(RATINGS, 1)}
+    return {text: name for name, text in texts.items()}

@@ -47,7 +47,7 @@ def tell_place(connection: Connection, writer: Writer, ticket_id: TicketId) -> N
         return
     tickets.note_told(connection, ticket_id, place, writer.now)
     if told is not None:
-        text = phrases.place_in_queue(place, outlook(connection, writer, ticket))
+        text = phrases.place_in_queue(place, outlook(connection, writer, ticket), conversation.language)
         key = f"place:{ticket_id}:{writer.now.timestamp()}"
         writer.say(connection, conversation, OutboundMessage(author=Author.SYSTEM, text=text), key)
 

@@ -112,7 +112,7 @@ def record_check(
             _end(connection, writer, (conversation, ticket), kind, notices.not_proved(is_last=is_last))
         case Finding.HALF:
             missing = phrases.PROOF_HALF if checked.claimed.order_number else phrases.NUMBER_MISSING
-            _say(connection, writer, conversation, Author.SYSTEM, missing)
+            _say(connection, writer, conversation, Author.SYSTEM, phrases.told(missing, conversation.language))
         case _:
             post = notices.proof_not_checked()
             writer.post_notice(connection, ticket.id, post, new_message_id())
@@ -131,7 +131,7 @@ def _wrong_count(connection: Connection, ticket: Ticket) -> int:
 def _end(connection: Connection, writer: Writer, about: tuple[Conversation, Ticket], kind: str, notice: str) -> None:
     conversation, ticket = about
     tickets.log(connection, ticket.id, TicketEvent(at=writer.now, kind=kind, agent=None, detail=""))
-    _say(connection, writer, conversation, Author.BOT, _WORDS[kind])
+    _say(connection, writer, conversation, Author.BOT, phrases.told(_WORDS[kind], conversation.language))
     writer.post_notice(connection, ticket.id, notice, new_message_id())
     writer.post_card(connection, ticket.id)
 

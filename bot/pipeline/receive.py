@@ -205,7 +205,7 @@ def _keep_message(connection: Connection, arrival: Arrival, message: InboundMess
         return False
     inbox.waken(connection, arrival.address, now)
     conversation = conversations.meet(connection, message.address, message.display_name, now)
-    if message.language and message.language != conversation.language:
+    if message.language and conversation.language is None:
         conversations.set_language(connection, message.address, message.language)
     if message.reply_context:
         conversations.set_reply_context(connection, conversation.id, message.reply_context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -28,6 +28,8 @@ from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.timers import Timer
 from bot.store.turns import TurnRecord
 
+#: Fewer words do not tell their language.
+LEAST_WORDS = 3
 #: The intent of a customer who asks how long they will wait for a person.
 ASKS_WAIT = "ask_waiting_time"
 
@@ -57,6 +59,7 @@ def commit_turn(
     """
     conversation = conversations.lock_at(connection, before.id, before.epoch)
     bursts.check(connection, row)
+    conversation = _spoken(connection, writer, conversation, decision)
     _record_proofs(connection, writer, conversation, decision)
     if conversation.owner is Owner.QUEUE:
         outcome = _while_queued(connection, writer, row, conversation, decision.turn)
@@ -65,6 +68,19 @@ def commit_turn(
     bursts.finish(connection, row, writer.now)
     metrics.TURNS.labels(outcome).inc()
     metrics.TURN_SECONDS.observe((writer.now - row.received_at).total_seconds())
+
+
+def _spoken(connection: Connection, writer: Writer, conversation: Conversation, decision: Decision) -> Conversation:
+    """Keep what language the customer writes, which says more than what their channel tells of them.
+
+    Few words in the language that is spoken to everybody tell nothing.
+    """
+    told, known = decision.turn.language, conversation.language
+    is_vague = told == writer.rules.language and len(decision.text.split()) < LEAST_WORDS
+    if told is None or (known or "").casefold().startswith(told) or (known is not None and is_vague):
+        return conversation
+    conversations.set_language(connection, conversation.address, told)
+    return replace(conversation, language=told)
 
 
 def _as_owner(
@@ -109,7 +125,7 @@ def _left_to_people(
         return None
     conversation, ticket = hand_off(connection, writer, conversation, request)
     if not give_to_last_agent(connection, writer, ticket):
-        message = OutboundMessage(author=Author.SYSTEM, text=words)
+        message = OutboundMessage(author=Author.SYSTEM, text=phrases.told(words, conversation.language))
         writer.say(connection, conversation, message, f"{row.message_id}:left")
         _tell_place(connection, writer, row, conversation, ticket)
     return "handed_off"
@@ -131,7 +147,8 @@ def _tell_place(
 ) -> None:
     place = tickets.place_in_queue(connection, ticket) or 1
     message = OutboundMessage(
-        author=Author.SYSTEM, text=phrases.place_in_queue(place, outlook(connection, writer, ticket))
+        author=Author.SYSTEM,
+        text=phrases.place_in_queue(place, outlook(connection, writer, ticket), conversation.language),
     )
     writer.say(connection, conversation, message, f"{row.message_id}:place")
     tickets.note_told(connection, ticket.id, place, writer.now)

@@ -8,74 +8,76 @@ from sqlalchemy import Connection
 
 from bot.domain.tickets import Ticket
 from bot.domain.waiting import Wait, estimate, looked_back
+from bot.pipeline import phrases
 from bot.pipeline.outgoing import Writer
-from bot.pipeline.phrases import CANNOT_SAY
-from bot.store import agents, numbers, tickets
+from bot.pipeline.phrases import told
+from bot.store import agents, conversations, numbers, tickets
 
 #: Who claimed something is there so long, whatever they said about it.
 HERE_FOR = timedelta(minutes=30)
-NOBODY_HERE = "None of my colleagues is here right now; somebody will answer as soon as they are back."
+NOBODY_HERE = phrases.NOBODY_HERE
 
 
 def outlook(connection: Connection, writer: Writer, ticket: Ticket) -> str:
-    """Return a sentence on how long the customer of a queued ticket will wait, as far as it can be known.
+    """Return a sentence on how long the customer of a queued ticket will wait, in their language, as far as is known.
 
     The body of a transaction that only reads.
     """
+    language = conversations.get(connection, ticket.conversation_id).language
     now, hours = writer.now, writer.rules.hours
     opening = hours.next_opening(now)
     if opening is None:
-        return CANNOT_SAY
+        return told(phrases.CANNOT_SAY, language)
     if opening > now:
-        return f"Our team is away right now and will be back {_when(opening, now, hours.zone)}."
+        return told(phrases.AWAY, language).format(when=_when(opening, now, hours.zone, language))
     spells = numbers.spells_since(connection, ticket.team, looked_back(now, hours))
     was_just_here = any(spell.until is not None and now - spell.until < HERE_FOR for spell in spells)
     if not was_just_here and agents.is_deserted(connection, writer.rules.team(ticket.team).name, now):
-        return NOBODY_HERE
+        return told(phrases.NOBODY_HERE, language)
     wait = estimate(tickets.place_in_queue(connection, ticket) or 1, spells, now, hours)
     if wait is None:
-        return CANNOT_SAY
+        return told(phrases.CANNOT_SAY, language)
     closing = hours.next_closing(now)
     next_opening = hours.next_opening(closing) if closing is not None and now + wait.longest > closing else None
     if closing is not None and next_opening is not None:
-        until, back = _when(closing, now, hours.zone), _when(next_opening, now, hours.zone)
-        return f"Our team is here until {until.removeprefix('today at ')}, so it may take until we are back {back}."
-    return f"It should take {words(wait)}."
+        back = _when(next_opening, now, hours.zone, language)
+        is_today = closing.astimezone(hours.zone).date() == now.astimezone(hours.zone).date()
+        until = f"{closing.astimezone(hours.zone):%H:%M}" if is_today else _when(closing, now, hours.zone, language)
+        return told(phrases.UNTIL_BACK, language).format(until=until, when=back)
+    return told(phrases.TAKES, language).format(time=words(wait, language))
 
 
-def words(wait: Wait) -> str:
+def words(wait: Wait, language: str | None = None) -> str:
     """Return `about a minute`, `5 to 15 minutes`, `45 minutes to 2 hours`."""
     shortest, longest = (round(time.total_seconds() / 60) for time in (wait.shortest, wait.longest))
     if longest <= 1:
-        return "about a minute"
+        return told(phrases.A_MINUTE, language)
     if not shortest:
-        return f"up to {_minutes(longest)}"
+        return told(phrases.UP_TO, language).format(longest=_minutes(longest, language))
+    between = told(phrases.BETWEEN, language)
     if longest <= 90:
-        return f"{shortest} to {longest} minutes"
+        return between.format(shortest=shortest, longest=_minutes(longest, language))
     if shortest < 60:
-        return f"{_minutes(shortest)} to {_minutes(longest)}"
-    return f"{_hours(shortest)} to {_minutes(longest)}"
+        return between.format(shortest=_minutes(shortest, language), longest=_minutes(longest, language))
+    return between.format(shortest=_hours(shortest), longest=_minutes(longest, language))
 
 
-def _minutes(count: int) -> str:
+def _minutes(count: int, language: str | None) -> str:
     if count > 90:
-        return f"{_hours(count)} hours"
-    return "1 minute" if count == 1 else f"{count} minutes"
+        return told(phrases.HOURS, language).format(count=_hours(count))
+    form = phrases.ONE_MINUTE if count == 1 else phrases.MINUTES
+    return told(form, language).format(count=count)
 
 
 def _hours(minutes: int) -> str:
     return f"{minutes // 60}" + ("½" if minutes % 60 == 30 else "")
 
 
-def _when(at: datetime, now: datetime, zone: tzinfo) -> str:
+def _when(at: datetime, now: datetime, zone: tzinfo, language: str | None) -> str:
     """Return `today at 17:30`, `tomorrow at 09:00`, `on Monday at 09:00`, `on Monday, 30 March at 09:00`."""
     local, today = at.astimezone(zone), now.astimezone(zone).date()
-    match (local.date() - today) // timedelta(days=1):
-        case 0:
-            return f"today at {local:%H:%M}"
-        case 1:
-            return f"tomorrow at {local:%H:%M}"
-        case days if days < 7:
-            return f"on {local:%A} at {local:%H:%M}"
-        case _:
-            return f"on {local:%A}, {local.day} {local:%B} at {local:%H:%M}"
+    ahead = (local.date() - today) // timedelta(days=1)
+    form = {0: phrases.TODAY_AT, 1: phrases.TOMORROW_AT}.get(ahead, phrases.WEEKDAY_AT if ahead < 7 else phrases.DAY_AT)
+    weekday = told(phrases.WEEKDAYS, language).split()[local.weekday()]
+    month = told(phrases.MONTHS, language).split()[local.month - 1]
+    return told(form, language).format(time=f"{local:%H:%M}", weekday=weekday, day=local.day, month=month)

@@ -24,7 +24,6 @@ REACHED_MIN = 0.9
 _OFFERED = 3
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"),
-    pytest.mark.xdist_group("dialogue"),
 ]
 
 

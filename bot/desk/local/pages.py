@@ -138,6 +138,7 @@ class Pages:
             clocks=words.clocks,
             clock=words.CLOCKS.__getitem__,
             priority=words.PRIORITIES.__getitem__,
+            language=words.language,
         )
         self._templates.globals.update(
             public_reply=words.PUBLIC_REPLY, joined_not_proved=words.JOINED_NOT_PROVED, joined=words.joined

@@ -81,6 +81,8 @@ def _facts(view: TicketView) -> list[tuple[str, str]]:
         ("Customer", f"{words.customer_and_channel(view)}, {words.identity(view)}"),
         ("Why", summary or why if is_said else f"{why} – {summary}"),
     ]
+    if language := words.language(view):
+        found.append(("Language", language))
     if request.tried:
         found.append(("The bot tried", "; ".join(request.tried)))
     return found + _record(view)

@@ -31,7 +31,7 @@ def resolve(doing: Doing, act: Resolve) -> Done:
     if is_public(doing):
         close_publicly(doing, is_told=act.tells_public)
     elif act.closing is not Closing.SPAM:
-        doing.tell(phrases.RESOLVED)
+        doing.tell(phrases.told(phrases.RESOLVED, doing.conversation.language))
         if doing.writer.rules.asks_satisfaction:
             ask_rating(doing.connection, doing.writer, doing.conversation, doing.ticket, f"{doing.key}:asked")
     turns.add(doing.connection, _fresh_start(doing.connection, doing.conversation), doing.writer.now)

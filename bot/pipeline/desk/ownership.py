@@ -34,7 +34,8 @@ def release(doing: Doing, _: Release) -> Done:
         raise DeskError(f"Ticket {doing.ticket.number} is in the queue already.")
     doing = _give_to_queue(doing)
     place = tickets.place_in_queue(doing.connection, doing.ticket) or 1
-    doing.tell(phrases.released(doing.agent.name, place, outlook(doing.connection, doing.writer, doing.ticket)))
+    waits = outlook(doing.connection, doing.writer, doing.ticket)
+    doing.tell(phrases.released(doing.agent.name, place, waits, doing.conversation.language))
     doing.show()
     return doing.done()
 
@@ -70,7 +71,7 @@ def transfer(doing: Doing, act: Transfer) -> Done:
     if had_agent:
         place = tickets.place_in_queue(doing.connection, doing.ticket) or 1
         waits = outlook(doing.connection, doing.writer, doing.ticket)
-        doing.tell(phrases.transferred(team.title, place, waits))
+        doing.tell(phrases.transferred(team.title, place, waits, doing.conversation.language))
     move(doing, former_team, phrases.moved(doing.agent, former_team.title, team.title, act.remark.strip()))
     return doing.done()
 
@@ -92,7 +93,7 @@ def _give_to_agent(doing: Doing, agent: Agent) -> Doing:
         state=TicketState.CLAIMED.value, agent_id=agent.id, agent_name=agent.name, claimed_at=doing.writer.now
     )
     promises.ticket_claimed(doing.connection, doing.writer, doing.ticket)
-    doing.tell(phrases.agent_joined(agent.name))
+    doing.tell(phrases.agent_joined(agent.name, doing.conversation.language))
     doing.show()
     return doing
 

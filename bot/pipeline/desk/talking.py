@@ -125,7 +125,8 @@ def ask_to_verify(doing: Doing, act: AskToVerify) -> Done:  # noqa: ARG001 - it 
     if assurance.is_barred_at(doing.writer.now):
         raise DeskError("Too many proofs were wrong: the customer can be asked again in an hour.")
     doing = take(doing).change()
-    message = OutboundMessage(author=Author.BOT, text=phrases.ASK_FOR_PROOF)
+    text = phrases.told(phrases.ASK_FOR_PROOF, doing.conversation.language)
+    message = OutboundMessage(author=Author.BOT, text=text)
     message_id = doing.writer.say(doing.connection, doing.conversation, message, f"{doing.key}:asked")
     doing.writer.post_line(doing.connection, doing.ticket.id, message_id)
     return doing.done()
