@@ -84,14 +84,14 @@ def _in_danger(results: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]
 
 
 def _figures(results: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
-    """Return shares: `accuracy` of the best guess, `answered` rightly after the gates, `wrong` shown to a customer."""
+    """Return shares: `accuracy` of the best guess, `answered` rightly after the gates; `wrong` of the answers given."""
     guessed = sum(_guess(result) == intent for intent, _, result in results)
     right = sum(_name(result) == intent for intent, _, result in results)
     wrong = sum(_name(result) not in {intent, FALLBACK} for intent, _, result in results)
     return {
         "accuracy": round(guessed / len(results), 4),
         "answered": round(right / len(results), 4),
-        "wrong": round(wrong / len(results), 4),
+        "wrong": round(wrong / max(1, right + wrong), 4),
         "errors": [
             f"{intent} -> {_name(result)} ({_guess(result)}): {text}"
             for intent, text, result in results
