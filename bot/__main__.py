@@ -70,20 +70,26 @@ def _parser() -> argparse.ArgumentParser:
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("desk-link", _desk_link, "Print a new one-time link to the local desk.")
     _add_simulation(add("simulate", _simulate, "Play customers on channels of this machine, in good or bad weather."))
-    slack = add("slack", _manifest, "Make the Slack app.", "Without more, prints its manifest.")
-    _add_manifest(slack)
-    manifest = slack.add_subparsers(metavar="ACT").add_parser("manifest", help="print what Slack makes the app from")
+    _add_slack(add("slack", _manifest, "Make the Slack app.", "Without more, prints its manifest."))
+    _add_letters(add("dead-letters", _list_letters, "Look at what was given up on.", "Without more, lists them."))
+    _add_media(add("media", _sweep, "Delete files of customers and agents."))
+    return parser
+
+
+def _add_slack(parser: argparse.ArgumentParser) -> None:
+    _add_manifest(parser)
+    manifest = parser.add_subparsers(metavar="ACT").add_parser("manifest", help="print what Slack makes the app from")
     manifest.set_defaults(command=_manifest)
     _add_manifest(manifest)
-    letters = add("dead-letters", _list_letters, "Look at what was given up on.", "Without more, lists them.")
-    acts = letters.add_subparsers(metavar="ACT")
+
+
+def _add_letters(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(metavar="ACT")
     acts.add_parser("list", help="list them").set_defaults(command=_list_letters)
     for name, command, summary in (("retry", _retry, "try one again"), ("drop", _drop, "delete one for good")):
         act = acts.add_parser(name, help=summary)
         act.add_argument("letter", metavar="ID", help="as listed, like outbox:12")
         act.set_defaults(command=command)
-    _add_media(add("media", _sweep, "Delete files of customers and agents."))
-    return parser
 
 
 def _add_media(parser: argparse.ArgumentParser) -> None:

@@ -160,32 +160,33 @@ def plan(message: OutboundMessage, address: ChannelAddress, capabilities: Capabi
     text = _words(message, named, are_choices_written=not choices)
     if message.quotes is not None and not quoted:
         text = f"> {message.quotes.text}\n{text}".strip()
-    operations: list[SendOperation] = [
-        SendAttachment(
+    files = (_file(message, address, attachment) for attachment in carried)
+    pieces = [piece for piece in _pieces(text, capabilities, has_choices=bool(choices)) if piece.strip()]
+    texts = (
+        SendText(
             address=address,
-            attachment=attachment,
+            text=piece,
+            choices=choices if n == len(pieces) - 1 else (),
+            quotes=quoted if n == 0 else "",
             author_name=message.author_name,
             author=message.author,
             is_late=message.is_late,
             reply_context=message.reply_context,
         )
-        for attachment in carried
-    ]
-    pieces = [piece for piece in _pieces(text, capabilities, has_choices=bool(choices)) if piece.strip()]
-    for n, piece in enumerate(pieces):
-        operations.append(
-            SendText(
-                address=address,
-                text=piece,
-                choices=choices if n == len(pieces) - 1 else (),
-                quotes=quoted if n == 0 else "",
-                author_name=message.author_name,
-                author=message.author,
-                is_late=message.is_late,
-                reply_context=message.reply_context,
-            )
-        )
-    return tuple(operations)
+        for n, piece in enumerate(pieces)
+    )
+    return (*files, *texts)
+
+
+def _file(message: OutboundMessage, address: ChannelAddress, attachment: Attachment) -> SendAttachment:
+    return SendAttachment(
+        address=address,
+        attachment=attachment,
+        author_name=message.author_name,
+        author=message.author,
+        is_late=message.is_late,
+        reply_context=message.reply_context,
+    )
 
 
 def quoting(message: OutboundMessage, wanted: Callable[[Quote], str]) -> OutboundMessage:

@@ -177,8 +177,7 @@ class Rig:
         also: tuple[FakeConnector, ...] = (),
     ) -> None:
         """Build every part over `database`; `also` are connected beside the rig's own."""
-        rules = rules or PLAIN
-        self.rules = rules
+        self.rules = rules or PLAIN
         self.database = database
         self.clock = SetClock()
         self.breakers = Breakers(now=lambda: self.clock.now().timestamp())
@@ -192,58 +191,66 @@ class Rig:
         self.background = Background()
         self.desk_events: list[dict[str, object]] = []
         self._numbers = count(1)
-        address = DeskAddress(name="fake")
-        dice = random.Random(1)
-        registry = ConnectorRegistry(connectors=(self.connector, *also))
+        self._address = DeskAddress(name="fake")
+        self._dice = random.Random(1)
+        self._registry = ConnectorRegistry(connectors=(self.connector, *also))
         self.receiver = Receiver(database, self.clock, self.hints.inbox)
-        self.desk = Desk(
-            DeskParts(
-                database=database,
-                clock=self.clock,
-                directory=self.directory,
-                desk=address,
-                rules=rules,
-                # Where undoing is what a test is about, it makes a desk of its own; no other waits for it.
-                undo_for=timedelta(),
-            )
+        self.desk = Desk(self._desk_parts())
+        self.converse_parts = self._converse_parts()
+        self.deliver_parts = self._deliver_parts()
+        self.worker = Worker(self._worker_parts())
+
+    def _desk_parts(self) -> DeskParts:
+        return DeskParts(
+            database=self.database,
+            clock=self.clock,
+            directory=self.directory,
+            desk=self._address,
+            rules=self.rules,
+            # Where undoing is what a test is about, it makes a desk of its own; no other waits for it.
+            undo_for=timedelta(),
         )
-        self.converse_parts = ConverseParts(
-            database=database,
+
+    def _converse_parts(self) -> ConverseParts:
+        return ConverseParts(
+            database=self.database,
             clock=self.clock,
             engine=self.engine,
             directory=self.directory,
             media=self.media,
-            connectors=registry,
+            connectors=self._registry,
             background=self.background,
-            desk=address,
-            rules=rules,
-            dice=dice,
+            desk=self._address,
+            rules=self.rules,
+            dice=self._dice,
         )
-        self.deliver_parts = DeliverParts(
-            database=database,
+
+    def _deliver_parts(self) -> DeliverParts:
+        return DeliverParts(
+            database=self.database,
             clock=self.clock,
-            connectors=registry,
-            commands=shop,
+            connectors=self._registry,
+            commands=self.shop,
             poster=self.poster,
-            desk=address,
-            rules=rules,
-            dice=dice,
+            desk=self._address,
+            rules=self.rules,
+            dice=self._dice,
             breakers=self.breakers,
         )
-        self.worker = Worker(
-            WorkerParts(
-                database=database,
-                clock=self.clock,
-                hints=self.hints,
-                conversing=Conversing(self.converse_parts),
-                delivering=Delivering(self.deliver_parts),
-                desk_events=self._take_desk_event,
-                desk=address,
-                rules=rules,
-                dice=dice,
-                concurrency=4,
-                breakers=self.breakers,
-            )
+
+    def _worker_parts(self) -> WorkerParts:
+        return WorkerParts(
+            database=self.database,
+            clock=self.clock,
+            hints=self.hints,
+            conversing=Conversing(self.converse_parts),
+            delivering=Delivering(self.deliver_parts),
+            desk_events=self._take_desk_event,
+            desk=self._address,
+            rules=self.rules,
+            dice=self._dice,
+            concurrency=4,
+            breakers=self.breakers,
         )
 
     async def close(self) -> None:
@@ -312,11 +319,11 @@ class Rig:
         await self.sweep()
         await self.settle()
 
-    async def wait_out(self, *, minutes: float) -> None:
-        """Let time pass, in steps as short as any pause between two tries."""
+    async def wait_out(self, *, minutes: float, step: float = 31) -> None:
+        """Let time pass, in steps of so many seconds: by default as short as the pauses between tries soon are."""
         end = self.clock.now() + timedelta(minutes=minutes)
         while self.clock.now() < end:
-            self.clock.pass_(seconds=min(31, (end - self.clock.now()).total_seconds()))
+            self.clock.pass_(seconds=min(step, (end - self.clock.now()).total_seconds()))
             await self.sweep()
             await self.settle()
 

@@ -72,7 +72,7 @@ async def test_a_single_call_that_stays_in_doubt_is_held(rig: Rig) -> None:
     lost = Ambiguous(reason="the connection broke", is_repeatable=True)
     rig.connector.script.extend([Outcome(result=lost, arrives=True)] * SEND_RETRY.attempts_max)
     await rig.writes("hello")
-    await rig.wait_out(minutes=600)
+    await rig.wait_out(minutes=600, step=SEND_RETRY.longest.total_seconds())
     assert (await rig.outbox_states())["held"] == 1
     assert (await rig.view()).ticket.request.summary == phrases.held()
 

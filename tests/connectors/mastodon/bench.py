@@ -13,12 +13,11 @@ from bot.domain.connectors import (
 )
 from bot.domain.messages import (
     Attachment,
-    Author,
     InboundEvent,
     InboundMessage,
-    OutboundMessage,
 )
 from connectors.mastodon.connector import MastodonConnector, MastodonMentionsConnector, MastodonSettings, Office
+from tests.connectors.answering import planned
 from tests.connectors.looker import Looker
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.mastodon import TOKEN, FakeMastodon, running
@@ -58,18 +57,14 @@ class Bench:
 
     def planned(self, event: InboundEvent, text: str, *files: Attachment) -> tuple[SendOperation, ...]:
         """Return the calls that answer a message."""
-        assert isinstance(event, InboundMessage)
-        message = OutboundMessage(author=Author.BOT, text=text, attachments=files, reply_context=event.reply_context)
-        planned = self._speaker(event).plan(message, event.address)
-        assert isinstance(planned, tuple)
-        return planned
+        return planned(self._speaker(event), event, text, *files)
 
-    def _speaker(self, event: InboundMessage) -> MastodonConnector | MastodonMentionsConnector:
+    def _speaker(self, event: InboundEvent) -> MastodonConnector | MastodonMentionsConnector:
+        assert isinstance(event, InboundMessage)
         return self.private if event.address.channel == "mastodon" else self.public
 
     async def answer(self, event: InboundEvent, text: str, key: str = "k1") -> SendResult:
         """Answer a message once."""
-        assert isinstance(event, InboundMessage)
         (operation,) = self.planned(event, text)
         return await self._speaker(event).send(operation, key)
 

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.connectors import SendOperation
-from bot.domain.messages import Author, InboundEvent, InboundMessage, OutboundMessage
+from bot.domain.messages import InboundEvent
 from connectors.youtube.connector import YouTubeConnector, YouTubeSettings
+from tests.connectors.answering import planned
 from tests.fakes.cursors import MemoryCursors
 from tests.fakes.youtube import OURS, FakeYouTube, running
 
@@ -108,9 +109,5 @@ async def bench() -> AsyncIterator[Bench]:
 
 async def answered(stand: Bench, event: InboundEvent, text: str) -> SendOperation:
     """Return the call that answers a comment."""
-    assert isinstance(event, InboundMessage)
-    message = OutboundMessage(author=Author.BOT, text=text, reply_context=event.reply_context)
-    planned = stand.connector.plan(message, event.address)
-    assert isinstance(planned, tuple)
-    (operation,) = planned
+    (operation,) = planned(stand.connector, event, text)
     return operation
