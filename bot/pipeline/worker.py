@@ -251,7 +251,8 @@ class Worker:
         until = self._parts.clock.now() + LEASE_FOR
         for table, leases in ((inbox_table, self._inbox_leases), (outbox_table, self._outbox_leases)):
             if leases:
-                await self._parts.database.write(lanes.renew, table, tuple(leases), until)
+                # However much waits for the database: what is late with this loses what it has in work.
+                await self._parts.database.write_first("", lanes.renew, table, tuple(leases), until)
 
     def _take_over(self, gone: frozenset[str]) -> None:
         """Take from workers that are gone what they had in work, unless that is under way."""
@@ -265,7 +266,8 @@ class Worker:
             await self._release(is_alone=False, gone=gone)
 
     async def _release(self, *, is_alone: bool, gone: frozenset[str] = frozenset()) -> None:
-        which = Release(now=self._parts.clock.now(), is_alone=is_alone, gone=gone)
+        ours = frozenset(lease.token for lease in self._inbox_leases | self._outbox_leases)
+        which = Release(now=self._parts.clock.now(), is_alone=is_alone, gone=gone, ours=ours)
         _log_release("inbox", await self._parts.database.write(release_inbox, self._parts.writer(), which))
         _log_release("outbox", await self._parts.database.write(release_outbox, self._parts.writer(), which))
         self._suspected.give()

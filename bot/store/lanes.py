@@ -251,6 +251,8 @@ class Release:
     is_alone: bool = False
     #: workers known to be gone (`bot.store.pulses`): what they had is released, and nothing else; none: as above
     gone: frozenset[str] = frozenset()
+    #: tokens of what is in work here: who releases it lives, however late its leases are renewed
+    ours: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +278,7 @@ def release(
     if which.gone:
         lapsed.append(func.substr(table.c.lease, 1, SIGNATURE).in_(which.gone))
     elif not which.is_alone:
-        lapsed.append(table.c.leased_until < which.now)
+        lapsed += [table.c.leased_until < which.now, table.c.lease.not_in(which.ours)]
     is_poisonous = table.c.crash_count + 1 >= CRASHES_MAX
     changes: dict[str, object] = {
         "state": case((is_poisonous, dead.value), else_=again.value),

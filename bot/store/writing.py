@@ -17,8 +17,9 @@ T = TypeVar("T")
 
 #: Bodies that share one commit, and so one fsync, when they wait at the same moment.
 GROUP_MAX = 64
-#: Bodies that may share the commit of urgent ones.
-BESIDE_URGENT_MAX = 2
+#: Bodies that share the commit of urgent ones: so many at least, and for each urgent one. What is taken in wants to be
+#: worked on: were there none, nothing would be answered for as long as a storm lasts.
+BESIDE_URGENT_MIN, BESIDE_EACH_URGENT = 4, 2
 
 
 @dataclass
@@ -35,7 +36,7 @@ class _Job:
 class GroupWriter(threading.Thread):
     """Takes waiting bodies into one transaction, each in a savepoint.
 
-    Urgent bodies go first. While any wait, few others share their commit, and others that are at it make way.
+    Urgent bodies go first. While any wait, few others share their commit, and others that are at it soon make way.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -80,7 +81,7 @@ class GroupWriter(threading.Thread):
             while not (self._urgent or self._others or self._is_closed):
                 self._news.wait()
             group = [self._urgent.popleft() for _ in range(min(GROUP_MAX, len(self._urgent)))]
-            room = BESIDE_URGENT_MAX if group else GROUP_MAX
+            room = max(BESIDE_URGENT_MIN, BESIDE_EACH_URGENT * len(group)) if group else GROUP_MAX
             return group + [self._others.popleft() for _ in range(min(room, len(self._others)))]
 
     def _commit(self, group: list[_Job]) -> None:
@@ -89,8 +90,10 @@ class GroupWriter(threading.Thread):
             connection = self._connect()
             with connection.begin():
                 is_alone = len(group) == 1
+                stays = sum(job.is_urgent for job in group)
+                stays = max(BESIDE_URGENT_MIN, (1 + BESIDE_EACH_URGENT) * stays)
                 for n, job in enumerate(group):
-                    if n and self._urgent and not job.is_urgent:
+                    if n >= stays and self._urgent and not job.is_urgent:
                         with self._news:
                             self._others.extendleft(reversed(group[n:]))
                         del group[n:]

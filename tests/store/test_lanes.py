@@ -134,6 +134,9 @@ async def test_a_lapsed_lease_makes_the_row_pending_again(database: Database) ->
     await claim(database, NOW + 30 * SECOND)
     nothing = await database.write(inbox.release, Release(now=NOW + LEASE))
     assert (nothing.pending, nothing.dead) == ([], [])
+    ours = frozenset({a1.lease.token})
+    nothing = await database.write(inbox.release, Release(now=NOW + LEASE + SECOND, ours=ours))
+    assert (nothing.pending, nothing.dead) == ([], [])
     released = await database.write(inbox.release, Release(now=NOW + LEASE + SECOND))
     assert [row.lease.row_id for row in released.pending] == [a1.lease.row_id]
     assert names(await claim(database, NOW + LEASE + SECOND)) == ["a1"]
