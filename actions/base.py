@@ -121,7 +121,7 @@ def ask_people(context: TurnContext, reason: Reason, topic: str, summary: str) -
     return HandoffRequest(
         reason=reason,
         topic=topic,
-        summary=f"{summary} {named(context)}".strip(),
+        summary=summary if reason is Reason.IN_DANGER else f"{summary} {named(context)}".strip(),
         tried=tried(context),
         order_number=context.order_number,
         language=context.language or None,

@@ -2,9 +2,9 @@
 
 `POST /step` takes {"conversation", "message_id", "channel", "text", "intent", "events", "metadata"} and answers 200
 with {"events", "answers", "intent", "ranking", "entities", "fallback", "active_loop", "slots", "actions", "parts",
-"model_id"}; 400 or 422 for a request that cannot be understood, 502 {"error": "action_failed", "action_errors":
-[{"action", "error"}]} where an action failed, 500 for anything else. A failed turn is never a 200. `GET /health` tells
-the model and the encoder in use.
+"language", "model_id"}; 400 or 422 for a request that cannot be understood, 502 {"error": "action_failed",
+"action_errors": [{"action", "error"}]} where an action failed, 500 for anything else. A failed turn is never a 200.
+`GET /health` tells the model and the encoder in use.
 """
 
 from __future__ import annotations
