@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.engine.components.article_index import Encode, Match, Shelf, bare, build_shelf, read_shelves, write_shelves
 from bot.engine.components.articles import ArticleError, Passage, fingerprint, read_articles
+from bot.engine.components.classifier_by_language import language_of
 from bot.engine.components.learning import sentence_vector
 from bot.engine.components.sentence_encoder import load_encoder
 from bot.engine.components.sentence_featurizer import ORIGIN
@@ -62,6 +64,8 @@ class ArticleFinder(IntentClassifier, GraphComponent):
             "intent": "knowledge",
             # Of the articles that stand in no folder of a language's name.
             "language": "en",
+            # Settings that are others in a language: {language: {setting: value}}.
+            "by_language": {},
             # As of the featurizer.
             "encoder": "var/encoder",
             "cache": "var/cache",
@@ -126,17 +130,17 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         except ArticleError as error:
             raise InvalidConfigException(str(error)) from error
         examples = [example for example in training_data.intent_examples if example.get(INTENT) and example.get(TEXT)]
-        asked = examples[:: max(1, len(examples) // _ASKED)]
         by_language: dict[str, list[Passage]] = defaultdict(list)
         for passage in passages:
             by_language[passage.language].append(passage)
         encoder = load_encoder(Path(self._config["encoder"]))
         cache = VectorCache(Path(self._config["cache"]), encoder) if encoder is not None else None
         self._encoder = f"{ORIGIN}{encoder.sha256[:16]}" if encoder is not None else ""
-        most = self._config["strangers_answered_max"]
         for language, theirs in by_language.items():
             # The encoder reads English: elsewhere n-grams do better alone.
             encode = cache.encode if cache is not None and not language else None
+            asked = _spoken(examples, {language} if language else {None, self._config["language"]})
+            most = {**self._config, **self._config["by_language"].get(language, {})}["strangers_answered_max"]
             shelf = build_shelf(theirs, [str(example.get(TEXT)) for example in asked], encode, most)
             self._shelves[language] = shelf
             shelf.shared.extend(_shared(shelf, asked, encode))
@@ -183,6 +187,12 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         message.set("intent_ranking", [intent, *(message.get("intent_ranking") or [])], add_to_output=True)
         message.set("decision", "answer", add_to_output=True)
         message.set("is_request", True, add_to_output=True)
+
+
+def _spoken(examples: list[Message], languages: Container[str | None]) -> list[Message]:
+    """Return some of the examples in a language, none for the first one: how near others come says nothing of it."""
+    spoken = [example for example in examples if language_of(example) in languages]
+    return spoken[:: max(1, len(spoken) // _ASKED)]
 
 
 def _shared(shelf: Shelf, asked: list[Message], encode: Encode | None) -> list[tuple[str, str, int]]:

@@ -101,7 +101,7 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
         examples: dict[str, list[Message]] = defaultdict(list)
         for example in training_data.intent_examples:
             if example.get(INTENT) and example.get(TEXT):
-                examples[_language(example) or first].append(example)
+                examples[language_of(example) or first].append(example)
         self._knowledge = self._learn(first, examples[first])
         self._others = {language: self._learn(language, examples[language]) for language in others}
         with self._storage.write_to(self._resource) as folder:
@@ -154,7 +154,7 @@ def _patterns(training_data: TrainingData) -> dict[str, list[str]]:
     return found
 
 
-def _language(example: Message) -> str | None:
+def language_of(example: Message) -> str | None:
     """Return the language that the file of an example names, if it names one."""
     marks = (example.get("metadata") or {}).get("intent")
     return marks.get("language") if isinstance(marks, dict) else None
