@@ -31,6 +31,15 @@ _EMPTY = re.compile(
     "|on|ones?|please|pls|price|so|sold|stock|still|that|thats|the|then|there|these|this|those|to|u|what|whats|when"
     "|will|you"
 )
+_SIZE = re.compile(r"(?P<count>\d+(?:\.\d+)?) ?(?P<unit>kg|g|litres?|l|ml)\b", re.IGNORECASE)
+_UNITS = {
+    "kg": (1000, "g"),
+    "g": (1, "g"),
+    "litre": (1000, "ml"),
+    "litres": (1000, "ml"),
+    "l": (1000, "ml"),
+    "ml": (1, "ml"),
+}
 
 
 def leans_back(text: str) -> bool:
@@ -133,12 +142,28 @@ class ProductQuestion(ProductAction):
 
 
 def _named(context: TurnContext, found: Sequence[Product]) -> int | None:
-    """Return which of the products found is meant: the one of exactly that name, or the one that comes much nearer."""
+    """Return which of the products found is meant.
+
+    It is the only one of the size that was asked for, the one of exactly that name, or the one that comes much nearer.
+    """
+    size = context.entity("size")
+    fitting = [place for place, product in enumerate(found) if size in _sizes(product)]
+    if len(fitting) == 1:
+        return fitting[0]
     named = (context.entity("product") or "").casefold()
     for place, product in enumerate(found):
         if product.name.casefold() == named:
             return place
     return by_name(context, [product.name for product in found])
+
+
+def _sizes(product: Product) -> set[str]:
+    """Return the sizes that a product's record names, as the engine reads them from messages: `1000 g`, `500 ml`."""
+    sizes = set()
+    for match in _SIZE.finditer(f"{product.name} {product.description}"):
+        factor, unit = _UNITS[match["unit"].lower()]
+        sizes.add(f"{round(float(match['count']) * factor)} {unit}")
+    return sizes
 
 
 class StoreAction(TandemAction):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Of details in the same place the one of the kind that stands first is kept; a kind that is not named comes last.
-ORDER = ("email", "tracking_number", "phone", "order_number", "postcode", "date", "amount", "size", "product")
+ORDER = ("email", "tracking_number", "phone", "order_number", "postcode", "date", "amount", "product", "size")
 
 
 @dataclass(frozen=True, kw_only=True)
