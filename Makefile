@@ -30,7 +30,7 @@ check:  ## The checks alone: format, lint, types, layers, tests
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(PYTHON) -m bot train
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST)
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST)
 	@$(PYTHON) -m coverage report | tail -1
 
 bench: test-setup  ## Measure the figures that the README states
