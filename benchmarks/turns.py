@@ -101,7 +101,7 @@ async def _run(chosen: argparse.Namespace) -> dict[str, Findings]:
     project = chosen.project
     trained = await train(project, _FOLDER / "models", lambda _: None)
     stock_model = chosen.stock_model or environment.train(python, project, _FOLDER / "models")
-    models = Models(python=python, stock=stock_model, tandem=trained.path)
+    models = Models(python=python, stock=stock_model.resolve(), tandem=trained.path)
     shutil.rmtree(_FOLDER / "tandem", ignore_errors=True)
     findings: dict[str, Findings] = {"Tandem": Findings(), "stock Rasa": Findings()}
     print("Booting both once, so that the first start's making of files is not counted …", flush=True)
