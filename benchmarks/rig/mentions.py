@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
+from benchmarks.rig.serving import serving
 from tests.fakes.x import CONSUMER_KEY, CONSUMER_SECRET, TOKEN, TOKEN_SECRET, FakeX, Json, RefusedError, Shown
 
 #: What people say of a brand in trouble, with how often of a hundred: questions that all may read the answer to,
@@ -106,11 +107,5 @@ async def crowded(port: int) -> AsyncIterator[CrowdedX]:
         made.webhook = f"http://127.0.0.1:{port}/webhooks/x/{TOKEN.partition('-')[0]}"
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", made.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with serving(app) as made.url:
             yield made
-        finally:
-            await runner.cleanup()
