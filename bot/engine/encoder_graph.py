@@ -14,14 +14,14 @@ block of them, which takes twice as long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.engine.components.sentence_encoder import MAX_PIECES
+from bot.engine.components.sentence_encoder import MAX_PIECES, TABLE_FILE
 
 #: Distances between pieces are told apart in so many groups, and are all alike from so many pieces on.
 _GROUPS, _FAR = 32, 128
@@ -29,6 +29,8 @@ _GROUPS, _FAR = 32, 128
 _CONTRIBUTED, _IN_8_BITS = "com.microsoft", 4
 #: The number that stands for nought in unsigned 8 bits, and the largest one there is.
 _MIDDLE, _TOP = 128, 255
+#: Bytes from which on numbers are no part of the graph's own file, where they may stand apart.
+_LARGE = 10_000_000
 #: The least that a Gaussian error linear unit gives.
 _LEAST_GELU = -0.17
 
@@ -56,6 +58,8 @@ class Architecture:
     ranges: Literal["", "pieces", "blocks"]
     #: the size of a block
     block: int
+    #: whether the table of word pieces is a file of its own beside the graph, read as it is needed
+    apart: bool = False
 
 
 BERT = Architecture(
@@ -63,6 +67,8 @@ BERT = Architecture(
     attention="attention", looks=("self.query", "self.key", "self.value"), mixed="output.dense",
     norm="attention.output.LayerNorm", distances="", ranges="pieces", block=0,
 )  # fmt: skip
+#: Of the multilingual encoder, whose table has a quarter of a million rows.
+MULTILINGUAL_BERT = replace(BERT, layers=12, apart=True)
 MPNET = Architecture(
     width=768, heads=12, layers=12, epsilon=1e-5, first_position=2,
     attention="attention.attn", looks=("q", "k", "v"), mixed="o",
@@ -72,7 +78,11 @@ MPNET = Architecture(
 
 
 def write_graph(weights: dict[str, Any], architecture: Architecture, target: Path) -> None:
-    """Write the encoder of these weights."""
+    """Write the encoder of these weights.
+
+    Where they have a `centre`, the mean vector of texts of all kinds, it is taken from each vector: what all texts have
+    in common says nothing of any, and in some encoders is the largest part.
+    """
     import onnx
     from onnx import TensorProto, helper
 
@@ -90,7 +100,10 @@ def write_graph(weights: dict[str, Any], architecture: Architecture, target: Pat
         ir_version=9,
     )
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, target)
+    if architecture.apart:
+        onnx.save(model, target, save_as_external_data=True, location=TABLE_FILE, size_threshold=_LARGE)
+    else:
+        onnx.save(model, target)
 
 
 class _Graph:
@@ -115,6 +128,9 @@ class _Graph:
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
+
+    def has(self, name: str) -> bool:
+        return name in self._weights
 
     def weight(self, name: str) -> str:
         return self.constant(name, self._weights[name])
@@ -220,7 +236,10 @@ def _sentence_vectors(graph: _Graph) -> str:
     every = graph.constant("every", np.ones((1, MAX_PIECES), np.float32))
     ones = graph.add("Slice", every, graph.integers(0), length, graph.integers(1))
     total = graph.add("Reshape", graph.add("MatMul", ones, hidden), graph.integers(0, graph.architecture.width))
-    return graph.add("LpNormalization", total, axis=-1, p=2)
+    vectors = graph.add("LpNormalization", total, axis=-1, p=2)
+    if not graph.has("centre"):
+        return vectors
+    return graph.add("LpNormalization", graph.add("Sub", vectors, graph.weight("centre")), axis=-1, p=2)
 
 
 def _embedded(graph: _Graph) -> str:

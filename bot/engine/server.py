@@ -24,7 +24,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
 from sanic.response import json as json_response
 
-from bot.engine.components.sentence_encoder import load_encoder
+from bot.engine.components.sentence_encoder import encoder_folders, load_encoder
 from bot.engine.components.sentence_featurizer import SentenceEmbeddingFeaturizer
 from bot.engine.processor import StepProcessor
 from bot.engine.step import RequestError, StepRequest, TurnFailedError, step
@@ -86,19 +86,23 @@ def describe(processor: StepProcessor, model: Path) -> dict[str, Any]:
         "status": "ready",
         "model_id": processor.model_metadata.model_id,
         "model_sha256": sha256,
-        "encoder": _encoder_of(processor),
+        **_encoders(processor),
         "rasa": rasa.__version__,
     }
 
 
-def _encoder_of(processor: StepProcessor) -> str:
-    """Return the hash of the encoder in use; "missing" where it is not there, "none" where the model wants none."""
+def _encoders(processor: StepProcessor) -> dict[str, Any]:
+    """Return the hash of the encoder in use, and of those of single languages.
+
+    It is "missing" where the encoder is not there, and "none" where the model wants none.
+    """
+    found = {"": "none"}
     for node in processor.model_metadata.predict_schema.nodes.values():
         if issubclass(node.uses, SentenceEmbeddingFeaturizer):
-            folder = node.config.get("encoder", SentenceEmbeddingFeaturizer.get_default_config()["encoder"])
-            encoder = load_encoder(Path(folder))
-            return encoder.sha256 if encoder else "missing"
-    return "none"
+            for language, folder in encoder_folders(node.config).items():
+                encoder = load_encoder(Path(folder))
+                found[language] = encoder.sha256 if encoder else "missing"
+    return {"encoder": found.pop(""), "encoders_by_language": found}
 
 
 def stop_with_parent(app: Sanic[Any, Any]) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bot.engine import quick_messages, without_tensorflow
-from bot.engine.components.sentence_encoder import MODEL_FILE
+from bot.engine.components.sentence_encoder import MODEL_FILE, encoder_folders
 from bot.engine.encoder import EncoderError, prepare_encoder
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
     if missing:
         raise DataError(f"{project} is no Rasa project: it lacks {' and '.join(missing)}.")
     teller.tell(phase="encoder", detail="")
-    names, folder = _components(project / "config.yml")
-    if folder is not None:
+    names, folders = _components(project / "config.yml")
+    for folder in folders:
         prepare_encoder(folder)
     without_tensorflow.install(names)
-    os.environ["RASA_CACHE_DIRECTORY"] = os.environ.get("RASA_CACHE_DIRECTORY") or str(_kept(folder))
+    os.environ["RASA_CACHE_DIRECTORY"] = os.environ.get("RASA_CACHE_DIRECTORY") or str(_kept(folders))
     quick_messages.install()
     logging.basicConfig(level=logging.INFO, handlers=[teller], force=True)
     warnings.showwarning = lambda message, *_, **__: teller.warn(str(message))
@@ -141,8 +141,8 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
         raise DataError("; ".join(teller.warnings[-3:]) or "Rasa refused the training data.") from error
 
 
-def _components(config: Path) -> tuple[frozenset[str], Path | None]:
-    """Return the names of the components that are in use, and the encoder's folder if one of them is ours."""
+def _components(config: Path) -> tuple[frozenset[str], list[Path]]:
+    """Return the names of the components that are in use, and the folders of the encoders that ours ask for."""
     try:
         whole = yaml.safe_load(config.read_text("utf-8"))
         parts = [*(whole["pipeline"] or ()), *(whole.get("policies") or ())]
@@ -150,15 +150,15 @@ def _components(config: Path) -> tuple[frozenset[str], Path | None]:
         ours = [part for part in parts if str(part["name"]).endswith("SentenceEmbeddingFeaturizer")]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise DataError(f"{config} cannot be read: {error}") from error
-    return names, Path(ours[0].get("encoder", "var/encoder")) if ours else None
+    return names, [Path(folder) for part in ours for folder in encoder_folders(part).values()]
 
 
-def _kept(encoder: Path | None) -> Path:
-    """Return the folder of what is kept for this version of our components and this encoder.
+def _kept(encoders: list[Path]) -> Path:
+    """Return the folder of what is kept for this version of our components and these encoders.
 
     Rasa looks at a component's own class alone to tell whether it changed, not at what the class rests on.
     """
-    files = [*sorted(Path(__file__).parent.rglob("*.py")), *([encoder / MODEL_FILE] if encoder else [])]
+    files = [*sorted(Path(__file__).parent.rglob("*.py")), *(encoder / MODEL_FILE for encoder in encoders)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

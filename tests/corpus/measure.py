@@ -18,6 +18,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).parent.parent.parent
 FALLBACK, DANGER, FOREIGN = "nlu_fallback", "self_harm", "foreign_language"
 
@@ -72,6 +74,9 @@ async def _measure(model: str) -> dict[str, Any]:
     let_in = [f"{_name(result)}: {text}" for _, text, result in beside if _name(result) not in {FALLBACK, FOREIGN}]
     figures: dict[str, Any] = {name: _figures(result) for name, result in results.items()}
     figures["care"] = _in_danger(care)
+    questions = yaml.safe_load((CORPUS / "german_articles.yml").read_text("utf-8"))
+    asked = [(part["heading"], part["asked"], await agent.parse_message(part["asked"])) for part in questions]
+    figures["german_articles"] = _of_articles(asked)
     return figures | {"out_of_scope": {"recall": round(1 - len(let_in) / len(beside), 4), "let_in": let_in}}
 
 
@@ -97,6 +102,22 @@ def _figures(results: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
             for intent, text, result in results
             if _name(result) != intent
         ],
+    }
+
+
+def _of_articles(results: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return shares of questions: the right passage is `nearest`, and is found to answer; `wrong` of those found."""
+    found = [(heading, text, (result.get("article") or {}).get("heading")) for heading, text, result in results]
+    nearest = sum(
+        bool(result.get("articles")) and result["articles"][0]["heading"] == heading for heading, _, result in results
+    )
+    right = sum(heading == answer for heading, _, answer in found)
+    wrong = [f"{text}: {answer}" for heading, text, answer in found if answer not in {heading, None}]
+    return {
+        "nearest": round(nearest / len(results), 4),
+        "answered": round(right / len(results), 4),
+        "wrong": round(len(wrong) / max(1, right + len(wrong)), 4),
+        "errors": wrong,
     }
 
 

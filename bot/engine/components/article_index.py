@@ -65,6 +65,8 @@ class Shelf:
     #: turns texts into n-grams
     vectorizer: NgramVectorizer
     postings: Postings
+    #: names the encoder of the vectors; empty where there is none
+    encoder: str
     #: (units, width): what passages say in parts, by meaning; no rows without an encoder
     vectors: Floats
     #: (units,): the passage of each part
@@ -119,7 +121,9 @@ def bare(text: str) -> str:
     return text.strip(" ?!.,").casefold()
 
 
-def build_shelf(passages: Sequence[Passage], messages: Sequence[str], encode: Encode | None, most: float) -> Shelf:
+def build_shelf(
+    passages: Sequence[Passage], messages: Sequence[str], encode: Encode | None, most: float, encoder: str = ""
+) -> Shelf:
     """Return the shelf of some passages, with its bar.
 
     What no passage answers is asked of it: `messages` that mean something else, and the headings of each article with
@@ -132,6 +136,7 @@ def build_shelf(passages: Sequence[Passage], messages: Sequence[str], encode: En
         passages=list(passages),
         vectorizer=vectorizer,
         postings=_postings(vectorizer, texts),
+        encoder=encoder,
         vectors=vectors,
         owners=owners,
         strangers={},
@@ -193,12 +198,13 @@ def _postings(vectorizer: NgramVectorizer, texts: Sequence[str]) -> Postings:
     )
 
 
-def write_shelves(shelves: dict[str, Shelf], encoder: str, folder: Path) -> None:
-    """Write shelves by language, and the name of their encoder, as JSON (words) and npz (numbers)."""
-    words: dict[str, Any] = {"encoder": encoder, "shelves": {}}
+def write_shelves(shelves: dict[str, Shelf], folder: Path) -> None:
+    """Write shelves by language as JSON (words) and npz (numbers)."""
+    words: dict[str, Any] = {"shelves": {}}
     numbers: dict[str, Any] = {}
     for language, shelf in shelves.items():
         words["shelves"][language] = {
+            "encoder": shelf.encoder,
             "passages": [asdict(passage) for passage in shelf.passages],
             "ngrams": list(shelf.vectorizer.vocabulary),
             "strangers_answered_max": shelf.strangers_answered_max,
@@ -215,12 +221,15 @@ def write_shelves(shelves: dict[str, Shelf], encoder: str, folder: Path) -> None
     np.savez(folder / NUMBERS_FILE, **numbers)
 
 
-def read_shelves(folder: Path) -> tuple[dict[str, Shelf], str]:
+def read_shelves(folder: Path) -> dict[str, Shelf]:
     """Read what `write_shelves` wrote."""
     words = json.loads((folder / WORDS_FILE).read_text("utf-8"))
     with np.load(folder / NUMBERS_FILE, allow_pickle=False) as numbers:
-        shelves = {language: _read_shelf(kept, numbers, language) for language, kept in words["shelves"].items()}
-    return shelves, str(words["encoder"])
+        # Before 0.7 one encoder was named for all.
+        return {
+            language: _read_shelf({"encoder": words.get("encoder", ""), **kept}, numbers, language)
+            for language, kept in words["shelves"].items()
+        }
 
 
 def _read_shelf(kept: dict[str, Any], numbers: Any, language: str) -> Shelf:
@@ -230,6 +239,7 @@ def _read_shelf(kept: dict[str, Any], numbers: Any, language: str) -> Shelf:
         passages=[Passage(**passage) for passage in kept["passages"]],
         vectorizer=NgramVectorizer(vocabulary=vocabulary, idf=numbers[f"{language}.idf"]),
         postings=Postings(**{name: numbers[f"{language}.postings.{name}"] for name in Postings.__annotations__}),
+        encoder=kept["encoder"],
         vectors=numbers[f"{language}.vectors"].astype(np.float32),
         owners=numbers[f"{language}.owners"],
         strangers={mark.rpartition(".")[2]: numbers[mark] for mark in marks if mark in numbers},

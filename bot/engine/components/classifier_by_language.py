@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.engine.components.intent_classifier import LinearIntentClassifier
 from bot.engine.components.knowledge import Knowledge, read_knowledge, write_knowledge
+from bot.engine.components.language_identifier import language_of
 from bot.engine.components.learning import learn
 
 #: In a model's folder: the regexes that decide.
@@ -40,8 +42,9 @@ class Besides:
 class IntentClassifierByLanguage(LinearIntentClassifier):
     """Does as `LinearIntentClassifier`, with examples and bars of each language by themselves.
 
-    Together they would be worse: what is certain in one language is not in another. A message in a language that is not
-    spoken here (see `LanguageIdentifier`) gets the intent `foreign_intent`.
+    Together they would be worse: what is certain in one language is not in another. Yet where a language has an encoder
+    that reads others too (`SentenceEmbeddingFeaturizer`), it learns from their examples beside its own. A message in a
+    language that is not spoken here (see `LanguageIdentifier`) gets the intent `foreign_intent`.
 
     A regex of the training data with the name of an intent decides by itself, in any language and wherever in a message
     it is found: for what must not be missed.
@@ -102,8 +105,8 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
         for example in training_data.intent_examples:
             if example.get(INTENT) and example.get(TEXT):
                 examples[language_of(example) or first].append(example)
-        self._knowledge = self._learn(first, examples[first])
-        self._others = {language: self._learn(language, examples[language]) for language in others}
+        self._knowledge = self._learn(first, examples)
+        self._others = {language: self._learn(language, examples) for language in others}
         with self._storage.write_to(self._resource) as folder:
             write_knowledge(self._knowledge, folder)
             (folder / PATTERNS_FILE).write_text(json.dumps(_patterns(training_data)), "utf-8")
@@ -113,13 +116,15 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
                 write_knowledge(knowledge, part)
         return self._resource
 
-    def _learn(self, language: str, examples: list[Message]) -> Knowledge:
-        if len({example.get(INTENT) for example in examples}) < 2:
+    def _learn(self, language: str, examples: Mapping[str, list[Message]]) -> Knowledge:
+        own = examples.get(language, [])
+        if len({example.get(INTENT) for example in own}) < 2:
             raise InvalidConfigException(
                 f"The training data has examples of fewer than two intents in the language “{language}”: add some, or"
                 " take it from `languages` in config.yml."
             )
-        return learn(examples, {**self._config, **self._config["by_language"].get(language, {})})
+        lent = [example for other, theirs in examples.items() if other != language for example in theirs]
+        return learn(own, {**self._config, **self._config["by_language"].get(language, {})}, lent)
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Set the intent of each message, by what is known of its language."""
@@ -152,9 +157,3 @@ def _patterns(training_data: TrainingData) -> dict[str, list[str]]:
         if feature["name"] in training_data.intents:
             found[feature["name"]].append(feature["pattern"])
     return found
-
-
-def language_of(example: Message) -> str | None:
-    """Return the language that the file of an example names, if it names one."""
-    marks = (example.get("metadata") or {}).get("intent")
-    return marks.get("language") if isinstance(marks, dict) else None

@@ -117,3 +117,9 @@ class LanguageIdentifier(GraphComponent):
         if not guess.is_foreign and guess.language != current:
             changed = {"entity": LANGUAGE, "value": guess.language, "extractor": type(self).__name__}
             message.set(ENTITIES, [*message.get(ENTITIES, []), changed], add_to_output=True)
+
+
+def language_of(example: Message) -> str | None:
+    """Return the language that the file of an example names, if it names one."""
+    marks = (example.get("metadata") or {}).get("intent")
+    return marks.get("language") if isinstance(marks, dict) else None

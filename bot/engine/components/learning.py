@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from bot.engine.components.knowledge import Knowledge, Sight
 from bot.engine.components.memory import remember
 from bot.engine.components.narrowing import strongest_directions
 from bot.engine.components.ngrams import NgramVectorizer
-from bot.engine.components.sentence_featurizer import NAME_TEXT, ORIGIN, TYPO_TEXT, in_words
+from bot.engine.components.sentence_featurizer import LENT_TEXT, NAME_TEXT, ORIGIN, TYPO_TEXT, in_words
 from bot.engine.components.softmax import Floats, Labels
 from bot.engine.components.trials import Findings, Lesson, fit_whole, try_out
 
@@ -27,8 +29,12 @@ _MISTAKES = 2_000
 _FEW = 40
 
 
-def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
-    """Learn to see messages with and without their sentence vectors, from the examples and their noisy copies."""
+def learn(examples: list[Message], config: dict[str, Any], lent: Sequence[Message] = ()) -> Knowledge:
+    """Learn to see messages with and without their sentence vectors, from the examples and their noisy copies.
+
+    `lent` are examples in other languages with vectors of the same encoder (`LENT_TEXT`): they are learnt from where
+    vectors are, but never asked in the trials, for what is certain in one language is not in another.
+    """
     texts = [[example.get(TEXT) for example in examples]]
     if all(example.get(TYPO_TEXT) for example in examples):
         texts.append([example.get(TYPO_TEXT) for example in examples])
@@ -47,6 +53,7 @@ def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
         dense = [[*_vectors(examples, attribute, encoder), *of_names] for attribute in (TEXT, TYPO_TEXT)[: len(texts)]]
         both = [np.hstack([np.stack(vectors), ngrams]) for vectors, ngrams in zip(dense, narrow, strict=True)]
         lesson = _lesson(both, labels, config, len(names), dense=len(dense[0][0]))
+        lesson = _with_lent(lesson, lent, intents, encoder)
         full, found = _sight(lesson, projection, config)
     told = report(texts[0], labels, intents, found)
     told |= {"wrong_with_strangers": wrong_with_strangers(found, config["strangers"])}
@@ -57,6 +64,23 @@ def learn(examples: list[Message], config: dict[str, Any]) -> Knowledge:
         intents=intents, vectorizer=vectorizer, plain=plain, full=full, encoder=encoder,
         report={**told, "wrong_answers_max": config["wrong_answers_max"], "strangers": config["strangers"]},
     )  # fmt: skip
+
+
+def _with_lent(lesson: Lesson, lent: Sequence[Message], intents: list[str], encoder: str) -> Lesson:
+    known = [example for example in lent if example.get(INTENT) in intents]
+    vectors = _vectors(known, LENT_TEXT, encoder)
+    if not vectors:
+        return lesson
+    # Of n-grams they have none: another language has others.
+    width = lesson.copies[0].shape[1] - lesson.dense
+    rows = np.hstack([np.stack(vectors), np.zeros((len(vectors), width), np.float32)])
+    labels = np.asarray([intents.index(example.get(INTENT)) for example in known], np.intp)
+    return replace(
+        lesson,
+        copies=[np.concatenate([copy, rows]) for copy in lesson.copies],
+        labels=np.append(lesson.labels, labels),
+        unasked=lesson.unasked + len(known),
+    )
 
 
 def report(texts: list[str], labels: Labels, intents: list[str], found: Findings) -> dict[str, Any]:
@@ -112,7 +136,7 @@ def _calibration_error(probabilities: Floats, labels: Labels) -> float:
 
 def _lesson(copies: list[Floats], labels: Labels, config: dict[str, Any], named: int, dense: int = 0) -> Lesson:
     return Lesson(
-        copies=copies, labels=np.append(labels, np.arange(named)), named=named, dense=dense, l2=config["l2"],
+        copies=copies, labels=np.append(labels, np.arange(named)), unasked=named, dense=dense, l2=config["l2"],
         steps=config["max_iterations"], seed=config["seed"],
     )  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from rasa.shared.nlu.training_data.features import Features
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from bot.engine.components.sentence_encoder import load_encoder
+from bot.engine.components.language_identifier import language_of
+from bot.engine.components.sentence_encoder import ENCODER, SentenceEncoder, encoder_folders, load_encoder
 from bot.engine.components.softmax import Floats
 from bot.engine.components.typos import with_typos
 from bot.engine.components.vector_cache import VectorCache
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 TYPO_TEXT = "text_with_typos"
 #: The one that holds what its intent is called, in words.
 NAME_TEXT = "intent_in_words"
+#: The one that holds its text for other languages to learn from.
+LENT_TEXT = "text_lent"
 #: How the origin of sentence vectors begins; the start of the encoder's hash follows.
 ORIGIN = "SentenceEmbeddingFeaturizer:"
 
@@ -38,8 +40,10 @@ ORIGIN = "SentenceEmbeddingFeaturizer:"
 class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
     """Adds a sentence vector to each message, and to each training message one mistyped copy with its vector.
 
-    Without the encoder's files it adds no vectors and says so in the log: the classifier then works from n-grams alone.
-    The features' origin ends with the start of the encoder's hash, by which the classifier knows them again.
+    Messages in a language that has an encoder of its own get its vectors; examples in other languages get them as well,
+    for that language to learn from (`LENT_TEXT`). Without the encoder's files no vectors are
+    added, which is said in the log: the classifier then works from n-grams alone. The features' origin ends with the
+    start of the encoder's hash, by which the classifier knows them again.
     """
 
     @classmethod
@@ -59,7 +63,10 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
             **DenseFeaturizer.get_default_config(),
             # Folder of the encoder's files, seen from where the process was started. `var/encoder/large` is the large
             # encoder: training fetches its weights (404 MB) once, where it is named here; see `bot.engine.encoder`.
-            "encoder": "var/encoder",
+            "encoder": ENCODER,
+            # Settings that are others in a language: {language: {encoder: folder}}. `var/encoder/multilingual` is the
+            # one that reads a hundred languages.
+            "by_language": {},
             # Share of letters mistyped in a training message's noisy copy; 0 makes no copies.
             "typo_rate": 0.06,
             # Folder where the vectors of training messages are kept for the next training.
@@ -69,12 +76,8 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
 
     def __init__(self, config: dict[str, Any], name: str) -> None:
         super().__init__(name, config)
-        self._encoder = load_encoder(Path(self._config["encoder"]))
-        if self._encoder is None:
-            logger.warning(
-                "No sentence encoder in %s: n-grams alone must do. `python -m bot train` prepares the encoder.",
-                self._config["encoder"],
-            )
+        self._others = {language: _loaded(folder) for language, folder in encoder_folders(self._config).items()}
+        self._encoder = self._others.pop("")
 
     @classmethod
     def create(
@@ -93,34 +96,70 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Add the vector of each message that has a text."""
-        if self._encoder is not None:
-            for message in messages:
-                self._add_vector(message, TEXT, self._encoder.encode)
+        for message in messages:
+            encoder = self._encoder_of(message.get("language"))
+            if encoder is not None and message.get(TEXT):
+                _add_vector(message, TEXT, encoder.encode(message.get(TEXT)), encoder)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Add noisy copies, the names of intents, and the vectors of all of it to the training messages."""
-        cache = VectorCache(Path(self._config["cache"]), self._encoder) if self._encoder is not None else None
         examples = training_data.training_examples
         for message in examples:
             if message.get(TEXT) and self._config["typo_rate"]:
                 message.set(TYPO_TEXT, with_typos(message.get(TEXT), self._config["typo_rate"], self._config["seed"]))
             if message.get(TEXT) and message.get(INTENT):
                 message.set(NAME_TEXT, in_words(message.get(INTENT)))
-        if cache is not None:
-            attributes = (TEXT, TYPO_TEXT, NAME_TEXT)
-            cache.learn(text for example in examples for name in attributes if (text := example.get(name)))
-            for message in examples:
-                for name in attributes:
-                    self._add_vector(message, name, cache.encode)
-            cache.save()
+        for encoder in {*self._others.values(), self._encoder}:
+            if encoder is not None:
+                theirs = [message for message in examples if self._encoder_of(language_of(message)) is encoder]
+                self._add_vectors(theirs, encoder, (TEXT, TYPO_TEXT, NAME_TEXT))
+        for language, encoder in self._others.items():
+            if encoder is not None:
+                self._add_vectors(_lent(examples, language), encoder, (LENT_TEXT,))
         return training_data
 
-    def _add_vector(self, message: Message, attribute: str, encode: Callable[[str], Floats]) -> None:
-        text = message.get(attribute)
-        if self._encoder is not None and text:
-            origin = f"{ORIGIN}{self._encoder.sha256[:16]}"
-            message.add_features(Features(encode(text)[None, :], FEATURE_TYPE_SENTENCE, attribute, origin))
+    def _encoder_of(self, language: str | None) -> SentenceEncoder | None:
+        return self._others.get(language or "", self._encoder)
+
+    def _add_vectors(self, examples: list[Message], encoder: SentenceEncoder, attributes: tuple[str, ...]) -> None:
+        cache = VectorCache(Path(self._config["cache"]), encoder)
+        told = [
+            (message, attribute, message.get(attribute))
+            for message in examples
+            for attribute in attributes
+            if message.get(attribute)
+        ]
+        cache.learn(text for _, _, text in told)
+        for message, attribute, text in told:
+            _add_vector(message, attribute, cache.encode(text), encoder)
+        cache.save()
+
+
+def origin_of(encoder: SentenceEncoder) -> str:
+    """Return the origin of an encoder's vectors."""
+    return f"{ORIGIN}{encoder.sha256[:16]}"
+
+
+def _lent(examples: list[Message], language: str) -> list[Message]:
+    """Return the examples in other languages, marked for this one to learn from."""
+    lent = [message for message in examples if language_of(message) != language and message.get(INTENT)]
+    for message in lent:
+        message.set(LENT_TEXT, message.get(TEXT))
+    return lent
+
+
+def _loaded(folder: str) -> SentenceEncoder | None:
+    encoder = load_encoder(Path(folder))
+    if encoder is None:
+        logger.warning(
+            "No sentence encoder in %s: n-grams alone must do. `python -m bot train` prepares the encoder.", folder
+        )
+    return encoder
+
+
+def _add_vector(message: Message, attribute: str, vector: Floats, encoder: SentenceEncoder) -> None:
+    message.add_features(Features(vector[None, :], FEATURE_TYPE_SENTENCE, attribute, origin_of(encoder)))
 
 
 def in_words(intent: str) -> str:

@@ -44,8 +44,8 @@ class Lesson:
     labels: Labels
     #: how many columns, from the first, are the sentence vector; nought where there is none
     dense: int
-    #: of the rows, so many at the end are names of intents: learnt from, never asked
-    named: int = 0
+    #: of the rows, so many at the end are learnt from and never asked: names of intents, and what other languages lend
+    unasked: int = 0
     #: strength of the pull of all weights towards zero
     l2: float
     #: steps of the optimiser at most
@@ -59,12 +59,12 @@ class Lesson:
 
     @property
     def asked(self) -> Labels:
-        """The labels of the messages: all but the names."""
-        return self.labels[: len(self.labels) - self.named]
+        """The labels of the messages that are asked."""
+        return self.labels[: len(self.labels) - self.unasked]
 
     @property
-    def names(self) -> Labels:
-        """The rows of the names."""
+    def others(self) -> Labels:
+        """The rows of the others."""
         return np.arange(len(self.asked), len(self.labels))
 
     @property
@@ -74,13 +74,13 @@ class Lesson:
 
     def few(self, most: int) -> Lesson:
         """Return a lesson of at most so many messages of each intent."""
-        rows = np.append(_few(self.asked, most, np.random.default_rng(self.seed)), self.names)
+        rows = np.append(_few(self.asked, most, np.random.default_rng(self.seed)), self.others)
         return replace(self, copies=[copy[rows] for copy in self.copies], labels=self.labels[rows])
 
     def part(self, rows: Labels, labels: Labels) -> Lesson:
         """Return the lesson of these rows only, with labels of their own, in fewer steps: it finds the same bar."""
         copies = [copy[rows] for copy in self.copies]
-        return replace(self, copies=copies, labels=labels, named=0, steps=max(1, self.steps // self.haste))
+        return replace(self, copies=copies, labels=labels, unasked=0, steps=max(1, self.steps // self.haste))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ def _held_out(lesson: Lesson, folds: int) -> tuple[_Seen, Head]:
     labels, asked, classes = lesson.labels, lesson.asked, lesson.classes
     if len(labels) > _MANY:
         lesson, folds = replace(lesson, copies=lesson.copies[:1]), min(folds, _FEW_FOLDS)
-    # Names are in none.
+    # What is not asked is in none.
     fold = np.full(len(labels), -1, np.intp)
     for label in range(classes):
         members = dice.permutation(np.flatnonzero(asked == label))
@@ -194,7 +194,7 @@ def _left_out(lesson: Lesson, kinship: float) -> tuple[Floats, Floats, list[Floa
         is_left = np.isin(lesson.labels[rows], left)
         known = dice.permutation(rows[~is_left])
         held, learnt = np.split(known, [len(known) // _HELD_OUT])
-        learnt = np.append(learnt, lesson.names[np.isin(lesson.labels[lesson.names], lesson.labels[learnt])])
+        learnt = np.append(learnt, lesson.others[np.isin(lesson.labels[lesson.others], lesson.labels[learnt])])
         intents, labels = np.unique(lesson.labels[learnt], return_inverse=True)
         if len(intents) < 2 or not len(held):
             continue
