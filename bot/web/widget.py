@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 #: In this order, inside one function, so that nothing of it is seen by the page around it.
-PARTS = ("words.js", "dom.js", "wire.js", "outbox.js", "view.js", "composer.js", "widget.js")
+PARTS = ("words.de.js", "words.js", "dom.js", "wire.js", "outbox.js", "view.js", "composer.js", "widget.js")
 
 
 @dataclass(frozen=True, kw_only=True)

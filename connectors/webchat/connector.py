@@ -62,6 +62,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{56}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
 _PAYLOAD = re.compile(r"[!-~]{1,24}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,4}")
 #: What may be logged of a kind that we do not know: a word, and never a text.
 _KIND = re.compile(r"[a-z_]{1,40}")
 _READ_MAX = 50
@@ -281,6 +282,7 @@ class WebChatConnector:
             choice=choice,
             referral=line(fields.text("invitation", ""))[:_REFERRAL_MAX],
             display_name=line(fields.text("name", ""))[:100] or None,
+            language=_language(fields),
         )
         if not (message.text or message.attachments or message.choice):
             raise MalformedWebhookError("a message needs a text, a choice or a file")
@@ -312,6 +314,12 @@ def _client_id(fields: Fields) -> str:
     if not _CLIENT_ID.fullmatch(client_id):
         raise MalformedWebhookError("`id` must be 8 to 64 letters, digits and hyphens, made anew for each message")
     return client_id
+
+
+def _language(fields: Fields) -> str | None:
+    """Return the language of the page; one that is none makes a message no less a message."""
+    told = fields.text("language", "")
+    return told if _LANGUAGE.fullmatch(told) else None
 
 
 def _ids(fields: Fields) -> list[str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -216,3 +218,28 @@ async def test_the_sites_words_replace_ours(context: BrowserContext, site: ChatS
     await page.get_by_role("button", name="Ask us anything").click()
     await expect(page.get_by_placeholder("Schreiben Sie uns …")).to_be_focused()
     await expect(page.get_by_role("button", name="Senden")).to_be_visible()
+
+
+async def test_a_german_page_has_a_german_chat(context: BrowserContext, site: ChatSite) -> None:
+    """The widget speaks the language of the page, refusals too, and the bot hears which one it is."""
+    page = await context.new_page()
+    await page.goto(f"{site.brand_url}/bare?base={site.url}&title=Brand&language=de-AT")
+    await page.get_by_role("button", name="Chat öffnen").click()
+    await expect(page.get_by_placeholder("Nachricht schreiben …")).to_be_focused()
+    await page.locator("input[type=file]").set_input_files(text_file("leer.txt", b""))
+    await expect(page.get_by_text("Die Datei ist leer.")).to_be_visible()
+    await page.get_by_role("button", name="leer.txt entfernen").click()
+    await page.keyboard.insert_text("Hallo")
+    await page.get_by_role("button", name="Senden").click()
+    await expect(page.locator(".bot .bubble", has_text="Hallo")).to_be_visible()
+    assert [message.language for message in site.bot.messages] == ["de-at"]
+
+
+async def test_both_languages_say_the_same() -> None:
+    """Each English word of the widget has a German one, and no other has."""
+    static = files("connectors.webchat") / "static"
+    english, german = (
+        set(re.findall(r"^  (\w+):", (static / name).read_text("utf-8"), re.MULTILINE))
+        for name in ("words.js", "words.de.js")
+    )
+    assert english == german

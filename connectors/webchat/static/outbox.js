@@ -78,7 +78,7 @@ class Outbox {
       await this.wire.call("messages", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ id, text, choice, attachments, name: visitorName, invitation }),
+        body: JSON.stringify({ id, text, choice, attachments, name: visitorName, invitation, language: LANGUAGE }),
       });
     } catch (error) {
       return this.failed(item, error);

@@ -52,6 +52,9 @@ class CallError extends Error {
   }
 }
 
+/** What a refusal says, in the page's language where we have it. */
+const said = (body) => WORDS.refusals[body?.error] ?? body?.message;
+
 const randomId = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -109,7 +112,7 @@ class Wire {
     }
     if (answer.ok) return answer;
     const body = await answer.json().catch(() => ({}));
-    throw new CallError(answer.status, body.message, Number(answer.headers.get("Retry-After")) || 0);
+    throw new CallError(answer.status, said(body), Number(answer.headers.get("Retry-After")) || 0);
   }
 
   /** Upload one file and return what names it; `progress` hears fractions. */
@@ -127,7 +130,7 @@ class Wire {
       request.onload = () => {
         if (request.status === 201) return resolve(request.response);
         if (request.status === 401) this.forget(token);
-        return reject(new CallError(request.status, request.response?.message));
+        return reject(new CallError(request.status, said(request.response)));
       };
       request.send(file);
     });

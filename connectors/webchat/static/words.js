@@ -1,4 +1,6 @@
-// Every word the widget says; a site replaces them with `window.tandemChat = {words: {...}}` before the script runs.
+// Every word the widget says, in English or as words.de.js has it, by the language that the page is in; a site replaces
+// them with `window.tandemChat = {words: {...}}` before the script runs.
+const LANGUAGE = (document.currentScript.dataset.language || document.documentElement.lang).trim().toLowerCase();
 const WORDS = {
   open: "Chat with us",
   close: "Close chat",
@@ -46,5 +48,7 @@ const WORDS = {
   invited: "Hello, I have followed your invitation.",
   today: "Today",
   yesterday: "Yesterday",
+  // By the code of a refusal; what has none here is shown in the words of the server.
+  refusals: {},
 };
-Object.assign(WORDS, window.tandemChat?.words);
+Object.assign(WORDS, LANGUAGE.split("-")[0] === "de" ? GERMAN : {}, window.tandemChat?.words);

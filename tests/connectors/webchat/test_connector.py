@@ -111,15 +111,22 @@ def test_no_changed_character_of_a_token_passes() -> None:
 def test_a_message_is_parsed_with_all_it_carries() -> None:
     """Text, choice, name and files arrive; the id is the visitor's and the browser's together."""
     key = KEYS.file_key(SESSION.visitor, PHOTO)
-    event = parse_one(message(text=" hi\r\nthere ", choice="c-1", name="Priya", attachments=[key]))
+    event = parse_one(message(text=" hi\r\nthere ", choice="c-1", name="Priya", attachments=[key], language="de-at"))
     assert event == InboundMessage(
         address=ADDRESS,
         external_id=f"{SESSION.visitor}:0123456789abcdef",
         text="hi\nthere",
         choice="c-1",
         display_name="Priya",
+        language="de-at",
         attachments=(PHOTO,),
     )
+
+
+@pytest.mark.parametrize("language", ["", "German", "d", "de_AT", "de" + "-at" * 9, "<b>"])
+def test_a_language_that_is_none_is_not_taken_for_one(language: str) -> None:
+    """What a page says of its language is nothing that a message could be lost for."""
+    assert parse_one(message(text="hi", language=language)).language is None
 
 
 @pytest.mark.parametrize(
