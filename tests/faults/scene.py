@@ -148,6 +148,13 @@ class Scene:
         while len(self.history.shown) < seen_count + count:
             await patience.pause()
 
+    async def true_answer(self) -> None:
+        """Wait until a customer has seen one more answer out of the brand's records."""
+        seen_count = len(self.history.shown)
+        patience = _Patience(self, "a true answer was waited for")
+        while all(each.serial is None for each in self.history.shown[seen_count:]):
+            await patience.pause()
+
     async def drain(self) -> float:
         """Let customers write no more and wait until everything has come to an end; return the seconds that took."""
         self.street.closing.set()
