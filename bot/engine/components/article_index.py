@@ -225,11 +225,7 @@ def read_shelves(folder: Path) -> dict[str, Shelf]:
     """Read what `write_shelves` wrote."""
     words = json.loads((folder / WORDS_FILE).read_text("utf-8"))
     with np.load(folder / NUMBERS_FILE, allow_pickle=False) as numbers:
-        # Before 0.7 one encoder was named for all.
-        return {
-            language: _read_shelf({"encoder": words.get("encoder", ""), **kept}, numbers, language)
-            for language, kept in words["shelves"].items()
-        }
+        return {language: _read_shelf(kept, numbers, language) for language, kept in words["shelves"].items()}
 
 
 def _read_shelf(kept: dict[str, Any], numbers: Any, language: str) -> Shelf:
