@@ -168,12 +168,11 @@ async def _opened(url: str, model: Path, roots: Mapping[str, int]) -> AsyncItera
                 yield stage
 
 
-async def _run(url: str, model: Path, roots: Mapping[str, int], minutes: float) -> bool:
+async def _run(url: str, model: Path, roots: Mapping[str, int], minutes: float, calm_rate: float) -> bool:
     async with _opened(url, model, roots) as stage:
         await stage.talk(4, 5)
         _tell_memory("before", stage.meter)
-        calm_seconds = CALM_PER_MINUTE * minutes / CALM_RATE
-        await _load(stage, url, "calm", CALM_RATE, calm_seconds)
+        await _load(stage, url, "calm", calm_rate, CALM_PER_MINUTE * minutes / calm_rate)
         await _load(stage, url, "storm", STORM_RATE, 60 * minutes)
         waits = [at - stage.x.written_at[each] for each, at in stage.x.answered_at.items()]
         print(f"in public: {len(stage.x.written_at)} mentions, {len(waits)} answered or invited, {_waits(waits)}")
@@ -266,6 +265,7 @@ def main() -> int:
     """Run the day; return 1 where anything is lost, doubled or out of order."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.storm", description=__doc__)
     parser.add_argument("--minutes", type=float, default=1, help="of storm, with as much of a day's calm; a day has 10")
+    parser.add_argument("--calm-rate", type=float, default=CALM_RATE, help="messages a second in the calm before it")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--model", type=Path, help="a model that is there already")
     chosen = parser.parse_args()
@@ -273,7 +273,7 @@ def main() -> int:
     _FOLDER.mkdir(parents=True)
     model = chosen.model or asyncio.run(train(_ROOT, _ROOT / "var" / "bench" / "models", lambda _: None)).path
     with _database(chosen.database) as (url, roots):
-        is_well = uvloop.run(_run(url, model, roots, chosen.minutes))
+        is_well = uvloop.run(_run(url, model, roots, chosen.minutes, chosen.calm_rate))
     return int(not is_well)
 
 
