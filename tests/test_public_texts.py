@@ -25,6 +25,8 @@ def test_the_sample_texts_can_be_used() -> None:
     assert texts.invitations
     assert texts.invitations_by_code
     assert texts.closings
+    assert texts.by_language["de"].thanks
+    assert set(texts.by_language["de"].answers) == set(texts.answers)
     domain = yaml.safe_load((PROJECT / "domain.yml").read_text(encoding="utf-8"))
     assert set(texts.answers) <= set(domain["intents"])
 
@@ -40,6 +42,10 @@ def test_the_sample_texts_can_be_used() -> None:
         ('[[answer]]\nintent = "a"\ntexts = "x"\n[[answer]]\nintent = "a"\ntexts = "y"', "two answers to 'a'"),
         ('[[answer]]\nintent = "a"\ntexts = "Hello {name}"', "nothing personal"),
         ('invitation = "Come in"', "{link}"),
+        ('[german]\nthanks = "Danke!"', "[german] must be a language"),
+        ('[de]\npraise = "Danke!"', "[de]: 'praise' is none of"),
+        ('[de]\ninvitation = "Herein"', "[de] invitation: the text must say {link}"),
+        ('[answer]\nintent = "a"\ntexts = "x"', "write each answer under [[answer]]"),
         ("= x", "is not TOML"),
     ],
 )

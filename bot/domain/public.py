@@ -69,15 +69,34 @@ class PublicTexts:
     private_replies: Texts = ()
     #: says, once a ticket is closed, that it was looked after in private
     closings: Texts = ()
+    #: what is said instead to whoever writes a language ("de")
+    by_language: Mapping[str, PublicTexts] = field(default_factory=dict)
 
     def allows(self, text: str) -> bool:
         """Whether it is one of the approved texts."""
-        return any(approved.fits(text) for approved in self._all())
+        return any(approved.fits(text) for approved in self.every())
 
-    def _all(self) -> Iterator[PublicText]:
+    def spoken(self, language: str | None) -> PublicTexts:
+        """Return the texts in a language ("de", "de-at"); what it lacks is said as to everybody."""
+        own = self.by_language.get((language or "").casefold().partition("-")[0])
+        if own is None:
+            return self
+        return PublicTexts(
+            answers={**self.answers, **own.answers},
+            thanks=own.thanks or self.thanks,
+            invitations=own.invitations or self.invitations,
+            invitations_by_code=own.invitations_by_code or self.invitations_by_code,
+            private_replies=own.private_replies or self.private_replies,
+            closings=own.closings or self.closings,
+        )
+
+    def every(self) -> Iterator[PublicText]:
+        """Return all texts of all languages, one after the other."""
         invitations = (self.invitations, self.invitations_by_code, self.private_replies)
         for texts in (*self.answers.values(), self.thanks, *invitations, self.closings):
             yield from texts
+        for own in self.by_language.values():
+            yield from own.every()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +137,7 @@ class PublicRules:
 
     def can_invite(self, address: ChannelAddress) -> bool:
         """Whether there is somewhere to go on, and a text that says so."""
-        return bool(self._asking(address)) or self.asks_privately(address)
+        return bool(self._asking(address, self.texts)) or self.asks_privately(address)
 
     def asks_privately(self, address: ChannelAddress) -> bool:
         """Whether who writes there is asked in private to go on there, and in public only where that fails."""
@@ -130,19 +149,21 @@ class PublicRules:
         mine = (each for each in self.replying if each.startswith(f"{address.channel}-") and each.endswith(ends))
         return bool(self.texts.private_replies) and any(mine)
 
-    def invitation(self, address: ChannelAddress, token: InvitationToken, seed: str) -> str | None:
+    def invitation(
+        self, address: ChannelAddress, token: InvitationToken, seed: str, language: str | None = None
+    ) -> str | None:
         """Return the text that asks to go on in private with a token; none where there is no way to."""
-        texts, doorway = self._asking(address), self.doorways.get(_account(address))
+        texts, doorway = self._asking(address, self.texts.spoken(language)), self.doorways.get(_account(address))
         if not texts or doorway is None:
             return None
         link = (doorway.url(referral_of(token)) if doorway.url else None) or ""
         return pick(texts, seed).filled({LINK: link, CODE: shown(token)})
 
-    def _asking(self, address: ChannelAddress) -> Texts:
+    def _asking(self, address: ChannelAddress, texts: PublicTexts) -> Texts:
         doorway = self.doorways.get(_account(address))
         if doorway is None:
             return ()
-        return self.texts.invitations if doorway.url else self.texts.invitations_by_code
+        return texts.invitations if doorway.url else texts.invitations_by_code
 
 
 def pick(texts: Texts, seed: str) -> PublicText:
@@ -161,6 +182,11 @@ def check_texts(texts: PublicTexts) -> None:
         _check("invitation", text, may=frozenset({LINK, CODE}), must=frozenset({LINK}))
     for text in texts.invitations_by_code:
         _check("invitation_by_code", text, may=frozenset({CODE}), must=frozenset({CODE}))
+    for language, own in texts.by_language.items():
+        try:
+            check_texts(own)
+        except SettingsError as error:
+            raise SettingsError(f"[{language}] {error}") from None
 
 
 def _check(what: str, text: PublicText, *, may: frozenset[str], must: frozenset[str]) -> None:

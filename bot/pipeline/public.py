@@ -20,11 +20,12 @@ from bot.domain.handoff import HandoffRequest, Reason
 from bot.domain.invitations import fingerprint
 from bot.domain.messages import Author, InboundMessage, MessageId, OutboundMessage
 from bot.domain.moods import Mood
-from bot.domain.public import pick
+from bot.domain.public import PublicTexts, pick
 from bot.domain.triage import ANSWER_FROM, Heard, Kind, Means, Treatment, Verdict, bare, is_spam, treat, triage
 from bot.pipeline import promises
 from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.handing_off import hand_off
+from bot.pipeline.languages import keep_language
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.situation import Situation
@@ -128,6 +129,8 @@ def settle(connection: Connection, writer: Writer, row: InboxRow, before: Conver
 
 def _treat(connection: Connection, writer: Writer, row: InboxRow, conversation: Conversation, found: Found) -> None:
     message = found.message
+    if found.turn is not None:
+        conversation = keep_language(connection, writer, conversation, found.turn, message.text)
     verdict = triage(
         Heard(
             text=message.text,
@@ -145,7 +148,7 @@ def _treat(connection: Connection, writer: Writer, row: InboxRow, conversation: 
     metrics.PUBLIC.labels(verdict.kind.value, treatment.value).inc()
     log.info("public_message", message=row.message_id, aim=verdict.aim, kind=verdict.kind, treatment=treatment)
     _note_turn(connection, writer, row, conversation, found)
-    texts = writer.rules.public.texts
+    texts = _texts(writer, conversation)
     match treatment:
         case Treatment.THANK:
             _say(connection, writer, conversation, pick(texts.thanks, row.message_id).template, row)
@@ -159,14 +162,18 @@ def _treat(connection: Connection, writer: Writer, row: InboxRow, conversation: 
 
 def _means(connection: Connection, writer: Writer, conversation: Conversation, found: Found) -> Means:
     """Return what there is to treat a message with: each text is said once in a thread."""
-    public, intent = writer.rules.public, found.intent
+    public, texts, intent = writer.rules.public, _texts(writer, conversation), found.intent
     is_new = not triages.has(connection, conversation.id, Treatment.ANSWER, intent) if intent else False
     can_invite = public.can_invite(conversation.address)
     return Means(
-        has_answer=is_new and found.is_one_plain_question and bool(public.texts.answers.get(intent or "")),
-        has_thanks=bool(public.texts.thanks) and not triages.has(connection, conversation.id, Treatment.THANK),
+        has_answer=is_new and found.is_one_plain_question and bool(texts.answers.get(intent or "")),
+        has_thanks=bool(texts.thanks) and not triages.has(connection, conversation.id, Treatment.THANK),
         can_invite=can_invite and not invitations.is_invited(connection, conversation.id, writer.now),
     )
+
+
+def _texts(writer: Writer, conversation: Conversation) -> PublicTexts:
+    return writer.rules.public.texts.spoken(conversation.language)
 
 
 def _give_to_people(
@@ -195,10 +202,10 @@ def invite(
         return None
     token = invitations.make(connection, conversation.id, writer.now, writer.now + public.invitation_for)
     if in_private and public.asks_privately(conversation.address):
-        text = pick(public.texts.private_replies, key).template
+        text = pick(_texts(writer, conversation).private_replies, key).template
         asked = OutboundMessage(author=Author.SYSTEM, text=text, invitation=fingerprint(token))
         return writer.say(connection, conversation, asked, key)
-    said = public.invitation(conversation.address, token, key)
+    said = public.invitation(conversation.address, token, key, conversation.language)
     if said is None:
         invitations.drop(connection, fingerprint(token))
         return None

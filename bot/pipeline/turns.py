@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -18,6 +18,7 @@ from bot.pipeline import bursts, danger, phrases, promises
 from bot.pipeline.aftercare import is_courtesy
 from bot.pipeline.elsewhere import show_edit
 from bot.pipeline.handing_off import hand_off
+from bot.pipeline.languages import keep_language
 from bot.pipeline.outgoing import Writer
 from bot.pipeline.overdue import give_to_last_agent
 from bot.pipeline.reopening import closed_lately
@@ -28,8 +29,6 @@ from bot.store.outbox import OutboxKind, Outgoing
 from bot.store.timers import Timer
 from bot.store.turns import TurnRecord
 
-#: Fewer words do not tell their language.
-LEAST_WORDS = 3
 #: The intent of a customer who asks how long they will wait for a person.
 ASKS_WAIT = "ask_waiting_time"
 
@@ -59,7 +58,7 @@ def commit_turn(
     """
     conversation = conversations.lock_at(connection, before.id, before.epoch)
     bursts.check(connection, row)
-    conversation = _spoken(connection, writer, conversation, decision)
+    conversation = keep_language(connection, writer, conversation, decision.turn, decision.text)
     _record_proofs(connection, writer, conversation, decision)
     if conversation.owner is Owner.QUEUE:
         outcome = _while_queued(connection, writer, row, conversation, decision.turn)
@@ -68,19 +67,6 @@ def commit_turn(
     bursts.finish(connection, row, writer.now)
     metrics.TURNS.labels(outcome).inc()
     metrics.TURN_SECONDS.observe((writer.now - row.received_at).total_seconds())
-
-
-def _spoken(connection: Connection, writer: Writer, conversation: Conversation, decision: Decision) -> Conversation:
-    """Keep what language the customer writes, which says more than what their channel tells of them.
-
-    Few words in the language that is spoken to everybody tell nothing.
-    """
-    told, known = decision.turn.language, conversation.language
-    is_vague = told == writer.rules.language and len(decision.text.split()) < LEAST_WORDS
-    if told is None or (known or "").casefold().startswith(told) or (known is not None and is_vague):
-        return conversation
-    conversations.set_language(connection, conversation.address, told)
-    return replace(conversation, language=told)
 
 
 def _as_owner(

@@ -29,6 +29,9 @@ TEXTS = PublicTexts(
     invitations_by_code=(PublicText(CODE),),
     closings=(PublicText(CLOSING),),
 )
+GERMAN_HOURS = "Wir haben täglich von neun bis sechs geöffnet."
+GERMAN_ASK = "Bitte schreiben Sie uns privat: {link}"
+IN_GERMAN = PublicTexts(answers={"opening_hours": (PublicText(GERMAN_HOURS),)}, invitations=(PublicText(GERMAN_ASK),))
 LINK = "https://fake.example/start?"
 _NUMBERS = count(1)
 

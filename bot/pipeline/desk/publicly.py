@@ -109,7 +109,7 @@ def is_public(doing: Doing) -> bool:
 
 def close_publicly(doing: Doing, *, is_told: bool) -> None:
     """Say in a public thread, with an approved text, that it was looked after, if the agent wants that."""
-    closings = doing.writer.rules.public.texts.closings
+    closings = doing.writer.rules.public.texts.spoken(doing.conversation.language).closings
     if is_told and closings:
         doing.tell(pick(closings, doing.ticket.id).template)
 

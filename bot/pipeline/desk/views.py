@@ -98,7 +98,7 @@ class Views:
 
     def _titled(self, view: TicketView) -> TicketView:
         public, address = self._rules.public, view.conversation.address
-        closings = public.texts.closings if public.covers(address) else ()
+        closings = public.texts.spoken(view.conversation.language).closings if public.covers(address) else ()
         return replace(
             view,
             team_title=self._rules.team(view.ticket.team).title,
