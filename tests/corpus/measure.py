@@ -48,9 +48,10 @@ def _prepare() -> None:
 def _train(folder: Path) -> str:
     from rasa.model_training import train_nlu
 
-    from bot.engine.encoder import prepare_encoder
+    from bot.engine.encoder import MULTILINGUAL, prepare_encoder
 
     prepare_encoder(ROOT / "var" / "encoder")
+    prepare_encoder(ROOT / "var" / "encoder" / MULTILINGUAL)
     os.environ["RASA_CACHE_DIRECTORY"] = str(folder / "cache")  # two trainings cannot create the same one at a time
     model = train_nlu(str(ROOT / "config.yml"), str(ROOT / "data"), str(folder))
     if model is None:

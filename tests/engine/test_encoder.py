@@ -183,14 +183,19 @@ def test_the_large_graph_computes_what_its_authors_describe(tmp_path: Path) -> N
             assert vector @ by_hand(weights, pieces) >= least
 
 
-def test_where_the_large_one_cannot_be_fetched_it_is_said_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "what"), [(encoder.LARGE, "take the small one"), (encoder.MULTILINGUAL, "take `by_language` with it out")]
+)
+def test_where_one_cannot_be_fetched_it_is_said_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, what: str
 ) -> None:
-    """A bot that asks for the large encoder where there is no registry is not trained with another one in silence."""
+    """A bot that asks for another encoder where there is no registry is not trained with the small one in silence."""
     monkeypatch.setattr(encoder, "LARGE_REQUIREMENTS", tmp_path / "none.txt")
-    with pytest.raises(EncoderError, match="Take the small one"):
-        prepare_encoder(tmp_path / "large")
-    assert not list((tmp_path / "large").iterdir())
+    monkeypatch.setattr(encoder, "MULTILINGUAL_REQUIREMENTS", tmp_path / "none.txt")
+    monkeypatch.setattr(encoder, "MULTILINGUAL_PACKAGE", "no_such_package")
+    with pytest.raises(EncoderError, match=what):
+        prepare_encoder(tmp_path / name)
+    assert not list((tmp_path / name).iterdir())
 
 
 def test_no_folder_is_no_encoder(tmp_path: Path) -> None:
@@ -210,7 +215,7 @@ def multilingual(encoder_folder: Path) -> SentenceEncoder:
 def without_centre(tmp_path_factory: pytest.TempPathFactory, multilingual: SentenceEncoder) -> SentenceEncoder:
     """Return the multilingual encoder in full precision, as its authors made it."""
     path = tmp_path_factory.mktemp("multilingual") / MODEL_FILE
-    write_graph(read_packed(multilingual_file()).weights, replace(MULTILINGUAL_BERT, ranges=""), path)
+    write_graph(read_packed(multilingual_file(Path())).weights, replace(MULTILINGUAL_BERT, ranges=""), path)
     return SentenceEncoder(onnxruntime.InferenceSession(path), multilingual._split, "exact")
 
 
