@@ -48,7 +48,7 @@ pictures: test-setup peers  ## Draw the pictures of docs/agents.md from what Sla
 	@$(PYTHON) -m tests.pictures.draw
 
 faults: test-setup peers  ## Kill the service and the engine under load, cut the power, search the model, throw strings at the desk
-	@$(PYTHON) -m pytest tests/faults tests/model tests/power -m faults -n 2 --dist load --maxschedchunk 1 \
+	@$(PYTHON) -m pytest tests/faults tests/model tests/power -m faults -n 3 --dist load --maxschedchunk 1 \
 	    --durations 25 $(PYTEST)
 
 # There is no uv.lock: it would record the address that each file was downloaded from, which differs from place to place.
