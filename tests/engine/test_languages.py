@@ -17,6 +17,8 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from bot.engine.components.classifier_by_language import IntentClassifierByLanguage
 from bot.engine.components.language_identifier import LanguageIdentifier
 from bot.engine.components.languages import Languages, read_languages, write_languages
+from bot.engine.components.sentence_featurizer import LENT_TEXT, SentenceEmbeddingFeaturizer
+from bot.engine.encoder import MULTILINGUAL
 from tests.corpus.messages import CORPUS, read
 
 SERVED = ("en", "de")
@@ -130,3 +132,65 @@ def test_a_language_without_examples_is_refused(tmp_path: Path) -> None:
     english = [Message.build(text, intent) for text, intent in (("a b", "x"), ("c d", "y"), ("e f", "x"), ("g h", "y"))]
     with pytest.raises(InvalidConfigException, match="“de”"):
         classifier.train(TrainingData(english))
+
+
+#: What is said in English for each intent, and in German by examples of their own and by customers.
+_LENT = {
+    "order_status": (
+        ["where is my parcel", "has my order been sent", "when will my package arrive", "track my delivery"],
+        ["wo bleibt es", "schon unterwegs"],
+        ["wurde mein Päckchen schon verschickt", "wann kommt meine Lieferung an"],
+    ),
+    "opening_hours": (
+        ["when do you open", "are you open on sunday", "what are your hours", "until when is the shop open"],
+        ["wann ist auf", "heute offen"],
+        ["habt ihr sonntags geöffnet", "wie lange kann man abends in den Laden"],
+    ),
+    "refund": (
+        ["i want my money back", "please refund me", "how do i get a refund", "give me back what i paid"],
+        ["Erstattung bitte", "bitte erstatten"],
+        ["ich will mein Geld zurück", "wie bekomme ich wieder, was ich bezahlt habe"],
+    ),
+    "cancel": (
+        ["cancel my order", "i changed my mind about the order", "i don't want it any more", "stop the order"],
+        ["Storno bitte", "stornieren"],
+        ["ich hab's mir anders überlegt", "ich möchte die Bestellung doch nicht"],
+    ),
+}
+
+
+def _guesses(encoder: Path, folder: Path, *, is_lent: bool) -> list[tuple[str, str]]:
+    """Return what each German message of a customer's means, and is taken for by one who learnt of `_LENT`."""
+    own = {"de": {"encoder": str(encoder / MULTILINGUAL)}}
+    defaults = SentenceEmbeddingFeaturizer.get_default_config()
+    config = {**defaults, "encoder": str(encoder), "cache": str(folder / "cache"), "by_language": own}
+    storage = LocalModelStorage(folder)
+    featurizer = SentenceEmbeddingFeaturizer.create(config, storage, Resource("featurizer"), CONTEXT)
+    examples = [
+        Message.build(text, intent, intent_metadata={"language": language})
+        for intent, (english, german, _) in _LENT.items()
+        for language, texts in (("en", english), ("de", german))
+        for text in texts
+    ]
+    data = featurizer.process_training_data(TrainingData(examples))
+    for example in examples:
+        example.features = [each for each in example.features if is_lent or each.attribute != LENT_TEXT]
+    learns = {"languages": ["en", "de"], "folds": 2, "names": False}
+    IntentClassifierByLanguage.create(learns, storage, Resource("classifier"), CONTEXT).train(data)
+    classifier = IntentClassifierByLanguage.load(learns, storage, Resource("classifier"), CONTEXT)
+    asked = [(intent, Message.build(text)) for intent, (_, _, texts) in _LENT.items() for text in texts]
+    for _, message in asked:
+        message.set("language", "de")
+    classifier.process(featurizer.process([message for _, message in asked]))
+    rankings = [(intent, [guess["name"] for guess in message.get("intent_ranking")]) for intent, message in asked]
+    return [(intent, next(name for name in names if name != "nlu_fallback")) for intent, names in rankings]
+
+
+def test_a_language_learns_from_the_examples_of_another(encoder_folder: Path, tmp_path: Path) -> None:
+    """With one German example each, what is asked in German is understood by the English ones, and not without."""
+    for name in ("lent", "alone"):
+        (tmp_path / name).mkdir()
+    lent = _guesses(encoder_folder, tmp_path / "lent", is_lent=True)
+    assert all(meant == taken for meant, taken in lent), lent
+    alone = _guesses(encoder_folder, tmp_path / "alone", is_lent=False)
+    assert sum(meant == taken for meant, taken in alone) < len(alone) - 1, alone

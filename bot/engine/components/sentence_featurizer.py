@@ -40,10 +40,10 @@ ORIGIN = "SentenceEmbeddingFeaturizer:"
 class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
     """Adds a sentence vector to each message, and to each training message one mistyped copy with its vector.
 
-    Messages in a language that has an encoder of its own get its vectors; examples in other languages get them as well,
-    for that language to learn from (`LENT_TEXT`). Without the encoder's files no vectors are
-    added, which is said in the log: the classifier then works from n-grams alone. The features' origin ends with the
-    start of the encoder's hash, by which the classifier knows them again.
+    Messages in a language that has an encoder of its own get its vectors; all examples get them as well, for that
+    language to learn from the others (`LENT_TEXT`). Without the encoder's files no vectors are added, which is said in
+    the log: the classifier then works from n-grams alone. The features' origin ends with the start of the encoder's
+    hash, by which the classifier knows them again.
     """
 
     @classmethod
@@ -54,7 +54,7 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
     @staticmethod
     def required_packages() -> list[str]:
         """Name the packages whose versions make a trained model stale."""
-        return ["onnxruntime", "tokenizers"]
+        return ["onnxruntime", "sentencepiece", "tokenizers"]
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
@@ -110,19 +110,22 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
                 message.set(TYPO_TEXT, with_typos(message.get(TEXT), self._config["typo_rate"], self._config["seed"]))
             if message.get(TEXT) and message.get(INTENT):
                 message.set(NAME_TEXT, in_words(message.get(INTENT)))
+                message.set(LENT_TEXT, message.get(TEXT))
         for encoder in {*self._others.values(), self._encoder}:
-            if encoder is not None:
-                theirs = [message for message in examples if self._encoder_of(language_of(message)) is encoder]
-                self._add_vectors(theirs, encoder, (TEXT, TYPO_TEXT, NAME_TEXT))
-        for language, encoder in self._others.items():
-            if encoder is not None:
-                self._add_vectors(_lent(examples, language), encoder, (LENT_TEXT,))
+            theirs = [message for message in examples if self._encoder_of(language_of(message)) is encoder]
+            self._add_vectors(theirs, encoder, (TEXT, TYPO_TEXT, NAME_TEXT))
+        for encoder in set(self._others.values()):
+            self._add_vectors(examples, encoder, (LENT_TEXT,))
         return training_data
 
     def _encoder_of(self, language: str | None) -> SentenceEncoder | None:
         return self._others.get(language or "", self._encoder)
 
-    def _add_vectors(self, examples: list[Message], encoder: SentenceEncoder, attributes: tuple[str, ...]) -> None:
+    def _add_vectors(
+        self, examples: list[Message], encoder: SentenceEncoder | None, attributes: tuple[str, ...]
+    ) -> None:
+        if encoder is None:
+            return
         cache = VectorCache(Path(self._config["cache"]), encoder)
         told = [
             (message, attribute, message.get(attribute))
@@ -139,14 +142,6 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
 def origin_of(encoder: SentenceEncoder) -> str:
     """Return the origin of an encoder's vectors."""
     return f"{ORIGIN}{encoder.sha256[:16]}"
-
-
-def _lent(examples: list[Message], language: str) -> list[Message]:
-    """Return the examples in other languages, marked for this one to learn from."""
-    lent = [message for message in examples if language_of(message) != language and message.get(INTENT)]
-    for message in lent:
-        message.set(LENT_TEXT, message.get(TEXT))
-    return lent
 
 
 def _loaded(folder: str) -> SentenceEncoder | None:
