@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, Select, inspect, text
 
 from bot.domain.errors import SettingsError
 from bot.store import lanes
 from bot.store.database import open_engine
 from bot.store.migrating import migrate, revisions
-from bot.store.schema import identities, metadata, outbox
+from bot.store.schema import identities, inbox, metadata, outbox
 from tests.databases import run_in
 
 
@@ -101,17 +101,24 @@ def test_a_database_that_cannot_be_reached_is_named(tmp_path: object) -> None:
         engine.dispose()
 
 
-def test_a_claim_goes_from_the_oldest_on(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (lanes.heads(inbox).order_by(inbox.c.id), "ix_inbox_oldest"),
+        (lanes.heads(outbox).where(outbox.c.gate.is_(None)).order_by(outbox.c.id), "ix_outbox_at_once"),
+    ],
+    ids=["what came in", "what goes at once"],
+)
+def test_a_claim_goes_from_the_oldest_on(engine: Engine, query: Select[tuple[int]], index: str) -> None:
     """Finding the next rows looks at few of those that wait, even where the plan was made while little waited."""
     migrate(engine)
     with engine.connect() as connection:
-        query = lanes.heads(outbox).order_by(outbox.c.id)
         compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
         values = compiled.construct_params({"now": str(datetime.now(UTC)), "at_most": 8})
         given = tuple(values[name] for name in compiled.positiontup) if compiled.positiontup else values
         explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
         plan = " ".join(str(row) for row in connection.exec_driver_sql(f"{explain} {compiled}", given))
-    assert "ix_outbox_oldest" in plan
+    assert index in plan
     assert "Join" not in plan
 
 

@@ -68,7 +68,7 @@ outbox = Table(
     Column("finished_at", Moment),
 )
 partial_index("ix_outbox_pending", outbox.c.address, outbox.c.id, where="state = 'pending'")
-partial_index("ix_outbox_oldest", outbox.c.id, where="state = 'pending'")
+partial_index("ix_outbox_at_once", outbox.c.id, where="state = 'pending' AND gate IS NULL")
 partial_index("ix_outbox_ready", outbox.c.ready_at, where="state = 'pending'")
 partial_index("ix_outbox_dead", outbox.c.state, where="state IN ('dead', 'held')")
 partial_index("uq_outbox_claimed", outbox.c.address, unique=True, where="state = 'claimed'")
