@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 # Deselects and options for a quick look: make test PYTEST="-k outbox"
 PYTEST ?=
 
-.PHONY: help setup run test check test-setup peers bench bench-nlu readme faults lock clean
+.PHONY: help setup run test check lint model test-setup peers bench bench-nlu readme faults lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +25,18 @@ test: test-setup peers  ## Make what the checks need and run all of them
 	@$(MAKE) check
 
 check:  ## The checks alone: format, lint, types, layers, tests
+	@$(MAKE) --jobs 2 lint model
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST)
+	@$(PYTHON) -m coverage report | tail -1
+
+lint: test-setup  ## Format, lint, types and layers
 	@$(VENV)/bin/ruff format --check --quiet . || { echo 'Not formatted: run ".venv/bin/ruff format"'; exit 1; }
 	@$(VENV)/bin/ruff check --quiet .
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
+
+model: test-setup
 	@$(PYTHON) -m bot train
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST)
-	@$(PYTHON) -m coverage report | tail -1
 
 bench: test-setup  ## Measure the figures that the README states
 	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
