@@ -38,7 +38,7 @@ def _prepare(installed: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def test_somebody_else_can_read_what_was_trained(installed: Path) -> None:
-    """The model and the encoder, and the folders that they are in, are open to the service, which cannot write there."""
+    """The model and the encoder, and the folders that they are in, are open to the service, but not to be written."""
     model = installed / "somewhere" / "model.tar.gz"
     assert _prepare(installed, str(model)).returncode == 0
     assert model.read_text() == "model\n"
