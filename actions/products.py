@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from actions.base import Button, Result, Say, TandemAction, say
@@ -20,6 +21,8 @@ _OFFERED_MAX = 3
 #: Products of one message that are answered on.
 _NAMED_MAX = 2
 _WEEK = 7
+#: Days that one answer tells the hours of.
+_DAYS_MAX = 3
 
 
 #: How long "it" means the product that was talked about.
@@ -193,22 +196,31 @@ class StoreAction(TandemAction):
 
 
 class OpeningHoursAction(StoreAction):
-    """Says when stores are open, and whether they are now."""
+    """Says when stores are open, and whether they are now; of the days that are asked about, where some are."""
 
     def about_all(self, context: TurnContext, stores: Sequence[Store]) -> Result:
-        """Say today's hours of every store."""
-        weekday = context.today.weekday()
-        lines = [f"{store.city} {_span(_hours(store, weekday))}" for store in stores]
+        """Say the hours of every store, on the days that are asked about or today."""
         buttons = tuple(
             Button(title=store.city, intent="opening_hours", entities={"store": store.city}) for store in stores
         )
-        fields = {"weekday": speaking.get().weekdays[weekday], "lines": "; ".join(lines)}
-        return Result(says=(Say(response="say_hours_today", fields=fields, buttons=buttons),))
+        *others, last = (self._on(when, context.today, stores) for when in days_named(context) or (context.today,))
+        return Result(says=(*others, replace(last, buttons=buttons)))
+
+    def _on(self, when: date, today: date, stores: Sequence[Store]) -> Say:
+        lines = "; ".join(f"{store.city} {_span(_hours(store, when.weekday()))}" for store in stores)
+        if when == today:
+            fields = {"weekday": speaking.get().weekdays[when.weekday()], "lines": lines}
+            return Say(response="say_hours_today", fields=fields)
+        return Say(response="say_hours_on_day", fields={"day": _capitalised(on_day(when, today)), "lines": lines})
 
     def about(self, context: TurnContext, store: Store) -> Say:
-        """Say whether the store is open now, and its week."""
+        """Say whether the store is open now, or when on the days that are asked about, and its week."""
         now = context.now.astimezone(LOCAL_ZONE)
         fields = {"store": store.name, "week": _week(store)}
+        named = days_named(context)
+        if named and named != (now.date(),):
+            spans = [f"{on_day(when, now.date())} {_span(_hours(store, when.weekday()))}" for when in named]
+            return Say(response="say_store_on_days", fields={"days": "; ".join(spans), **fields})
         today = _hours(store, now.weekday())
         if today and today.opens and today.closes:
             if today.opens <= now.time() < today.closes:
@@ -236,6 +248,19 @@ class StoreLocation(StoreAction):
         return Say(
             response="say_store_address", fields={"store": store.name, "address": store.address, "phone": store.phone}
         )
+
+
+def days_named(context: TurnContext) -> tuple[date, ...]:
+    """Return the days that a message names, in their order, of a span its first and last; none where it names none."""
+    found = []
+    for value in context.entities.get("date", ()):
+        with suppress(ValueError):
+            found += [date.fromisoformat(part) for part in value.split("/")]
+    return tuple(sorted(set(found)))[:_DAYS_MAX]
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _hours(store: Store, weekday: int) -> OpeningHours | None:
