@@ -22,7 +22,7 @@ from bot.engine.components.article_index import Encode, Match, Shelf, bare, buil
 from bot.engine.components.articles import ArticleError, Passage, fingerprint, read_articles
 from bot.engine.components.language_identifier import language_of
 from bot.engine.components.learning import sentence_vector
-from bot.engine.components.sentence_encoder import load_encoder
+from bot.engine.components.sentence_encoder import ENCODER, load_encoder
 from bot.engine.components.sentence_featurizer import origin_of
 from bot.engine.components.vector_cache import VectorCache
 
@@ -68,7 +68,7 @@ class ArticleFinder(IntentClassifier, GraphComponent):
             "by_language": {},
             # As of the featurizer. Only the articles of the language above are read by it: another has one in
             # `by_language`, or is looked up by n-grams alone.
-            "encoder": "var/encoder",
+            "encoder": ENCODER,
             "cache": "var/cache",
         }
 

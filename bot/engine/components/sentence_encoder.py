@@ -111,5 +111,7 @@ def _sha256(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in (MODEL_FILE, TABLE_FILE):
         if (folder / name).is_file():
-            digest.update((folder / name).read_bytes())
+            # In pieces: the table alone is 96 MB, which each engine would hold as it starts.
+            with (folder / name).open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()

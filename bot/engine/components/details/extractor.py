@@ -27,7 +27,7 @@ from bot.engine.components.details.names import NameReader, near_words, whole_wo
 from bot.engine.components.details.quantities import QuantityReader
 from bot.engine.components.details.words import ENGLISH, WORDS, Words
 from bot.engine.components.negation import denied_parts
-from bot.engine.components.sentence_encoder import TOKENIZER_FILE
+from bot.engine.components.sentence_encoder import ENCODER, TOKENIZER_FILE
 
 _FILE = "details.json"
 #: Details of which one that is denied ("not the kettle, the teapot") is left out where another is not.
@@ -89,7 +89,7 @@ class DetailExtractor(GraphComponent):
             # Entities whose lookup tables are found in spite of typos.
             "mistyped": ["product"],
             # Its words mean themselves, however like a name they are.
-            "encoder": "var/encoder",
+            "encoder": ENCODER,
         }
 
     def __init__(
