@@ -8,7 +8,6 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -24,6 +23,7 @@ from bot.engine.components.language_identifier import language_of
 from bot.engine.components.learning import sentence_vector
 from bot.engine.components.sentence_encoder import ENCODER, load_encoder
 from bot.engine.components.sentence_featurizer import origin_of
+from bot.engine.components.trained_component import TrainedComponent
 from bot.engine.components.vector_cache import VectorCache
 
 logger = logging.getLogger(__name__)
@@ -35,18 +35,13 @@ _ASKED = 400
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
-class ArticleFinder(IntentClassifier, GraphComponent):
+class ArticleFinder(IntentClassifier, TrainedComponent):
     """Looks each message up in a folder of Markdown (see `articles`) and answers it where nothing else does.
 
     A message that the classifier before it answers keeps its intent, unless it is a heading word for word. Any other
     gets `intent`, where a passage is near enough. `article` is the passage that answers, with its source and what else
     comes near; `articles` are the nearest, whether they answer or not, for trainers.
     """
-
-    @classmethod
-    def required_components(cls) -> list[type]:
-        """Name what must stand before this in the pipeline: nothing, yet what stands there has the first word."""
-        return []
 
     @staticmethod
     def required_packages() -> list[str]:
@@ -77,37 +72,9 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         """Return a hash of the articles: when they change, this alone is trained again."""
         return fingerprint(Path(config.get("folder", cls.get_default_config()["folder"])))
 
-    def __init__(
-        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, shelves: dict[str, Shelf]
-    ) -> None:
-        self._config = {**self.get_default_config(), **config}
-        self._storage = storage
-        self._resource = resource
-        self._shelves = shelves
-
-    @classmethod
-    def create(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-    ) -> ArticleFinder:
-        """Make a component that is yet to be trained."""
-        return cls(config, model_storage, resource, {})
-
-    @classmethod
-    def load(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-        **_: Any,
-    ) -> ArticleFinder:
-        """Make the component from what training kept."""
-        with model_storage.read_from(resource) as folder:
-            return cls(config, model_storage, resource, read_shelves(folder))
+    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
+        super().__init__(config, storage, resource)
+        self._shelves: dict[str, Shelf] = {}
 
     @classmethod
     def validate_config(cls, config: dict[str, Any]) -> None:
@@ -137,9 +104,13 @@ class ArticleFinder(IntentClassifier, GraphComponent):
             asked = _spoken(examples, {language} if language else {None, self._config["language"]})
             self._shelves[language] = self._shelf(language, theirs, asked)
         logger.info("Read %d passages of articles", len(passages))
-        with self._storage.write_to(self._resource) as folder:
-            write_shelves(self._shelves, folder)
-        return self._resource
+        return self._keep()
+
+    def _write(self, folder: Path) -> None:
+        write_shelves(self._shelves, folder)
+
+    def _read(self, folder: Path) -> None:
+        self._shelves = read_shelves(folder)
 
     def _shelf(self, language: str, passages: list[Passage], asked: list[Message]) -> Shelf:
         own = self._config["by_language"].get(language, {})
@@ -154,10 +125,6 @@ class ArticleFinder(IntentClassifier, GraphComponent):
         if cache:
             cache.save()
         return shelf
-
-    def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Pass the data on: no later component needs what is found."""
-        return training_data
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Look each message up."""

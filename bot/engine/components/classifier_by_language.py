@@ -6,11 +6,9 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -28,16 +26,6 @@ from bot.engine.components.learning import learn
 PATTERNS_FILE = "patterns.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Besides:
-    """What a model holds besides its first language."""
-
-    #: of the other languages
-    languages: dict[str, Knowledge] = field(default_factory=dict)
-    #: by intent
-    patterns: dict[str, list[str]] = field(default_factory=dict)
-
-
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class IntentClassifierByLanguage(LinearIntentClassifier):
     """Does as `LinearIntentClassifier`, with examples and bars of each language by themselves.
@@ -50,21 +38,10 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
     it is found: for what must not be missed.
     """
 
-    def __init__(
-        self,
-        config: dict[str, Any],
-        storage: ModelStorage,
-        resource: Resource,
-        knowledge: Knowledge | None,
-        besides: Besides | None = None,
-    ) -> None:
-        super().__init__(config, storage, resource, knowledge)
-        besides = besides or Besides()
-        self._others = besides.languages
-        self._patterns = {
-            intent: re.compile("|".join(f"(?:{part})" for part in parts), re.IGNORECASE)
-            for intent, parts in besides.patterns.items()
-        }
+    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
+        super().__init__(config, storage, resource)
+        self._others: dict[str, Knowledge] = {}
+        self._patterns: dict[str, re.Pattern[str]] = {}
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
@@ -77,22 +54,6 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
             # Settings that are others in a language: {language: {setting: value}}.
             "by_language": {},
         }
-
-    @classmethod
-    def load(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-        **_: Any,
-    ) -> IntentClassifierByLanguage:
-        """Make the component from what training kept."""
-        with model_storage.read_from(resource) as folder:
-            others = {part.name: read_knowledge(part) for part in sorted(folder.iterdir()) if part.is_dir()}
-            patterns = json.loads((folder / PATTERNS_FILE).read_text("utf-8"))
-            besides = Besides(languages=others, patterns=patterns)
-            return cls(config, model_storage, resource, read_knowledge(folder), besides)
 
     def train(self, training_data: TrainingData) -> Resource:
         """Learn each language from its examples, and keep what was learnt.
@@ -107,14 +68,23 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
                 examples[language_of(example) or first].append(example)
         self._knowledge = self._learn(first, examples)
         self._others = {language: self._learn(language, examples) for language in others}
-        with self._storage.write_to(self._resource) as folder:
-            write_knowledge(self._knowledge, folder)
-            (folder / PATTERNS_FILE).write_text(json.dumps(_patterns(training_data)), "utf-8")
-            for language, knowledge in self._others.items():
-                part = Path(folder) / language
-                part.mkdir()
-                write_knowledge(knowledge, part)
-        return self._resource
+        self._patterns = _patterns(training_data)
+        return self._keep()
+
+    def _write(self, folder: Path) -> None:
+        super()._write(folder)
+        patterns = {intent: pattern.pattern for intent, pattern in self._patterns.items()}
+        (folder / PATTERNS_FILE).write_text(json.dumps(patterns), "utf-8")
+        for language, knowledge in self._others.items():
+            part = folder / language
+            part.mkdir()
+            write_knowledge(knowledge, part)
+
+    def _read(self, folder: Path) -> None:
+        super()._read(folder)
+        self._others = {part.name: read_knowledge(part) for part in sorted(folder.iterdir()) if part.is_dir()}
+        patterns = json.loads((folder / PATTERNS_FILE).read_text("utf-8"))
+        self._patterns = {intent: re.compile(pattern, re.IGNORECASE) for intent, pattern in patterns.items()}
 
     def _learn(self, language: str, examples: Mapping[str, list[Message]]) -> Knowledge:
         own = examples.get(language, [])
@@ -150,10 +120,10 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
         message.set("is_request", False, add_to_output=True)
 
 
-def _patterns(training_data: TrainingData) -> dict[str, list[str]]:
-    """Return the regexes that have the names of intents."""
+def _patterns(training_data: TrainingData) -> dict[str, re.Pattern[str]]:
+    """Return what the regexes find that have the name of an intent."""
     found: dict[str, list[str]] = defaultdict(list)
     for feature in training_data.regex_features:
         if feature["name"] in training_data.intents:
-            found[feature["name"]].append(feature["pattern"])
-    return found
+            found[feature["name"]].append(f"(?:{feature['pattern']})")
+    return {intent: re.compile("|".join(parts), re.IGNORECASE) for intent, parts in found.items()}

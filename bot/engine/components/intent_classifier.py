@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -19,23 +19,19 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from bot.engine.components.decision import Verdict
 from bot.engine.components.knowledge import Knowledge, read_knowledge, write_knowledge
 from bot.engine.components.learning import learn, sentence_vector
+from bot.engine.components.trained_component import TrainedComponent
 
 logger = logging.getLogger(__name__)
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
-class LinearIntentClassifier(IntentClassifier, GraphComponent):
+class LinearIntentClassifier(IntentClassifier, TrainedComponent):
     """Softmax regression on the sentence vector and n-grams, with honest confidences and one decision on each message.
 
     Sets `intent`, `intent_ranking`, `in_scope` and `certainty` (0 to 1), `decision` (answer, clarify, people) and
     `is_request` (whether the intent asks for something). A message that is not answered gets the fallback intent first
     and its best guesses after it. Nothing is pickled: a model holds numbers (npz) and text (json).
     """
-
-    @classmethod
-    def required_components(cls) -> list[type]:
-        """Name what must stand before this in the pipeline: nothing, n-grams it sees by itself."""
-        return []
 
     @staticmethod
     def required_packages() -> list[str]:
@@ -68,38 +64,10 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
             "seed": 0,
         }
 
-    def __init__(
-        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, knowledge: Knowledge | None
-    ) -> None:
-        self._config = {**self.get_default_config(), **config}
-        self._storage = storage
-        self._resource = resource
-        self._knowledge = knowledge
+    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
+        super().__init__(config, storage, resource)
+        self._knowledge: Knowledge | None = None
         self._told = False
-
-    @classmethod
-    def create(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-    ) -> LinearIntentClassifier:
-        """Make a component that is yet to be trained."""
-        return cls(config, model_storage, resource, None)
-
-    @classmethod
-    def load(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-        **_: Any,
-    ) -> LinearIntentClassifier:
-        """Make the component from what training kept."""
-        with model_storage.read_from(resource) as folder:
-            return cls(config, model_storage, resource, read_knowledge(folder))
 
     @classmethod
     def validate_config(cls, config: dict[str, Any]) -> None:
@@ -124,13 +92,14 @@ class LinearIntentClassifier(IntentClassifier, GraphComponent):
                 "The training data has examples of fewer than two intents; nothing can be learnt."
             )
         self._knowledge = learn(examples, self._config)
-        with self._storage.write_to(self._resource) as folder:
-            write_knowledge(self._knowledge, folder)
-        return self._resource
+        return self._keep()
 
-    def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Pass the data on: no later component needs the predictions."""
-        return training_data
+    def _write(self, folder: Path) -> None:
+        if self._knowledge is not None:
+            write_knowledge(self._knowledge, folder)
+
+    def _read(self, folder: Path) -> None:
+        self._knowledge = read_knowledge(folder)
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Set the intent of each message."""

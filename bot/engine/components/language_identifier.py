@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -14,23 +14,19 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.engine.components.languages import KNOWN, Languages, read_languages, write_languages
+from bot.engine.components.trained_component import TrainedComponent
 
 #: The entity that tells a change of language, and the slot that keeps it.
 LANGUAGE = "language"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
-class LanguageIdentifier(GraphComponent):
+class LanguageIdentifier(TrainedComponent):
     """Sets `language` (a code) and `is_foreign` of each message, before anything else reads it.
 
     A language that is spoken here but not the one of the conversation so far, which the metadata tell, is an entity
     `language` as well, for a slot. What is foreign is for the classifier behind this to say.
     """
-
-    @classmethod
-    def required_components(cls) -> list[type]:
-        """Name what must stand before this in the pipeline: nothing."""
-        return []
 
     @staticmethod
     def required_packages() -> list[str]:
@@ -43,37 +39,10 @@ class LanguageIdentifier(GraphComponent):
         # The languages that the bot speaks; the first is that of conversations that do not tell.
         return {"languages": ["en"]}
 
-    def __init__(
-        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, languages: Languages | None
-    ) -> None:
-        self._served: list[str] = {**self.get_default_config(), **config}["languages"]
-        self._storage = storage
-        self._resource = resource
-        self._languages = languages
-
-    @classmethod
-    def create(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-    ) -> LanguageIdentifier:
-        """Make a component that is yet to be trained."""
-        return cls(config, model_storage, resource, None)
-
-    @classmethod
-    def load(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-        **_: Any,
-    ) -> LanguageIdentifier:
-        """Make the component from what training kept."""
-        with model_storage.read_from(resource) as folder:
-            return cls(config, model_storage, resource, read_languages(folder))
+    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
+        super().__init__(config, storage, resource)
+        self._served: list[str] = self._config["languages"]
+        self._languages: Languages | None = None
 
     @classmethod
     def validate_config(cls, config: dict[str, Any]) -> None:
@@ -91,13 +60,13 @@ class LanguageIdentifier(GraphComponent):
 
     def train(self, training_data: TrainingData) -> Resource:  # noqa: ARG002
         """Keep what tells languages; it is learnt elsewhere and the same for every bot."""
-        with self._storage.write_to(self._resource) as folder:
-            write_languages(folder)
-        return self._resource
+        return self._keep()
 
-    def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Pass the data on: they say themselves what language they are in."""
-        return training_data
+    def _write(self, folder: Path) -> None:
+        write_languages(folder)
+
+    def _read(self, folder: Path) -> None:
+        self._languages = read_languages(folder)
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Tell the language of each message."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -28,6 +27,7 @@ from bot.engine.components.details.quantities import QuantityReader
 from bot.engine.components.details.words import ENGLISH, WORDS, Words
 from bot.engine.components.negation import denied_parts
 from bot.engine.components.sentence_encoder import ENCODER, TOKENIZER_FILE
+from bot.engine.components.trained_component import TrainedComponent
 
 _FILE = "details.json"
 #: Details of which one that is denied ("not the kettle, the teapot") is left out where another is not.
@@ -58,7 +58,7 @@ class _Reader:
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=True)
-class DetailExtractor(GraphComponent):
+class DetailExtractor(TrainedComponent):
     """Adds `email` (also spoken), `phone`, `tracking_number`, `postcode` (also Irish), `date`, `amount` and `size`.
 
     Values are normalised: +441174960123, 2026-11-24 or 2026-11-16/2026-11-22, 12.50 GBP, 250 g. Names of lookup tables
@@ -68,11 +68,6 @@ class DetailExtractor(GraphComponent):
 
     Days count from the moment that the metadata name (`said_at`), or from now.
     """
-
-    @classmethod
-    def required_components(cls) -> list[type]:
-        """Name what must stand before this in the pipeline: nothing."""
-        return []
 
     @staticmethod
     def required_packages() -> list[str]:
@@ -92,16 +87,14 @@ class DetailExtractor(GraphComponent):
             "encoder": ENCODER,
         }
 
-    def __init__(
-        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, learnt: Learnt | None = None
-    ) -> None:
-        self._config = {**self.get_default_config(), **config}
-        self._storage, self._resource = storage, resource
+    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
+        super().__init__(config, storage, resource)
         self._zone = ZoneInfo(self._config["zone"])
         self._readers: dict[str, _Reader] = {}
-        self._prepare(learnt or Learnt())
+        self._prepare(Learnt())
 
     def _prepare(self, learnt: Learnt) -> None:
+        self._learnt = learnt
         known = frozenset(learnt.known)
         self._names = {entity: NameReader(names, known) for entity, names in learnt.names.items()}
         self._patterns = [
@@ -109,30 +102,6 @@ class DetailExtractor(GraphComponent):
             for entity, values in learnt.patterns.items()
             for value, parts in values.items()
         ]
-
-    @classmethod
-    def create(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-    ) -> DetailExtractor:
-        """Make a component that is yet to be trained."""
-        return cls(config, model_storage, resource)
-
-    @classmethod
-    def load(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,  # noqa: ARG003
-        **_: Any,
-    ) -> DetailExtractor:
-        """Make the component from what training kept."""
-        with model_storage.read_from(resource) as folder:
-            return cls(config, model_storage, resource, Learnt(**json.loads((folder / _FILE).read_text("utf-8"))))
 
     def train(self, training_data: TrainingData) -> Resource:
         """Keep the names and patterns of the training data, and which ordinary words look like a name."""
@@ -153,13 +122,13 @@ class DetailExtractor(GraphComponent):
             patterns=patterns,
         )
         self._prepare(learnt)
-        with self._storage.write_to(self._resource) as folder:
-            (Path(folder) / _FILE).write_text(json.dumps(asdict(learnt), ensure_ascii=False), "utf-8")
-        return self._resource
+        return self._keep()
 
-    def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Pass the data on: nothing learns from these entities."""
-        return training_data
+    def _write(self, folder: Path) -> None:
+        (folder / _FILE).write_text(json.dumps(asdict(self._learnt), ensure_ascii=False), "utf-8")
+
+    def _read(self, folder: Path) -> None:
+        self._prepare(Learnt(**json.loads((folder / _FILE).read_text("utf-8"))))
 
     def process(self, messages: list[Message]) -> list[Message]:
         """Add the details of each message to its entities."""
