@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bot.engine import quick_messages, without_tensorflow
-from bot.engine.components.sentence_encoder import MODEL_FILE, encoder_folders
+from bot.engine.components.sentence_encoder import encoder_folders, weights_sha256
 from bot.engine.encoder import EncoderError, prepare_encoder
 
 if TYPE_CHECKING:
@@ -96,6 +96,35 @@ class Teller(logging.Handler):
 
 
 def _train(project: Path, output: Path, teller: Teller) -> Path:
+    _prepare(project, teller)
+    from rasa.engine.exceptions import (
+        GraphComponentException,
+        GraphRunError,
+        GraphSchemaException,
+        GraphSchemaValidationException,
+    )
+    from rasa.shared.exceptions import RasaException
+    from rasa.shared.importers.importer import TrainingDataImporter
+
+    graph_errors = (GraphComponentException, GraphRunError, GraphSchemaException, GraphSchemaValidationException)
+    try:
+        teller.tell(phase="check", detail="")
+        # One for both: it keeps what it has read, and reading takes longer than checking.
+        importer = TrainingDataImporter.load_from_config(
+            str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
+        )
+        _read_once(importer)
+        _check(importer, teller)
+        teller.tell(phase="train", detail="")
+        return _train_model(importer, output)
+    except (RasaException, *graph_errors, yaml.YAMLError) as error:
+        raise DataError(_COLOUR.sub("", _root(error))) from error
+    except SystemExit as error:
+        raise DataError("; ".join(teller.warnings[-3:]) or "Rasa refused the training data.") from error
+
+
+def _prepare(project: Path, teller: Teller) -> None:
+    """Make the encoders that the project names, and Rasa importable, quick, and heard by the teller alone."""
     missing = [name for name in ("config.yml", "data") if not (project / name).exists()]
     if missing:
         raise DataError(f"{project} is no Rasa project: it lacks {' and '.join(missing)}.")
@@ -108,37 +137,6 @@ def _train(project: Path, output: Path, teller: Teller) -> Path:
     quick_messages.install()
     logging.basicConfig(level=logging.INFO, handlers=[teller], force=True)
     warnings.showwarning = lambda message, *_, **__: teller.warn(str(message))
-    from rasa.engine.exceptions import (
-        GraphComponentException,
-        GraphRunError,
-        GraphSchemaException,
-        GraphSchemaValidationException,
-    )
-    from rasa.shared.exceptions import RasaException
-    from rasa.shared.importers.importer import TrainingDataImporter
-
-    refusals = (
-        RasaException,
-        GraphComponentException,
-        GraphRunError,
-        GraphSchemaException,
-        GraphSchemaValidationException,
-    )
-
-    try:
-        teller.tell(phase="check", detail="")
-        # One for both: it keeps what it has read, and reading takes longer than checking.
-        importer = TrainingDataImporter.load_from_config(
-            str(project / "config.yml"), str(_domain(project)), [str(project / "data")]
-        )
-        _read_once(importer)
-        _check(importer, teller)
-        teller.tell(phase="train", detail="")
-        return _train_model(importer, output)
-    except (*refusals, yaml.YAMLError) as error:
-        raise DataError(_COLOUR.sub("", _root(error))) from error
-    except SystemExit as error:
-        raise DataError("; ".join(teller.warnings[-3:]) or "Rasa refused the training data.") from error
 
 
 def _components(config: Path) -> tuple[frozenset[str], list[Path]]:
@@ -158,9 +156,8 @@ def _kept(encoders: list[Path]) -> Path:
 
     Rasa looks at a component's own class alone to tell whether it changed, not at what the class rests on.
     """
-    files = [*sorted(Path(__file__).parent.rglob("*.py")), *(encoder / MODEL_FILE for encoder in encoders)]
-    digest = hashlib.sha256()
-    for file in files:
+    digest = hashlib.sha256("".join(map(weights_sha256, encoders)).encode())
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     folder = _KEPT / digest.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ def load_encoder(folder: Path) -> SentenceEncoder | None:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
     split = _by_sentencepiece(folder / PIECES_FILE) if (folder / PIECES_FILE).is_file() else _by_tokenizers(folder)
-    return SentenceEncoder(session, split, _sha256(folder))
+    return SentenceEncoder(session, split, weights_sha256(folder))
 
 
 def encoder_folders(config: Mapping[str, Any]) -> dict[str, str]:
@@ -88,6 +88,17 @@ def is_made(folder: Path) -> bool:
     """Whether the files of an encoder are there."""
     names = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
     return MODEL_FILE in names and not names.isdisjoint({TOKENIZER_FILE, PIECES_FILE})
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the hash of an encoder's weights, all of its files that hold some."""
+    digest = hashlib.sha256()
+    for name in (MODEL_FILE, TABLE_FILE):
+        if (folder / name).is_file():
+            # In pieces: the table alone is 96 MB, which each engine would hold as it starts.
+            with (folder / name).open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
 
 
 def _by_tokenizers(folder: Path) -> Split:
@@ -105,13 +116,3 @@ def _by_sentencepiece(file: Path) -> Split:
     processor = SentencePieceProcessor(model_file=str(file))
     begin, end = processor.bos_id(), processor.eos_id()
     return lambda texts: [[begin, *found[: MAX_PIECES - 2], end] for found in processor.encode(list(texts))]
-
-
-def _sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in (MODEL_FILE, TABLE_FILE):
-        if (folder / name).is_file():
-            # In pieces: the table alone is 96 MB, which each engine would hold as it starts.
-            with (folder / name).open("rb") as file:
-                hashlib.file_digest(file, lambda: digest)
-    return digest.hexdigest()
