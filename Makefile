@@ -42,8 +42,9 @@ bench: test-setup  ## Measure the figures that the README states
 	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
 
 # DATA=folder of *.tsv; SEEDS=3; STOCK=1 for a stock Rasa beside; ONLY=parts,of,names; SETTINGS='{"l2": 1e-5}'
-bench-nlu: test-setup  ## Measure understanding on public data sets: make bench-nlu DATA=folder [SEEDS=3] [STOCK=1]
+bench-nlu: test-setup  ## Measure understanding on public data sets: make bench-nlu DATA=folder [SEEDS=3] [STOCK=1 [EPOCHS=100]]
 	@$(PYTHON) -m benchmarks.nlu $(if $(DATA),--data $(DATA)) --seeds $(or $(SEEDS),3) $(if $(STOCK),--stock) \
+	    $(if $(EPOCHS),--epochs $(EPOCHS)) \
 	    $(if $(ONLY),--only $(ONLY)) $(if $(SETTINGS),--settings '$(SETTINGS)')
 
 readme: test-setup  ## Bring the README's table of channels up to date

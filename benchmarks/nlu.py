@@ -1,6 +1,6 @@
 """How well messages are understood, on public data sets, with the real components in the real graph.
 
-    make bench-nlu DATA=folder [SEEDS=3] [STOCK=1] [ONLY=clinc,hint3]
+    make bench-nlu DATA=folder [SEEDS=3] [STOCK=1] [ONLY=clinc,hint3] [EPOCHS=100]
 
 Each data set is a file of `split`, `label` and `text`, tab-separated. Every bot is trained by the engine's own training
 and asked in the engine's own graph. Test splits are only reported on: where a limit is read off, it is read off the
@@ -62,8 +62,8 @@ def _run(chosen: argparse.Namespace) -> dict[str, dict[str, list[Figures]]]:
             found[name]["Tandem"].append(_measure(task, outcome))
             # Rasa's default has no seed to set: once is enough.
             if python and not seed and (chosen.only or len(task.train) <= _STOCK_MOST):
-                outcome = bots.stock(task.train, _texts(task), python, _FOLDER / "models")
-                found[name]["stock Rasa"].append(_measure(task, outcome))
+                outcome = bots.stock(task.train, _texts(task), chosen.epochs, python, _FOLDER / "models")
+                found[name][f"stock Rasa, {chosen.epochs} epochs"].append(_measure(task, outcome))
             _write_down(found, chosen)
     return found
 
@@ -93,6 +93,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="folder of the data sets, *.tsv")
     parser.add_argument("--seeds", type=int, default=3, help="how many times each bot is trained")
     parser.add_argument("--stock", action="store_true", help="a stock Rasa beside, on small data sets or those named")
+    parser.add_argument("--epochs", type=int, default=environment.EPOCHS, help="of the stock Rasa's training")
     parser.add_argument("--only", type=lambda names: names.split(","), default=[], help="parts of data sets' names")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of the classifier, as JSON")
     chosen = parser.parse_args()

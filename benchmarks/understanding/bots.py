@@ -54,23 +54,23 @@ def ours(train: Sequence[Row], texts: Sequence[str], seed: int, settings: dict[s
     return _outcome(json.loads(told.output), training)
 
 
-def stock(train: Sequence[Row], texts: Sequence[str], python: Path, folder: Path) -> Outcome:
-    """Train Rasa's default pipeline with its default 100 epochs and ask it; what came of it is kept in the folder."""
-    key = hashlib.sha256(json.dumps([train, texts]).encode()).hexdigest()
+def stock(train: Sequence[Row], texts: Sequence[str], epochs: int, python: Path, folder: Path) -> Outcome:
+    """Train Rasa's default pipeline for so many epochs and ask it; what came of it is kept in the folder."""
+    key = hashlib.sha256(json.dumps([train, texts, epochs]).encode()).hexdigest()
     kept = folder / f"understood-{key[:16]}.json"
     if not kept.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(asdict(_stock(train, texts, python, folder))))
+        kept.write_text(json.dumps(asdict(_stock(train, texts, epochs, python))))
     outcome = json.loads(kept.read_text())
     return Outcome(**outcome | {"said": [Said(**said) for said in outcome["said"]]})
 
 
-def _stock(train: Sequence[Row], texts: Sequence[str], python: Path, models: Path) -> Outcome:
+def _stock(train: Sequence[Row], texts: Sequence[str], epochs: int, python: Path) -> Outcome:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _write_project(folder, train, None)
         before = os.times()
-        model = environment.train(python, folder, models)
+        model = environment.train(python, folder, folder / "models", epochs)
         after = os.times()
         training = after.children_user + after.children_system - before.children_user - before.children_system
         script = _ROOT / "benchmarks" / "stock" / "understand.py"
