@@ -13,6 +13,7 @@ from rasa.shared.nlu.constants import ENTITIES, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from bot.engine.components.language_words import LanguageWords
 from bot.engine.components.languages import KNOWN, Languages, read_languages, write_languages
 from bot.engine.components.trained_component import TrainedComponent
 
@@ -43,6 +44,7 @@ class LanguageIdentifier(TrainedComponent):
         super().__init__(config, storage, resource)
         self._served: list[str] = self._config["languages"]
         self._languages: Languages | None = None
+        self._words = LanguageWords(counts={})
 
     @classmethod
     def validate_config(cls, config: dict[str, Any]) -> None:
@@ -58,12 +60,15 @@ class LanguageIdentifier(TrainedComponent):
                 f"LanguageIdentifier: languages must be of {', '.join(KNOWN)}; {unknown or 'none'} cannot be told."
             )
 
-    def train(self, training_data: TrainingData) -> Resource:  # noqa: ARG002
-        """Keep what tells languages; it is learnt elsewhere and the same for every bot."""
+    def train(self, training_data: TrainingData) -> Resource:
+        """Learn the words of the languages that are spoken here, and keep them with what tells all languages."""
+        examples = [example for example in training_data.intent_examples if example.get(TEXT)]
+        spoken = [(language_of(example) or self._served[0], str(example.get(TEXT))) for example in examples]
+        self._words = LanguageWords.learn(part for part in spoken if part[0] in self._served)
         return self._keep()
 
     def _write(self, folder: Path) -> None:
-        write_languages(folder)
+        write_languages(folder, self._words)
 
     def _read(self, folder: Path) -> None:
         self._languages = read_languages(folder)

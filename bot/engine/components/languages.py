@@ -1,4 +1,4 @@
-"""Which language a short message is in: py3langid's model, cut to languages that matter, and care with few words."""
+"""Which language a short message is in: py3langid's model, cut to languages that matter, and the brand's own words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bot.engine.components.language_words import LanguageWords, words_of
 
 #: What can be told. More languages would only be taken for one another.
 KNOWN = (
@@ -25,9 +27,6 @@ _STAYS, _BEGINS = 4.0, 1.5
 #: Another language that is spoken here is changed to from this chance on.
 _CHANGES_FROM = 0.2
 
-# Numbers, addresses and links have no language.
-_NO_WORDS = re.compile(r"\S*(?:@|://|\d)\S*")
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 #: From here on letters are not Latin.
 _OTHER_LETTERS = re.compile("[\u0370-\u1cff\u2e80-\ud7ff]")
 #: The arrays that a model keeps; the one that is large is read from the disk as it is needed.
@@ -47,13 +46,14 @@ class Guess:
 class Languages:
     """Tells languages apart."""
 
-    def __init__(self, identifier: Any) -> None:
-        """Ask one of py3langid's identifiers."""
+    def __init__(self, identifier: Any, words: LanguageWords) -> None:
+        """Ask one of py3langid's identifiers, and before it the words of the languages served."""
         self._identifier = identifier
+        self._words = words
 
     def chances(self, text: str) -> dict[str, float]:
         """Return how likely the words of a text are in each known language; nothing where there are no words."""
-        words = _words(text)
+        words = words_of(text)
         return dict(self._identifier.rank(" ".join(words).lower())) if words else {}
 
     def guess(self, text: str, served: Sequence[str], current: str | None) -> Guess:
@@ -66,19 +66,18 @@ class Languages:
         if foreign and sum(foreign.values()) >= _foreign_from(text):
             return Guess(language=max(foreign, key=foreign.__getitem__), is_foreign=True)
         known = current or served[0]
+        prior = _STAYS if current else _BEGINS
+        if own := self._words.guess(text, dict.fromkeys(served, 1.0) | {known: prior}):
+            return Guess(language=own, is_foreign=False)
         # What looks like no language much, like "grommet zibble", changes nothing.
         odds = {language: chance for language in served if (chance := chances.get(language, 0.0)) >= _CHANGES_FROM}
-        odds[known] = chances.get(known, 1.0) * (_STAYS if current else _BEGINS)
+        odds[known] = chances.get(known, 1.0) * prior
         return Guess(language=max(odds, key=odds.__getitem__), is_foreign=False)
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(_NO_WORDS.sub(" ", text))
 
 
 def _foreign_from(text: str) -> float:
     """Return how surely a text must be in another language to be foreign; infinite where it cannot be."""
-    words = _words(text)
+    words = words_of(text)
     if len(_OTHER_LETTERS.findall(text)) >= _LEAST_OTHER_LETTERS:
         return _OF_OTHER_LETTERS
     # All in capitals at the front: somebody's name, a street or a product.
@@ -88,8 +87,11 @@ def _foreign_from(text: str) -> float:
     return FOREIGN_FROM if len(words) > 2 else _OF_TWO_WORDS
 
 
-def write_languages(folder: Path) -> None:
-    """Cut py3langid's own model to `KNOWN` and write it as plain arrays: whole, it takes 70 MB and half a second."""
+def write_languages(folder: Path, words: LanguageWords) -> None:
+    """Write the words, and py3langid's own model cut to `KNOWN`, as plain arrays.
+
+    Whole, that model takes 70 MB and half a second.
+    """
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     whole = LanguageIdentifier.from_model_file(MODEL_FILE)
@@ -103,6 +105,7 @@ def write_languages(folder: Path) -> None:
         outputs=np.asarray(whole.tk_output, np.int32),
     )
     np.save(folder / _STEPS, np.frombuffer(whole.tk_nextmove, np.int32))
+    words.write(folder)
 
 
 def read_languages(folder: Path) -> Languages:
@@ -119,4 +122,4 @@ def read_languages(folder: Path) -> Languages:
             norm_probs=True,
             tk_row=kept["rows"].tolist(),
         )
-    return Languages(identifier)
+    return Languages(identifier, LanguageWords.read(folder))
