@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,10 @@ class Articles:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What training found out; shares are of held-out training messages."""
+    """What training found out of one language; shares are of held-out training messages."""
 
+    #: empty: the first one
+    language: str
     intents: tuple[str, ...]
     #: of each intent
     messages: tuple[int, ...]
@@ -77,29 +80,40 @@ class Findings:
     curve: tuple[tuple[float, float, float], ...]
     #: most frequent first
     confusions: tuple[Confusion, ...]
-    articles: tuple[Articles, ...] = ()
 
 
-def read_findings(model: Path) -> Findings:
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What training found out, of each language for itself."""
+
+    #: the first one first
+    languages: tuple[Findings, ...]
+    articles: tuple[Articles, ...]
+
+
+def read_report(model: Path) -> Report:
     """Return what the archive of a model tells of its training; raises `ReportError` where it tells nothing."""
     try:
         with tarfile.open(model) as archive:
-            told = _kept(archive, _FILE)
-            if told is None:
+            told = dict(sorted(_kept(archive, _FILE)))
+            if not told:
                 raise ReportError(f"{model} tells nothing of its training: run `python -m bot train --force`.")
-            shelves = (_kept(archive, _ARTICLES_FILE) or {"shelves": {}})["shelves"]
-            return _findings(told, tuple(_articles(language, shelf) for language, shelf in shelves.items()))
+            shelves: dict[str, Any] = next((kept["shelves"] for _, kept in _kept(archive, _ARTICLES_FILE)), {})
+            return Report(
+                languages=tuple(_findings(language, told[language]) for language in told),
+                articles=tuple(_articles(language, shelf) for language, shelf in shelves.items()),
+            )
     except (OSError, tarfile.TarError, KeyError, TypeError, ValueError) as error:
         raise ReportError(f"{model} cannot be read ({error}): run `python -m bot train --force`.") from error
 
 
-def _kept(archive: tarfile.TarFile, name: str) -> Any:
-    """Return the JSON of this name, wherever in the archive it stands; none where there is none."""
+def _kept(archive: tarfile.TarFile, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the JSON files of this name: of the first language with none, of others with theirs, whose folder it is."""
     found = [entry for entry in archive if Path(entry.name).name == name]
-    # Further languages keep theirs one folder deeper.
-    member = min(found, key=lambda entry: entry.name.count("/"), default=None)
-    file = archive.extractfile(member) if member is not None else None
-    return json.loads(file.read()) if file is not None else None
+    least = min((entry.name.count("/") for entry in found), default=0)
+    for entry in found:
+        if (file := archive.extractfile(entry)) is not None:
+            yield Path(entry.name).parent.name if entry.name.count("/") > least else "", json.loads(file.read())
 
 
 def _articles(language: str, shelf: dict[str, Any]) -> Articles:
@@ -111,8 +125,9 @@ def _articles(language: str, shelf: dict[str, Any]) -> Articles:
     )
 
 
-def _findings(told: dict[str, Any], articles: tuple[Articles, ...]) -> Findings:
+def _findings(language: str, told: dict[str, Any]) -> Findings:
     return Findings(
+        language=language,
         intents=tuple(map(str, told["intents"])),
         messages=tuple(map(int, told["messages"])),
         accuracy=float(told["accuracy"]),
@@ -127,7 +142,6 @@ def _findings(told: dict[str, Any], articles: tuple[Articles, ...]) -> Findings:
             Confusion(intent=str(intent), taken_for=str(other), count=int(count), example=str(example))
             for intent, other, count, example in told["confusions"]
         ),
-        articles=articles,
     )
 
 
@@ -136,24 +150,39 @@ def _share(told: Any) -> float | None:
 
 
 def write_report(model: Path, folder: Path) -> Path:
-    """Write report.md and its two pictures into a folder and return the page; raises `ReportError`."""
-    found = read_findings(model)
+    """Write report.md and two pictures of each language into a folder and return the page; raises `ReportError`."""
+    report = read_report(model)
     folder.mkdir(parents=True, exist_ok=True)
-    taken = {(one.intent, one.taken_for): one.count for one in found.confusions}
-    (folder / "confusions.svg").write_text(confusion_matrix(found.intents, found.messages, taken), "utf-8")
-    (folder / "coverage.svg").write_text(coverage_curve(found.curve, found.answered, found.wrong), "utf-8")
+    for found in report.languages:
+        coverage, confusions = _pictures(found.language)
+        taken = {(one.intent, one.taken_for): one.count for one in found.confusions}
+        (folder / confusions).write_text(confusion_matrix(found.intents, found.messages, taken), "utf-8")
+        (folder / coverage).write_text(coverage_curve(found.curve, found.answered, found.wrong), "utf-8")
+    lines = [f"# How {model.name} understands"]
+    for found in report.languages:
+        lines += _page_of_language(found)
+    for articles in report.articles:
+        lines += _page_of_articles(articles)
     page = folder / "report.md"
-    page.write_text(_page(model.name, found), "utf-8")
+    page.write_text("\n".join(lines) + "\n", "utf-8")
     return page
 
 
-def _page(name: str, found: Findings) -> str:
+def _pictures(language: str) -> tuple[str, str]:
+    """Return the names of a language's pictures."""
+    of = f"-{language}" if language else ""
+    return f"coverage{of}.svg", f"confusions{of}.svg"
+
+
+def _page_of_language(found: Findings) -> list[str]:
+    """Return what is said of a language: how well it is understood, what caution costs, and what quarrels."""
+    coverage, confusions = _pictures(found.language)
     about = (
         f"Tried on its own {sum(found.messages)} training messages, each by a model that had not seen it, and on the"
         " messages of intents left out of a training, which no answer fits."
     )
     lines = [
-        f"# How {name} understands",
+        *(["", f"## In the language “{found.language}”"] if found.language else []),
         "",
         about,
         "",
@@ -161,7 +190,7 @@ def _page(name: str, found: Findings) -> str:
         "|---|---:|",
         f"| likeliest intent is right | {found.accuracy:.1%} |",
         f"| answered | {found.answered:.1%} |",
-        f"| of the answers, wrong (allowed: {found.wrong_answers_max:.0%}) | {found.wrong:.1%} |",
+        f"| of the answers, wrong (allowed: {found.wrong_answers_max:.1%}) | {found.wrong:.1%} |",
         f"| confidence is off by | {found.calibration_error:.1%} |",
     ]
     if found.strangers_turned_away is not None:
@@ -171,22 +200,19 @@ def _page(name: str, found: Findings) -> str:
             f"| of all answers, wrong, with such strangers among the messages | {found.wrong_with_strangers:.1%} |"
         )
     lines += ["", _HARDER]
-    lines += ["", "![What caution costs](coverage.svg)", ""]
+    lines += ["", f"![What caution costs]({coverage})", ""]
     lines += ["| of the answers, wrong | answered | certainty needed |", "|---:|---:|---:|"]
     for allowed in (0.005, 0.01, 0.02, 0.03, 0.05, 0.08):
         fitting = [point for point in found.curve if point[1] <= allowed]
         if fitting:
             shown, _, limit = fitting[-1]
             lines.append(f"| {allowed:.1%} | {shown:.0%} | {limit:.2f} |")
-    lines += ["", "![Which intents are taken for which](confusions.svg)", ""]
+    lines += ["", f"![Which intents are taken for which]({confusions})", ""]
     lines += ["| intent | taken for | times | for instance |", "|---|---|---:|---|"]
-    lines += [
+    return lines + [
         f"| {one.intent} | {one.taken_for} | {one.count} | {_plain(one.example)} |"
         for one in found.confusions[:_LISTED]
     ]
-    for articles in found.articles:
-        lines += _page_of_articles(articles)
-    return "\n".join(lines) + "\n"
 
 
 def _page_of_articles(articles: Articles) -> list[str]:
@@ -195,7 +221,7 @@ def _page_of_articles(articles: Articles) -> list[str]:
     titles = dict.fromkeys(title for _, title in articles.passages)
     about = (
         f"{len(articles.passages)} passages of {len(titles)} articles. Of questions that none of them answers, at most"
-        f" {articles.strangers_answered_max:.0%} get one. An intent that the bot is sure of comes first; these have"
+        f" {articles.strangers_answered_max:.1%} get one. An intent that the bot is sure of comes first; these have"
         " both:"
     )
     lines = [

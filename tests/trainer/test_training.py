@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.trainer.report import read_findings
+from bot.trainer.report import read_report
 from bot.trainer.training import Progress, TrainingError, current_model, train
 
 SMALL_BOT = Path(__file__).parents[1] / "engine" / "bot"
@@ -37,7 +37,7 @@ async def test_a_model_is_trained_once_for_a_bot(project: Path, tmp_path: Path) 
     assert model.path.is_file()
     assert [progress.phase for progress in told][:3] == ["encoder", "check", "train"]
     assert "LinearIntentClassifier" in [progress.detail for progress in told]
-    assert len(read_findings(model.path).intents) == 10
+    assert [len(found.intents) for found in read_report(model.path).languages] == [10]
     again = await train(project, models, told.append)
     assert (again.path, again.is_new) == (model.path, False)
     assert [path.name for path in models.glob("*.tar.gz")] == [model.path.name]
