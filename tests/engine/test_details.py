@@ -83,3 +83,20 @@ def test_details_are_found_as_they_are_meant(read: Any, corpus: str, precision: 
 def test_a_parcel_has_the_right_check_digit_or_a_word_beside_it(read: Any, text: str, value: dict[Any, int]) -> None:
     """A number with a wrong check digit is none of a parcel, and bare digits are one only where the words say so."""
     assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "weekend"),
+    [
+        ("are you open at the weekend", "2026-11-28/2026-11-29"),
+        ("it was delivered over the weekend", "2026-11-21/2026-11-22"),
+        ("i ordered tea on the weekend", "2026-11-21/2026-11-22"),
+        ("habt ihr am Wochenende offen", "2026-11-28/2026-11-29"),
+        ("der Tee kam übers Wochenende an", "2026-11-21/2026-11-22"),
+        ("have a lovely weekend", None),
+        ("schönes Wochenende", None),
+    ],
+)
+def test_a_weekend_is_the_next_or_the_last_one(read: Any, text: str, weekend: str | None) -> None:
+    """Which one is meant, the words beside it tell; a wish for one is no date."""
+    assert [value for kind, value in read(text) if kind == "date"] == ([weekend] if weekend else [])

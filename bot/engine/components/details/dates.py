@@ -17,7 +17,7 @@ _AFTER_DAY = (
 )
 #: A street may be called by a month.
 _NO_STREET = r"(?!\s+(?:street|st|road|rd|lane|close|avenue|tree|straße|strasse|day)\b)"
-_WEEK = 7
+_WEEK, _SATURDAY = 7, 5
 #: Characters before a day in which words are looked for that tell whether it is past.
 _LOOKED_BACK = 40
 
@@ -69,6 +69,7 @@ class DateReader:
             yield "ago", rf"\b{template.format(n=count, unit=unit)}\b"
         for template in words.ahead:
             yield "ahead", rf"\b{template.format(n=count, unit=unit)}\b"
+        yield "weekend", rf"\b(?:{words.to_weekend}) {words.weekend}\b"
         yield "span", rf"\b{which} (?P<unit>{words.week}|{words.month}|{words.weekend})\b"
 
     def find(self, text: str, today: date) -> Iterator[Found]:
@@ -134,6 +135,12 @@ class DateReader:
 
     def _ahead(self, match: re.Match[str], today: date) -> str:
         return (today + self._length(match)).isoformat()
+
+    def _weekend(self, match: re.Match[str], today: date) -> str:
+        saturday = today + timedelta(days=_SATURDAY - today.weekday())
+        if self._is_past(match) and saturday > today:
+            saturday -= timedelta(days=_WEEK)
+        return f"{saturday.isoformat()}/{(saturday + timedelta(days=1)).isoformat()}"
 
     def _span(self, match: re.Match[str], today: date) -> str:
         words, which, unit = self._words, match["which"], match["unit"]

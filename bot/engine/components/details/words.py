@@ -34,6 +34,8 @@ class Words:
     week: str
     month: str
     weekend: str
+    #: what precedes a weekend that is the nearest one
+    to_weekend: str
     #: {n} and {unit}
     ago: tuple[str, ...]
     ahead: tuple[str, ...]
@@ -131,6 +133,7 @@ ENGLISH = Words(
     previous="last|past",
     present="this",
     day="days?", week="weeks?|wks?", month="months?", weekend="weekend",
+    to_weekend="(?:at|on|over|by|until|till|for|during|after|before) the|(?:the|this) coming|since the",
     ago=(r"{n} {unit} (?:ago|back)",),
     ahead=(r"(?:in|within) {n} {unit}", r"{n} {unit} from now"),
     ordinal=r"(?:st|nd|rd|th)",
@@ -173,6 +176,7 @@ GERMAN = Words(
     previous="letzte[nrms]?|vorige[nrms]?|vergangene[nrms]?",
     present="diese[nrms]?",
     day="tage?n?", week="wochen?", month="monate?n?", weekend="wochenende",
+    to_weekend="am|zum|übers|über das|uebers|vorm|vor dem|nach dem|bis zum|seit dem|(?:am )?kommende[ns]",
     ago=(r"vor {n} {unit}",),
     ahead=(r"(?:in|binnen) {n} {unit}",),
     ordinal=r"\.",
