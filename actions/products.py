@@ -21,9 +21,8 @@ _OFFERED_MAX = 3
 #: Products of one message that are answered on.
 _NAMED_MAX = 2
 _WEEK = 7
-#: Days that one answer tells the hours of.
+#: Days that one answer tells the hours of, each by itself; of more, the week is told.
 _DAYS_MAX = 3
-
 
 #: How long "it" means the product that was talked about.
 REMEMBERED_FOR = timedelta(minutes=30)
@@ -203,7 +202,11 @@ class OpeningHoursAction(StoreAction):
         buttons = tuple(
             Button(title=store.city, intent="opening_hours", entities={"store": store.city}) for store in stores
         )
-        *others, last = (self._on(when, context.today, stores) for when in days_named(context) or (context.today,))
+        days = days_named(context) or (context.today,)
+        if len(days) > _DAYS_MAX:
+            weeks = "; ".join(f"{store.city} {_week(store)}" for store in stores)
+            return Result(says=(Say(response="say_hours_of_week", fields={"weeks": weeks}, buttons=buttons),))
+        *others, last = (self._on(when, context.today, stores) for when in days)
         return Result(says=(*others, replace(last, buttons=buttons)))
 
     def _on(self, when: date, today: date, stores: Sequence[Store]) -> Say:
@@ -218,7 +221,7 @@ class OpeningHoursAction(StoreAction):
         now = context.now.astimezone(LOCAL_ZONE)
         fields = {"store": store.name, "week": _week(store)}
         named = days_named(context)
-        if named and named != (now.date(),):
+        if named != (now.date(),) and 0 < len(named) <= _DAYS_MAX:
             spans = [f"{on_day(when, now.date())} {_span(_hours(store, when.weekday()))}" for when in named]
             return Say(response="say_store_on_days", fields={"days": "; ".join(spans), **fields})
         today = _hours(store, now.weekday())
@@ -251,12 +254,14 @@ class StoreLocation(StoreAction):
 
 
 def days_named(context: TurnContext) -> tuple[date, ...]:
-    """Return the days that a message names, in their order, of a span its first and last; none where it names none."""
-    found = []
+    """Return the days that a message names, in their order, of a long span its first week; none where it names none."""
+    found: set[date] = set()
     for value in context.entities.get("date", ()):
         with suppress(ValueError):
-            found += [date.fromisoformat(part) for part in value.split("/")]
-    return tuple(sorted(set(found)))[:_DAYS_MAX]
+            first, *end = (date.fromisoformat(part) for part in value.split("/"))
+            days = min((end[0] - first).days, _WEEK - 1) if end else 0
+            found.update(first + timedelta(days=ahead) for ahead in range(days + 1))
+    return tuple(sorted(found))
 
 
 def _capitalised(text: str) -> str:
