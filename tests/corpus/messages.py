@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 import yaml
 
 CORPUS = Path(__file__).parent
-TRAINING = CORPUS.parent.parent / "data" / "nlu"
+_DATA = CORPUS.parent.parent / "data"
+#: Where the training data of each language is.
+TRAINING = {"en": _DATA / "nlu", "de": _DATA / "de"}
 
 _ENTITY = re.compile(r"\[(?P<text>[^\]]+)\](?:\((?P<name>\w+)\)|\{[^}]*\})")
 _NUMBER = re.compile(r"\d{6}")
 _BARE_NUMBER = re.compile(r"[#\s]*(?:cl)?[-\s]*\d{6}")
 #: Letters, digits and emoji; all else is how a message is dressed.
-_NOISE = re.compile("[^a-z0-9\U0001f000-\U0001ffff\u2600-\u27bf]+")
+_NOISE = re.compile("[^a-zäöüß0-9\U0001f000-\U0001ffff\u2600-\u27bf]+")
 
 
 class Message(NamedTuple):
@@ -39,14 +41,14 @@ def read(path: Path) -> list[Message]:
     ]
 
 
-def training() -> list[Message]:
-    """Return all training examples."""
-    return [message for path in sorted(TRAINING.glob("*.yml")) for message in read(path)]
+def training(language: str) -> list[Message]:
+    """Return all training examples in a language."""
+    return [message for path in _files(language) for message in read(path)]
 
 
 def pattern(name: str) -> re.Pattern[str]:
     """Return the regex of an entity as the bot uses it: case does not matter."""
-    parts = [part for path in sorted(TRAINING.glob("*.yml")) for part in _parts(path) if part.get("regex") == name]
+    parts = [part for path in _files("en") for part in _parts(path) if part.get("regex") == name]
     return re.compile("|".join(f"(?:{line})" for part in parts for line in _lines(part)), re.IGNORECASE)
 
 
@@ -58,8 +60,12 @@ def bare(text: str) -> str:
     return " ".join(_NOISE.sub(" ", text).split()) or text
 
 
+def _files(language: str) -> list[Path]:
+    return sorted(TRAINING[language].glob("*.yml"))
+
+
 def _parts(path: Path) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))["nlu"]
+    parts: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8")).get("nlu") or []
     return parts
 
 

@@ -4,21 +4,23 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests.corpus.messages import CORPUS, bare, pattern, read, training
+from tests.corpus.messages import CORPUS, TRAINING, bare, pattern, read, training
 
 KEPT_OUT = ("held_out", "blind", "talk_to_person", "out_of_scope")
 
 
-def test_every_intent_has_enough_examples() -> None:
-    """An intent is learnt from at least 25 examples."""
-    counts = Counter(message.intent for message in training())
+@pytest.mark.parametrize("language", TRAINING)
+def test_every_intent_has_enough_examples(language: str) -> None:
+    """An intent is learnt from at least 25 examples in each language."""
+    counts = Counter(message.intent for message in training(language))
     assert {intent: count for intent, count in counts.items() if count < 25} == {}
 
 
-def test_no_training_example_stands_twice() -> None:
+@pytest.mark.parametrize("language", TRAINING)
+def test_no_training_example_stands_twice(language: str) -> None:
     """Examples that differ in case, punctuation or digits alone teach nothing, and under two intents they mislead."""
     twins = defaultdict(list)
-    for message in training():
+    for message in training(language):
         twins[bare(message.text)].append(message)
     assert [messages for messages in twins.values() if len(messages) > 1] == []
 
@@ -26,7 +28,7 @@ def test_no_training_example_stands_twice() -> None:
 @pytest.mark.parametrize("name", KEPT_OUT)
 def test_messages_for_measuring_are_not_trained_on(name: str) -> None:
     """What understanding is measured on stays out of the training data, and stands in its file once."""
-    seen = {bare(message.text) for message in training()}
+    seen = {bare(message.text) for message in training("en")}
     texts = [bare(message.text) for message in read(CORPUS / f"{name}.yml")]
     assert [text for text in texts if text in seen] == []
     assert [text for text, count in Counter(texts).items() if count > 1] == []
@@ -36,14 +38,15 @@ def test_messages_for_measuring_are_not_trained_on(name: str) -> None:
 def test_each_intent_is_measured_on_as_many_messages(name: str, count: int) -> None:
     """Every intent of the training data weighs the same in the measurement."""
     counts = Counter(message.intent for message in read(CORPUS / f"{name}.yml"))
-    assert counts == dict.fromkeys({message.intent for message in training()}, count)
+    assert counts == dict.fromkeys({message.intent for message in training("en")}, count)
 
 
+@pytest.mark.parametrize("language", TRAINING)
 @pytest.mark.parametrize("entity", ["order_number", "email", "postcode"])
-def test_regexes_find_what_the_examples_mark(entity: str) -> None:
+def test_regexes_find_what_the_examples_mark(entity: str, language: str) -> None:
     """Each marked detail is found by its regex, whole, and nothing else is taken for one."""
     regex = pattern(entity)
-    for message in training():
+    for message in training(language):
         assert regex.findall(message.text) == [text for name, text in message.entities if name == entity], message.text
 
 

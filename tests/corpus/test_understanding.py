@@ -9,13 +9,15 @@ import pytest
 
 from tests.corpus.messages import CORPUS
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Any]:
     """Train understanding on the data as it stands, in a process of its own, and measure it."""
     measure = [sys.executable, str(CORPUS / "measure.py")]
     root = CORPUS.parent.parent
-    result = subprocess.run(measure, cwd=root, capture_output=True, text=True, check=False, timeout=110)
+    result = subprocess.run(measure, cwd=root, capture_output=True, text=True, check=False, timeout=280)
     assert result.returncode == 0, result.stderr[-2000:]
     found: dict[str, Any] = json.loads(result.stdout[result.stdout.index("{") :])
     return found
@@ -30,11 +32,14 @@ def figures() -> dict[str, Any]:
         ("blind", "accuracy", 0.965),
         ("blind", "answered", 0.93),
         ("talk_to_person", "answered", 0.92),
-        ("german", "accuracy", 0.88),
-        ("german", "answered", 0.65),
-        ("german_articles", "nearest", 0.83),
-        ("german_articles", "answered", 0.36),
+        ("german", "accuracy", 0.93),
+        ("german", "answered", 0.88),
+        ("german_blind", "accuracy", 0.9),
+        ("german_blind", "answered", 0.72),
+        ("german_articles", "nearest", 0.86),
+        ("german_articles", "answered", 0.5),
         ("out_of_scope", "recall", 0.72),
+        ("german_out_of_scope", "recall", 0.85),
     ],
 )
 def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, figure: str, floor: float) -> None:
@@ -45,15 +50,17 @@ def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("corpus", "most"),
-    [(corpus, 0.02) for corpus in ("held_out", "blind", "talk_to_person", "german", "german_articles")],
+    "corpora", [("held_out", "blind", "talk_to_person"), ("german", "german_blind", "german_articles")]
 )
-def test_wrong_answers_are_rare(figures: dict[str, Any], corpus: str, most: float) -> None:
+def test_wrong_answers_are_rare(figures: dict[str, Any], corpora: tuple[str, ...]) -> None:
     """Of 100 answers to messages written apart at most 2 are wrong, in each language."""
-    assert figures[corpus]["wrong"] <= most, figures[corpus]
+    answers = sum(figures[corpus]["answers"] for corpus in corpora)
+    wrong = sum(figures[corpus]["wrong"] * figures[corpus]["answers"] for corpus in corpora)
+    assert wrong <= 0.02 * answers, {corpus: figures[corpus] for corpus in corpora}
 
 
 @pytest.mark.slow
-def test_somebody_in_danger_is_never_missed(figures: dict[str, Any]) -> None:
+@pytest.mark.parametrize("corpus", ["care", "german_care"])
+def test_somebody_in_danger_is_never_missed(figures: dict[str, Any], corpus: str) -> None:
     """Each message that must reach a person does, in both languages, and none that only sounds like it."""
-    assert figures["care"] == {"missed": [], "false_alarms": []}
+    assert figures[corpus] == {"missed": [], "false_alarms": []}
