@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: What a word counts for in a language whose training messages do not have it.
-_UNSEEN = 0.3
+_UNSEEN = 0.1
 #: A language is told from this chance on.
 _SURE = 0.9
 _FILE = "words.json"
