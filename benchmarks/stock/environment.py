@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,14 +46,16 @@ def train(python: Path, project: Path, folder: Path, epochs: int = EPOCHS) -> Pa
 
     Nothing of earlier trainings is taken up, so that the time it takes can be compared.
     """
-    config = _CONFIG.read_text("utf-8").replace(f"epochs: {EPOCHS}", f"epochs: {epochs}")
+    config, places = re.subn(rf"\bepochs: {EPOCHS}\b", f"epochs: {epochs}", _CONFIG.read_text("utf-8"))
+    if not places:
+        raise RuntimeError(f"{_CONFIG} does not say “epochs: {EPOCHS}”: mend EPOCHS in {Path(__file__).name}.")
     digest = hashlib.sha256(config.encode())
     for file in (_REQUIREMENTS, project / "domain.yml", *sorted((project / "data").rglob("*.yml"))):
         digest.update(file.read_bytes())
     model = folder / f"stock-{digest.hexdigest()[:16]}.tar.gz"
     if model.is_file():
         return model
-    print(f"Training the stock model ({epochs} epochs, once for this data; it takes minutes to hours) …", flush=True)
+    print(f"Training the stock model ({epochs} epochs, it takes minutes to hours) …", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         settings = Path(scratch) / "config.yml"

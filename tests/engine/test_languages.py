@@ -58,7 +58,7 @@ def test_customers_are_read_in_their_language(languages: Languages, corpus: str,
 
 def test_a_conversation_stays_in_its_language(languages: Languages) -> None:
     """A word that every language has, a number and nonsense change nothing."""
-    for text in ("ok", "CL-104233", "grommet zibble", "👍", ""):
+    for text in ("ok", "CL-104233", "grommet zibble", "👍", "", "e-mail", "Breakfast Tea", "12 High Street"):
         assert languages.guess(text, SERVED, "en").language == "en"
         assert languages.guess(text, SERVED, "de").language == "de"
     assert languages.guess("when does my parcel arrive", SERVED, "de").language == "en"
@@ -120,7 +120,7 @@ def _classifier(folder: Path) -> IntentClassifierByLanguage:
     for message in messages[:6]:
         message.set("metadata", {})
     storage, config = LocalModelStorage(folder), {"languages": ["en", "de"], "folds": 2, "wrong_answers_max": 0.9}
-    patterns = [{"name": "danger", "pattern": r"\bend it all\b"}, {"name": "number", "pattern": "hello"}]
+    patterns = [{"name": "danger", "pattern": r"\bend it all\b|überdosis"}, {"name": "number", "pattern": "hello"}]
     classifier = IntentClassifierByLanguage.create(config, storage, Resource("classifier"), CONTEXT)
     classifier.train(TrainingData(messages, regex_features=patterns))
     return IntentClassifierByLanguage.load(config, storage, Resource("classifier"), CONTEXT)
@@ -131,6 +131,7 @@ def test_each_language_has_a_classifier_and_patterns_decide_in_all(tmp_path: Pat
     classifier = _classifier(tmp_path)
     written = [("guten tag", "de", False), ("hello", "en", False), ("je suis perdu", "fr", True)]
     written += [("hello, i want to End it all", "en", False), ("hola, end it all", "es", True)]
+    written += [("eine Ueberdosis", "de", False), ("eine Überdosis", "de", False)]
     messages = []
     for text, language, is_foreign in written:
         message = Message.build(text)
@@ -139,8 +140,17 @@ def test_each_language_has_a_classifier_and_patterns_decide_in_all(tmp_path: Pat
         messages.append(message)
     classifier.process(messages)
     guesses = [next(g["name"] for g in m.get("intent_ranking") if g["name"] != "nlu_fallback") for m in messages]
-    assert guesses == ["greet", "greet", "foreign_language", "danger", "danger"]
+    assert guesses == ["greet", "greet", "foreign_language", *["danger"] * 4]
     assert messages[3].get(INTENT) == {"name": "danger", "confidence": 1.0}
+
+
+def test_a_pattern_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Who writes a regex with a mistake hears so, and of which intent it is."""
+    config = {"languages": ["en"], "folds": 2}
+    classifier = IntentClassifierByLanguage.create(config, LocalModelStorage(tmp_path), Resource("c"), CONTEXT)
+    english = [Message.build(text, intent) for text, intent in (("a b", "x"), ("c d", "y"), ("e f", "x"), ("g h", "y"))]
+    with pytest.raises(InvalidConfigException, match="regex of x cannot be read"):
+        classifier.train(TrainingData(english, regex_features=[{"name": "x", "pattern": "(a"}]))
 
 
 def test_a_language_without_examples_is_refused(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from bot.engine.components.learning import learn
 
 #: In a model's folder: the regexes that decide.
 PATTERNS_FILE = "patterns.json"
+#: Umlauts in a regex, outside of sets of letters, and what they match.
+_UMLAUT = re.compile(r"\[[^\]]*\]|[äöüß]")
+_SPELT = {"ä": "(?:ä|ae)", "ö": "(?:ö|oe)", "ü": "(?:ü|ue)", "ß": "(?:ß|ss)"}
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -120,10 +123,22 @@ class IntentClassifierByLanguage(LinearIntentClassifier):
         message.set("is_request", False, add_to_output=True)
 
 
+def _with_spelt_umlauts(pattern: str) -> str:
+    """Return a pattern that also finds umlauts as people without the keys write them: "ueber", "schliessen"."""
+    return _UMLAUT.sub(lambda found: _SPELT.get(found[0], found[0]), pattern)
+
+
 def _patterns(training_data: TrainingData) -> dict[str, re.Pattern[str]]:
-    """Return what the regexes find that have the name of an intent."""
+    """Return what the regexes find that have the name of an intent.
+
+    Raises:
+        InvalidConfigException: one of them is none.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     for feature in training_data.regex_features:
         if feature["name"] in training_data.intents:
-            found[feature["name"]].append(f"(?:{feature['pattern']})")
-    return {intent: re.compile("|".join(parts), re.IGNORECASE) for intent, parts in found.items()}
+            found[feature["name"]].append(f"(?:{_with_spelt_umlauts(feature['pattern'])})")
+    try:
+        return {intent: re.compile("|".join(parts), re.IGNORECASE) for intent, parts in found.items()}
+    except re.error as error:
+        raise InvalidConfigException(f"A regex of {', '.join(found)} cannot be read: {error}.") from error

@@ -47,7 +47,7 @@ class Languages:
     """Tells languages apart."""
 
     def __init__(self, identifier: Any, words: LanguageWords) -> None:
-        """Ask one of py3langid's identifiers, and before it the words of the languages served."""
+        """Ask one of py3langid's identifiers what is foreign, and of the languages served their own words first."""
         self._identifier = identifier
         self._words = words
 
@@ -65,9 +65,13 @@ class Languages:
         foreign = {language: chance for language, chance in chances.items() if language not in served}
         if foreign and sum(foreign.values()) >= _foreign_from(text):
             return Guess(language=max(foreign, key=foreign.__getitem__), is_foreign=True)
+        if current and _is_name(text):
+            return Guess(language=current, is_foreign=False)
         known = current or served[0]
         prior = _STAYS if current else _BEGINS
-        if own := self._words.guess(text, dict.fromkeys(served, 1.0) | {known: prior}):
+        # Many a word is at home in both: one alone does not turn a conversation.
+        may_tell = current is None or len(words_of(text)) > 1
+        if may_tell and (own := self._words.guess(text, dict.fromkeys(served, 1.0) | {known: prior})):
             return Guess(language=own, is_foreign=False)
         # What looks like no language much, like "grommet zibble", changes nothing.
         odds = {language: chance for language in served if (chance := chances.get(language, 0.0)) >= _CHANGES_FROM}
@@ -75,14 +79,17 @@ class Languages:
         return Guess(language=max(odds, key=odds.__getitem__), is_foreign=False)
 
 
+def _is_name(text: str) -> bool:
+    """Whether all words begin with a capital: somebody's name, a street or a product."""
+    return all(word[0].isupper() for word in words_of(text)) and not text.isupper()
+
+
 def _foreign_from(text: str) -> float:
     """Return how surely a text must be in another language to be foreign; infinite where it cannot be."""
     words = words_of(text)
     if len(_OTHER_LETTERS.findall(text)) >= _LEAST_OTHER_LETTERS:
         return _OF_OTHER_LETTERS
-    # All in capitals at the front: somebody's name, a street or a product.
-    is_name = all(word[0].isupper() for word in words) and not text.isupper()
-    if is_name or len(words) == 1 or sum(map(len, words)) < _LEAST_LETTERS:
+    if _is_name(text) or len(words) == 1 or sum(map(len, words)) < _LEAST_LETTERS:
         return float("inf")
     return FOREIGN_FROM if len(words) > 2 else _OF_TWO_WORDS
 

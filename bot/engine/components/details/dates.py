@@ -69,7 +69,8 @@ class DateReader:
             yield "ago", rf"\b{template.format(n=count, unit=unit)}\b"
         for template in words.ahead:
             yield "ahead", rf"\b{template.format(n=count, unit=unit)}\b"
-        yield "weekend", rf"\b(?:{words.to_weekend}) {words.weekend}\b"
+        ahead, back, near = words.to_weekend
+        yield "weekend", rf"\b(?:(?P<ahead>{ahead})|(?P<back>{back})|{near}) {words.weekend}\b(?! (?:of|after next)\b)"
         yield "span", rf"\b{which} (?P<unit>{words.week}|{words.month}|{words.weekend})\b"
 
     def find(self, text: str, today: date) -> Iterator[Found]:
@@ -138,7 +139,8 @@ class DateReader:
 
     def _weekend(self, match: re.Match[str], today: date) -> str:
         saturday = today + timedelta(days=_SATURDAY - today.weekday())
-        if self._is_past(match) and saturday > today:
+        is_past = match["back"] or (not match["ahead"] and self._is_past(match))
+        if is_past and saturday > today:
             saturday -= timedelta(days=_WEEK)
         return f"{saturday.isoformat()}/{(saturday + timedelta(days=1)).isoformat()}"
 

@@ -34,8 +34,8 @@ class Words:
     week: str
     month: str
     weekend: str
-    #: what precedes a weekend that is the nearest one
-    to_weekend: str
+    #: what precedes a weekend: the next one, the last one, and one of the two
+    to_weekend: tuple[str, str, str]
     #: {n} and {unit}
     ago: tuple[str, ...]
     ahead: tuple[str, ...]
@@ -132,8 +132,10 @@ ENGLISH = Words(
     following="next",
     previous="last|past",
     present="this",
-    day="days?", week="weeks?|wks?", month="months?", weekend="weekend",
-    to_weekend="(?:at|on|over|by|until|till|for|during|after|before) the|(?:the|this) coming|since the",
+    day="days?", week="weeks?|wks?", month="months?", weekend="weekends?",
+    to_weekend=(
+        "(?:the|this) coming|(?:by|until|till|before|for) the", "since the", "(?:at|on|over|during|after) the|at|on",
+    ),
     ago=(r"{n} {unit} (?:ago|back)",),
     ahead=(r"(?:in|within) {n} {unit}", r"{n} {unit} from now"),
     ordinal=r"(?:st|nd|rd|th)",
@@ -175,8 +177,8 @@ GERMAN = Words(
     following="nächste[nrms]?|naechste[nrms]?",
     previous="letzte[nrms]?|vorige[nrms]?|vergangene[nrms]?",
     present="diese[nrms]?",
-    day="tage?n?", week="wochen?", month="monate?n?", weekend="wochenende",
-    to_weekend="am|zum|übers|über das|uebers|vorm|vor dem|nach dem|bis zum|seit dem|(?:am )?kommende[ns]",
+    day="tage?n?", week="wochen?", month="monate?n?", weekend="wochenenden?",
+    to_weekend=("(?:am )?kommende[ns]|(?:bis )?zum|vorm|vor dem|fürs", "seit dem", "am|an|an den|übers|nach dem"),
     ago=(r"vor {n} {unit}",),
     ahead=(r"(?:in|binnen) {n} {unit}",),
     ordinal=r"\.",
