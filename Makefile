@@ -41,7 +41,7 @@ model: test-setup
 bench: test-setup  ## Measure the figures that the README states
 	@for script in benchmarks/[a-z]*.py; do module=$${script%.py}; echo "== $$module"; $(PYTHON) -m "$${module//\//.}"; done
 
-# DATA=folder of *.tsv; SEEDS=3; STOCK=1 for a stock Rasa beside; ONLY=parts,of,names; SETTINGS='{"l2": 1e-5}'
+# DATA=folder of *.tsv; SEEDS=3; STOCK=1 for a stock Rasa beside, of EPOCHS=100; ONLY=parts,of,names; SETTINGS='{"l2": 1e-5}'
 bench-nlu: test-setup  ## Measure understanding on public data sets: make bench-nlu DATA=folder [SEEDS=3] [STOCK=1 [EPOCHS=100]]
 	@$(PYTHON) -m benchmarks.nlu $(if $(DATA),--data $(DATA)) --seeds $(or $(SEEDS),3) $(if $(STOCK),--stock) \
 	    $(if $(EPOCHS),--epochs $(EPOCHS)) \

@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def read_report(model: Path) -> Report:
     """Return what the archive of a model tells of its training; raises `ReportError` where it tells nothing."""
     try:
         with tarfile.open(model) as archive:
-            told = dict(sorted(_kept(archive, _FILE)))
+            told = dict(sorted(_kept(archive, _FILE), key=itemgetter(0)))
             if not told:
                 raise ReportError(f"{model} tells nothing of its training: run `python -m bot train --force`.")
             shelves: dict[str, Any] = next((kept["shelves"] for _, kept in _kept(archive, _ARTICLES_FILE)), {})

@@ -30,7 +30,7 @@ def figures() -> dict[str, Any]:
         ("held_out", "accuracy", 0.968),
         ("held_out", "answered", 0.93),
         ("blind", "accuracy", 0.955),
-        ("blind", "answered", 0.92),
+        ("blind", "answered", 0.93),
         ("by_others", "accuracy", 0.89),
         ("by_others", "answered", 0.78),
         ("talk_to_person", "answered", 0.9),
@@ -52,10 +52,14 @@ def test_understanding_does_not_get_worse(figures: dict[str, Any], corpus: str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "corpora", [("held_out", "blind", "by_others", "talk_to_person"), ("german", "german_blind", "german_articles")]
+    "corpora",
+    [
+        *((name,) for name in ("held_out", "blind", "by_others", "talk_to_person", "german", "german_blind")),
+        ("german", "german_blind", "german_articles"),
+    ],
 )
 def test_wrong_answers_are_rare(figures: dict[str, Any], corpora: tuple[str, ...]) -> None:
-    """Of 100 answers to messages written apart at most 2 are wrong, in each language."""
+    """Of 100 answers to messages written apart at most 2 are wrong, in each corpus; articles have too few for one."""
     answers = sum(figures[corpus]["answers"] for corpus in corpora)
     wrong = sum(figures[corpus]["wrong"] * figures[corpus]["answers"] for corpus in corpora)
     assert wrong <= 0.02 * answers, {corpus: figures[corpus] for corpus in corpora}

@@ -132,13 +132,15 @@ def _patterns(training_data: TrainingData) -> dict[str, re.Pattern[str]]:
     """Return what the regexes find that have the name of an intent.
 
     Raises:
-        InvalidConfigException: one of them is none.
+        InvalidConfigException: one of them is none; names it.
     """
     found: dict[str, list[str]] = defaultdict(list)
     for feature in training_data.regex_features:
-        if feature["name"] in training_data.intents:
-            found[feature["name"]].append(f"(?:{_with_spelt_umlauts(feature['pattern'])})")
-    try:
-        return {intent: re.compile("|".join(parts), re.IGNORECASE) for intent, parts in found.items()}
-    except re.error as error:
-        raise InvalidConfigException(f"A regex of {', '.join(found)} cannot be read: {error}.") from error
+        intent, pattern = feature["name"], feature["pattern"]
+        if intent in training_data.intents:
+            found[intent].append(f"(?:{_with_spelt_umlauts(pattern)})")
+            try:
+                re.compile(found[intent][-1])
+            except re.error as error:
+                raise InvalidConfigException(f"A regex of {intent} cannot be read: {error}: {pattern}") from error
+    return {intent: re.compile("|".join(parts), re.IGNORECASE) for intent, parts in found.items()}

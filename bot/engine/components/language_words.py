@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -57,9 +58,12 @@ class LanguageWords:
         return best if 1 / total >= _SURE else None
 
     def _score(self, language: str, words: Sequence[str]) -> float:
-        counts = self.counts[language]
-        total = sum(counts.values())
+        counts, total = self.counts[language], self._totals[language]
         return sum(math.log(counts.get(word, _UNSEEN) / total) for word in words)
+
+    @functools.cached_property
+    def _totals(self) -> dict[str, int]:
+        return {language: sum(counts.values()) for language, counts in self.counts.items()}
 
     def write(self, folder: Path) -> None:
         """Keep the counts in a file of a model's folder."""
