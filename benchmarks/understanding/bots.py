@@ -83,10 +83,13 @@ def _pipeline(seed: int, settings: dict[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load((_ROOT / "config.yml").read_text("utf-8"))
     parts = {part["name"].rpartition(".")[2]: part for part in config["pipeline"]}
     (classifier,) = (part for name, part in parts.items() if "IntentClassifier" in name)
-    classifier = {key: value for key, value in classifier.items() if key not in {"languages", "expected"}}
+    featurizer, classifier = (
+        {key: value for key, value in part.items() if key not in {"languages", "by_language", "expected"}}
+        for part in (parts["SentenceEmbeddingFeaturizer"], classifier)
+    )
     config["pipeline"] = [
         parts["WhitespaceTokenizer"],
-        parts["SentenceEmbeddingFeaturizer"] | {"seed": seed},
+        featurizer | {"seed": seed},
         classifier | {"name": _CLASSIFIER, "seed": seed, "asides": []} | settings,
     ]
     return config

@@ -40,10 +40,10 @@ ORIGIN = "SentenceEmbeddingFeaturizer:"
 class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
     """Adds a sentence vector to each message, and to each training message one mistyped copy with its vector.
 
-    Messages in a language that has an encoder of its own get its vectors; all examples get them as well, for that
-    language to learn from the others (`LENT_TEXT`). Without the encoder's files no vectors are added, which is said in
-    the log: the classifier then works from n-grams alone. The features' origin ends with the start of the encoder's
-    hash, by which the classifier knows them again.
+    Messages in a language that has an encoder of its own get its vectors; where it has examples, all others get them as
+    well, for that language to learn from them (`LENT_TEXT`). Without the encoder's files no vectors are added, which is
+    said in the log: the classifier then works from n-grams alone. The features' origin ends with the start of the
+    encoder's hash, by which the classifier knows them again.
     """
 
     @classmethod
@@ -114,7 +114,8 @@ class SentenceEmbeddingFeaturizer(DenseFeaturizer, GraphComponent):
         for encoder in {*self._others.values(), self._encoder}:
             theirs = [message for message in examples if self._encoder_of(language_of(message)) is encoder]
             self._add_vectors(theirs, encoder, (TEXT, TYPO_TEXT, NAME_TEXT))
-        for encoder in set(self._others.values()):
+        spoken = {language_of(message) for message in examples}
+        for encoder in {encoder for language, encoder in self._others.items() if language in spoken}:
             self._add_vectors(examples, encoder, (LENT_TEXT,))
         return training_data
 
