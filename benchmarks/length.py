@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import statistics
 import sys
 import time
@@ -76,7 +75,6 @@ def main() -> int:
     given: Path | None = parser.parse_args().model
     models = _ROOT / "var" / "models"
     model = given or asyncio.run(train(_ROOT, models, lambda _: None)).path
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as the engine is started
     from bot.engine import without_tensorflow
 
     without_tensorflow.install()

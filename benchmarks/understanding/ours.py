@@ -7,7 +7,6 @@ start and load, resident bytes after it, CPU milliseconds a message, and what wa
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -18,8 +17,6 @@ import psutil
 def main() -> None:
     """Load the model as the engine does and understand each text in the graph as the engine does."""
     texts = json.load(sys.stdin)
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = "1"
     from bot.engine import logs, without_tensorflow
 
     without_tensorflow.install()

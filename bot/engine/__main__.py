@@ -16,8 +16,6 @@ from bot.engine import logs, without_tensorflow
 def main() -> int:
     """Load the model and serve it until told to stop; 1 with one line on standard error where that cannot be."""
     arguments = _parser().parse_args()
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
     without_tensorflow.install()
     logs.configure()
     from bot.engine.action_calls import ActionEndpoint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -15,8 +14,7 @@ REPLACED = {
 }
 
 #: What Rasa's validator cannot see: texts that actions and forms say (tests/actions checks those), and the intent that
-#: only the
-#: server makes.
+#: only the server makes.
 UNSEEN = (
     r"The utterance '(say|title|utter_ask)_\w+' is not used",
     r"The intent 'handed_back' is listed in the domain file, but",
@@ -25,9 +23,6 @@ UNSEEN = (
 
 def main() -> int:
     """Run the command line of Rasa from the project's root; the arguments are Rasa's own."""
-    # One thread computes as fast on data of this size, and gives the same model each time.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
     sys.path.insert(1, str(Path.cwd()))
     from bot.engine import without_tensorflow
 

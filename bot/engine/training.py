@@ -53,8 +53,6 @@ def main() -> int:
     parser.add_argument("--project", type=Path, required=True, help="the folder of config.yml, domain.yml and data/")
     parser.add_argument("--output", type=Path, required=True, help="the model to write, a .tar.gz")
     arguments = parser.parse_args()
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
     # Rasa prints progress bars and colours of its own; standard output is ours.
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

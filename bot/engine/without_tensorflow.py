@@ -23,6 +23,8 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from bot.engine.threads import compute_on_one_thread
+
 #: Modules that are not loaded -> the classes that Rasa takes from them by name.
 ABSENT_CLASSES: Mapping[str, tuple[str, ...]] = {
     "rasa.utils.tensorflow.callback": ("RasaTrainingLogger", "RasaModelCheckpoint"),
@@ -116,12 +118,15 @@ class Absent:
 def install(wanted: Collection[str] | None = None) -> None:
     """Put the stand-ins in place; to be called before anything imports Rasa. A second call changes nothing.
 
+    What Rasa computes with keeps to one thread from here on; see `compute_on_one_thread`.
+
     `wanted` names the components that `config.yml` has: Rasa imports all others too, which takes a second, unless it is
     told so.
     """
     if "rasa.engine.recipes.default_components" in sys.modules:
         return
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
+    compute_on_one_thread()
     _restore_removed_names()
     for module in _stand_ins(wanted):
         sys.modules[module.__name__] = module

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
+from bot.engine.threads import VARIABLES
 from bot.engine.without_tensorflow import COMPONENTS, AbsentError
 
 LEFT_OUT = ["tensorflow", "sklearn", "matplotlib", "boto3", "pymongo", "kafka", "twilio", "aiogram", "grpc"]
@@ -20,6 +22,20 @@ def test_serving_loads_none_of_the_heavy_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("before", ["", "import numpy, scipy.linalg;"])
+def test_matrices_are_multiplied_on_one_thread(before: str) -> None:
+    """It does not matter who imported numpy before, or who imports SciPy later."""
+    program = (
+        f"{before}from bot.engine import without_tensorflow as w; w.install();"
+        "import scipy.linalg, threadpoolctl; print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()})"
+    )
+    environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True, env=environ
+    )
+    assert done.stdout.strip() == "{1}"
 
 
 def test_a_left_out_component_says_so() -> None:
