@@ -1,20 +1,16 @@
-"""Trains understanding on data/, measures it on the corpora beside this file, and prints figures and errors as JSON.
+"""Measures the model of the bot as it stands on the corpora beside this file, and prints figures and errors as JSON.
 
     .venv/bin/python tests/corpus/measure.py [MODEL]
 
-With a trained model it measures that one. For trainers: look at `errors` and `let_in`, add examples of your own to
-data/nlu, and run it again; never copy a message from a corpus.
+It trains one unless there is one, or measures the one that is named. For trainers: look at `errors` and `let_in`, add
+examples of your own to data/nlu, and run it again; never copy a message from a corpus.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import os
 import sys
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,64 +21,45 @@ FALLBACK, DANGER, FOREIGN = "nlu_fallback", "self_harm", "foreign_language"
 
 
 def main() -> None:
-    """Print the figures of the model that is named, or of one trained for the purpose."""
-    _prepare()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(_measure(sys.argv[1] if len(sys.argv) > 1 else _train(Path(folder))))
+    """Print the figures of the model that is named, or of the bot's own."""
+    sys.path.insert(0, str(ROOT))
+    figures = _measure(Path(sys.argv[1]) if len(sys.argv) > 1 else _trained())
     sys.stdout.write(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
-def _prepare() -> None:
-    """Make Rasa importable and quiet."""
-    sys.path.insert(0, str(ROOT))
-    warnings.simplefilter("ignore")
-    import structlog
+def _trained() -> Path:
+    from bot.trainer.training import TrainingError, train
 
-    from bot.engine.without_tensorflow import install
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    install()
+    try:
+        return asyncio.run(train(ROOT, ROOT / "var" / "models", lambda _: None)).path
+    except TrainingError as error:
+        raise SystemExit(str(error)) from error
 
 
-def _train(folder: Path) -> str:
-    from rasa.model_training import train_nlu
-
-    from bot.engine.encoder import MULTILINGUAL, prepare_encoder
-
-    prepare_encoder(ROOT / "var" / "encoder")
-    prepare_encoder(ROOT / "var" / "encoder" / MULTILINGUAL)
-    os.environ["RASA_CACHE_DIRECTORY"] = str(folder / "cache")  # two trainings cannot create the same one at a time
-    model = train_nlu(str(ROOT / "config.yml"), str(ROOT / "data"), str(folder))
-    if model is None:
-        raise SystemExit("Rasa did not train a model: see its messages above.")
-    return str(model)
-
-
-async def _measure(model: str) -> dict[str, Any]:
-    from rasa.core.agent import Agent
-
+def _measure(model: Path) -> dict[str, Any]:
+    from benchmarks.understanding.ours import understander
     from tests.corpus.messages import CORPUS, TRAINING, bare, read, training
 
-    agent = Agent.load(model)
+    understand = understander(model)
     names = ("held_out", "blind", "by_others", "talk_to_person", "german", "german_blind")
     besides = ("out_of_scope", "german_out_of_scope", "care", "german_care")
     # What stands among the examples word for word, as "nö" may, tells nothing.
     learnt = {bare(message.text) for language in TRAINING for message in training(language)}
-    corpora = {name: read(CORPUS / f"{name}.yml") for name in (*names, *besides)}
     results = {
         name: [
-            (message.intent, message.text, await agent.parse_message(message.text))
-            for message in messages
+            (message.intent, message.text, understand(message.text))
+            for message in read(CORPUS / f"{name}.yml")
             if bare(message.text) not in learnt
         ]
-        for name, messages in corpora.items()
+        for name in (*names, *besides)
     }
     figures: dict[str, Any] = {name: _figures(results[name]) for name in names}
     figures |= {name: _beside(results[name]) for name in ("out_of_scope", "german_out_of_scope")}
     figures |= {name: _in_danger(results[name]) for name in ("care", "german_care")}
     questions = yaml.safe_load((CORPUS / "german_articles.yml").read_text("utf-8"))
-    asked = [(part["heading"], part["asked"], await agent.parse_message(part["asked"])) for part in questions]
-    figures["german_articles"] = _of_articles(asked)
+    figures["german_articles"] = _of_articles(
+        [(part["heading"], part["asked"], understand(part["asked"])) for part in questions]
+    )
     return figures
 
 
