@@ -27,7 +27,7 @@ from tests.model.guard import guard
 T = TypeVar("T")
 
 #: The parameters of a fixture that gives each test both kinds of database.
-BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+BACKENDS = ("sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.no_cover]))
 
 
 #: Where the server's package notes the processes that use a server.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ def _files(language: str) -> list[Path]:
     return sorted(TRAINING[language].glob("*.yml"))
 
 
+@functools.cache
 def _parts(path: Path) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8")).get("nlu") or []
     return parts

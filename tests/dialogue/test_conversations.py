@@ -15,7 +15,10 @@ CONVERSATIONS = read_conversations(Path(__file__).parent / "conversations", peop
 FACTS = Facts(TODAY)
 TEXT_MAX = 400
 #: The engine is loaded in this process, with all that Rasa warns of.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"),
+    pytest.mark.no_cover,
+]
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda conversation: conversation.name)
