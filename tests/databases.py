@@ -26,7 +26,7 @@ from tests.model.guard import guard
 
 T = TypeVar("T")
 
-#: The parameters of a fixture that gives each test both kinds of database.
+#: The parameters of a fixture that gives each test both kinds of database; lines are counted on the first.
 BACKENDS = ("sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.no_cover]))
 
 

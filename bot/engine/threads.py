@@ -15,10 +15,10 @@ def compute_on_one_thread() -> None:
     On data of this size it is as fast as two, takes less of the processor, leaves the other cores to customers, and
     gives the same model each time.
     """
-    for variable in VARIABLES:
-        os.environ.setdefault(variable, "1")
-    if "numpy" in sys.modules:
-        # Loaded already, it has read another environment.
+    if "numpy" in sys.modules and not os.environ.keys() & set(VARIABLES):
+        # Loaded already, it reads the environment no more.
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
+        threadpool_limits(1)
+    for variable in VARIABLES:
+        os.environ.setdefault(variable, "1")

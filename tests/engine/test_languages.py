@@ -231,7 +231,7 @@ def test_a_language_learns_from_the_examples_of_another(encoder_folder: Path, tm
 def test_examples_are_lent_to_languages_with_examples_alone(
     languages: list[str | None], is_lent: bool, encoder_folder: Path, tmp_path: Path
 ) -> None:
-    """Encoding messages that nobody learns from would take three quarters of a training's time again."""
+    """Encoding messages that nobody learns from would take two fifths of a training's time again."""
     marks = [{"intent_metadata": {"language": language}} if language else {} for language in languages]
     data = TrainingData([Message.build("hallo", "greet", **mark) for mark in marks])
     _featurizer(encoder_folder, tmp_path).process_training_data(data)
